@@ -1,0 +1,54 @@
+"""Every method, by name. To add one: write its file, add its line; the contract suite tests it."""
+
+import difflib
+from collections.abc import Mapping
+
+from inweights.methods.base import Fitted, Method
+from inweights.methods.context_distillation import ContextDistillation
+from inweights.methods.finetune import HeadFineTune, WordFineTune
+from inweights.methods.in_context import InContext
+from inweights.settings import changed
+from inweights.training import Schedule
+from inweights.types import UserError
+from inweights.updates import BitFit, Full, LastBlocks, LoRA
+
+# Peak learning rates by what changes: an update that writes all weights needs small steps, one that adds few large ones.
+FULL, BITFIT, LORA = Schedule(lr=1e-4), Schedule(lr=1e-3), Schedule(lr=1e-3)
+
+METHODS: dict[str, Method] = {
+    "zero-shot": InContext(demonstrations=0),
+    "icl": InContext(),
+    "icl+contextual": InContext(calibration="contextual"),
+    "icl+batch": InContext(calibration="batch"),
+    "icl+ensemble": InContext(members=4),
+    "vanilla": HeadFineTune(Full(), FULL),
+    "vanilla+bitfit": HeadFineTune(BitFit(), BITFIT),
+    "vanilla+lora": HeadFineTune(LoRA(), LORA),
+    "pbft": WordFineTune(Full(), FULL),
+    "pbft+bitfit": WordFineTune(BitFit(), BITFIT),
+    "pbft+lora": WordFineTune(LoRA(), LORA),
+    "adaptive": WordFineTune(LastBlocks(), FULL),
+    "adaptive+head": HeadFineTune(LastBlocks(), FULL),
+    "distill": ContextDistillation(Full(), FULL),
+    "distill+bitfit": ContextDistillation(BitFit(), BITFIT),
+    "distill+lora": ContextDistillation(LoRA(), LORA),
+}
+
+
+def method(name: str, settings: Mapping[str, str] | None = None) -> Method:
+    """The method of that name with some settings changed; `name+full` is `name`.
+
+    Raises UserError that names the nearest where there is none, or the setting that is not one.
+    """
+    plain = name.removesuffix("+full")
+    if plain not in METHODS:
+        near = difflib.get_close_matches(plain, METHODS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(METHODS)}"
+        raise UserError(f"there is no method {name!r}; {hint}")
+    found = METHODS[plain]
+    for path, text in (settings or {}).items():
+        found = changed(found, path, text)
+    return found
+
+
+__all__ = ["METHODS", "Fitted", "Method", "method"]

@@ -1,0 +1,44 @@
+"""What an adaptation method is: settings in its fields, data in `fit`, the result returned."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from torch import nn
+
+from inweights.models.base import LanguageModel
+from inweights.readouts import Readout
+from inweights.types import Budget, Prompt, Shots
+from inweights.updates import Update
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An adapted model: how to score examples, and what was trained."""
+
+    readout: Readout
+    trained: Mapping[str, nn.Parameter] = field(default_factory=dict)
+    """Every parameter that was trained; a new head's are `score.weight` and `score.bias`."""
+    update: Update | None = None
+    """Whose parameters these are; None for a method that trains nothing of the backbone."""
+    losses: tuple[float, ...] = ()
+    optimizer_bytes: int = 0
+    notes: Mapping[str, object] = field(default_factory=dict)
+    """JSON values only."""
+    snapshots: Mapping[str, "Fitted"] = field(default_factory=dict)
+    """The same at earlier steps, for protocols that select a checkpoint."""
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A frozen dataclass; it gets the prompt, not the task, so it cannot reach an evaluation set."""
+
+    families: tuple[str, ...]
+    """The model families it runs on; the same for all of a class."""
+
+    def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
+        """One result per draw of shots. The backbone is left exactly as it was.
+
+        Raises UserError for what the user must change, DivergedError for a loss that is not finite.
+        """
+        ...

@@ -1,0 +1,73 @@
+"""Records as JSON: one file for each run, written whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from inweights.types import Budget, Cost, Outcome, Record, Run, UserError
+
+FORMAT = 1
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put `text` in `path` so that at any instant the file is either as before or complete."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def to_json(record: Record) -> str:
+    return json.dumps({"format": FORMAT, **asdict(record)}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def from_json(text: str) -> Record:
+    """Raises ValueError, KeyError or TypeError where the text is no record of this format."""
+    values: dict[str, Any] = json.loads(text)
+    if values.pop("format") != FORMAT:
+        raise ValueError("it was written in another format")
+    run = values.pop("run")
+    run["budget"] = Budget(**run["budget"])
+    costs = {phase: _cost(values.pop(phase)) for phase in ("load", "adapt", "predict")}
+    outcomes = {name: _outcome(each) for name, each in values.pop("outcomes").items()}
+    for name in ("labels", "indices", "losses"):
+        values[name] = tuple(values[name])
+    return Record(run=Run(**run), outcomes=outcomes, **costs, **values)
+
+
+def read(path: Path) -> Record:
+    """Raises UserError that names the file where it holds no whole record."""
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} is not a whole record ({error}): delete it and run the study again, which redoes that run"
+        ) from error
+
+
+def read_folder(study: Path) -> list[Record]:
+    """Every record under `study`/records, in the order of their names."""
+    folder = study / "records"
+    if not folder.is_dir():
+        raise UserError(f"{study} is no study: it has no folder `records`; `inweights compare --out {study}` makes one")
+    return [read(path) for path in sorted(folder.glob("*.json"))]
+
+
+def _cost(values: Mapping[str, Any] | None) -> Cost | None:
+    return Cost(**values) if values else None
+
+
+def _outcome(values: dict[str, Any]) -> Outcome:
+    for name in ("gold", "predicted", "subsets"):
+        values[name] = tuple(values[name])
+    return Outcome(**values)

@@ -1,0 +1,19 @@
+"""Sequences of like length together, no more tokens in a batch than asked for."""
+
+from collections.abc import Sequence
+
+
+def batches_of(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """Indices in batches, longest first, so that a pass that is too large fails at once and not at the end.
+
+    A batch has at most `batch_tokens` tokens counting what padding inside attention would add; a sequence longer
+    than that is a batch of its own.
+    """
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        # Sorted downwards, the first of a batch is its longest.
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= batch_tokens:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches

@@ -1,0 +1,39 @@
+"""Label scores with a model's bias towards some label words taken out; both are a constant per label."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inweights.models.base import LanguageModel
+from inweights.scoring.labels import label_scores
+from inweights.types import Example, Prompt
+
+CONTENT_FREE = ("N/A", "[MASK]", "")
+
+
+def contextual(
+    model: LanguageModel, prompt: Prompt, context: str, batch_tokens: int = 8192
+) -> Float[Tensor, " labels"]:
+    """Log of the mean label distribution of content-free queries, every field filled alike (Zhao et al. 2021)."""
+    empty = [Example(dict.fromkeys(prompt.field_names, text)) for text in CONTENT_FREE]
+    scores = label_scores(model, prompt, empty, context, batch_tokens=batch_tokens)
+    return scores.log_softmax(-1).exp().mean(0).log()
+
+
+def batch(
+    model: LanguageModel, prompt: Prompt, context: str, inputs: Sequence[Example], batch_tokens: int = 8192
+) -> Float[Tensor, " labels"]:
+    """Mean label log-probabilities over a batch of unlabelled inputs (Zhou et al. 2023).
+
+    The paper's batch is the test set; here it is inputs that may be learnt from, fixed beforehand, so that the score
+    of an example does not depend on what else is asked.
+    """
+    bare = [replace(each, label=None) for each in inputs]
+    return label_scores(model, prompt, bare, context, batch_tokens=batch_tokens).log_softmax(-1).mean(0)
+
+
+def no_calibration(prompt: Prompt) -> Float[Tensor, " labels"]:
+    return torch.zeros(len(prompt.labels))

@@ -1,0 +1,78 @@
+"""Read and change the settings of a method, which are just its dataclass fields."""
+
+import dataclasses
+import difflib
+import types
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from inweights.types import UserError
+
+
+def settings(value: object) -> dict[str, object]:
+    """Nested dataclasses laid flat: `{"lr": 0.01, "update": "LoRA", "update.rank": 8}`; plain JSON values only."""
+    flat: dict[str, object] = {}
+    for name in _names(value):
+        inner = getattr(value, name)
+        if is_dataclass(inner) and not isinstance(inner, type):
+            flat[name] = type(inner).__name__
+            flat |= {f"{name}.{key}": deep for key, deep in settings(inner).items()}
+        else:
+            flat[name] = list(inner) if isinstance(inner, tuple) else inner
+    return flat
+
+
+def changed(value: Any, path: str, text: str) -> Any:
+    """A copy with the setting at a dotted `path` set to `text`, read as that field's type.
+
+    Raises UserError where there is no such setting, or where `text` does not read as its type.
+    """
+    name, _, rest = path.partition(".")
+    names = _names(value)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
+        raise UserError(f"{type(value).__name__} has no setting {name!r}; {hint}")
+    if rest:
+        return replace(value, **{name: changed(getattr(value, name), rest, text)})
+    if is_dataclass(getattr(value, name)):
+        inner = _names(getattr(value, name))
+        raise UserError(f"{path!r} is a group of settings, not a value; set one of its own: {', '.join(inner)}")
+    hint = get_type_hints(type(value))[name]
+    try:
+        return replace(value, **{name: _parsed(text, hint)})
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{text!r} is no value for {path!r}, which wants {_spelled(hint)}") from error
+
+
+def _names(value: Any) -> list[str]:
+    return [field.name for field in fields(value)] if dataclasses.is_dataclass(value) else []
+
+
+def _parsed(text: str, hint: Any) -> Any:
+    if get_origin(hint) is Literal:
+        for choice in get_args(hint):
+            if str(choice) == text:
+                return choice
+        raise ValueError(text)
+    if get_origin(hint) in (Union, types.UnionType):
+        if text.lower() in ("none", "null") and type(None) in get_args(hint):
+            return None
+        return _parsed(text, next(each for each in get_args(hint) if each is not type(None)))
+    if get_origin(hint) is tuple:
+        return tuple(_parsed(each, get_args(hint)[0]) for each in text.split(",") if each)
+    if hint is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    return hint(text)
+
+
+def _spelled(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join("none" if each is type(None) else _spelled(each) for each in get_args(hint))
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(hint, str(hint))

@@ -1,0 +1,254 @@
+"""The plain values that every part passes about. Standard library only, so importing it is free."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+
+
+class UserError(ValueError):
+    """A mistake of the user's: the command line prints its one line and exits with 2."""
+
+
+class DivergedError(RuntimeError):
+    """Training met a loss that is not finite; the study records it and goes on."""
+
+
+class NothingFitsError(RuntimeError):
+    """No method keeps within the limits the user gave; the command line exits with 3."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One input: named text fields, the index of its label (None: not known), the subset it belongs to."""
+
+    fields: Mapping[str, str]
+    label: int | None = None
+    subset: str = ""
+    """Such as `lexical_overlap/ln_subject_object_swap` in HANS; "" where a set has no parts."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """How an example reads as text (its pattern), and the words that stand for the labels (its verbalizer)."""
+
+    pattern: str
+    """Text with `{field}`s; `{{` and `}}` are braces. What the fields hold is never read again as a pattern."""
+    verbalizer: tuple[str, ...]
+    """One plain word or phrase per label, in label order, without the space in front."""
+    labels: tuple[str, ...]
+    """The labels' names, in label order."""
+    answer_prefix: str = ""
+    """What stands between the pattern and the label word, such as ` answer:`."""
+    separator: str = "\n\n"
+    """What stands between two demonstrations."""
+    name: str = "custom"
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.verbalizer):
+            raise UserError(
+                f"{len(self.labels)} labels ({', '.join(self.labels)}) but {len(self.verbalizer)} label words "
+                f"({', '.join(self.verbalizer)}): give one word for each label"
+            )
+        if len(set(self.verbalizer)) < len(self.verbalizer):
+            raise UserError(f"label words must differ, not {', '.join(self.verbalizer)}")
+        if any(not word.strip() for word in self.verbalizer):
+            raise UserError("a label word is empty: give every label a word")
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The fields that the pattern shows, in order, each once."""
+        names = (match[1] for match in _FIELD.finditer(self.pattern) if match[1] is not None)
+        return tuple(dict.fromkeys(names))
+
+    def body(self, example: Example) -> str:
+        """The example as text up to where its label word begins, without trailing white space."""
+
+        def value(match: re.Match[str]) -> str:
+            if match[1] is None:
+                return match[0][0]
+            if match[1] not in example.fields:
+                raise UserError(
+                    f"the pattern {self.pattern!r} asks for the field {{{match[1]}}}; "
+                    f"the examples have {', '.join(example.fields)}"
+                )
+            return example.fields[match[1]]
+
+        return (_FIELD.sub(value, self.pattern) + self.answer_prefix).rstrip()
+
+    def answered(self, example: Example) -> str:
+        """The example as a demonstration: its text, a space, and the word of its label."""
+        assert example.label is not None
+        return f"{self.body(example)} {self.verbalizer[example.label]}"
+
+    def context(self, demonstrations: Sequence[Example]) -> str:
+        """The demonstrations in a row, each followed by the separator; "" for none."""
+        return "".join(self.answered(each) + self.separator for each in demonstrations)
+
+
+Domain = Literal["train", "unlabelled", "in-domain", "out-of-domain"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One set of a task's examples, read when asked for."""
+
+    load: Callable[[], Sequence[Example]]
+    domain: Domain
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification problem: how it is put, and where its examples come from."""
+
+    name: str
+    prompts: tuple[Prompt, ...]
+    """Every way of putting it, by `Prompt.name`; the first is the default."""
+    splits: Mapping[str, Split]
+    """`train`, perhaps `unlabelled`, and any number of evaluation sets."""
+    metric: Literal["accuracy", "mcc"] = "accuracy"
+    """The literature's figure for the task; accuracy is always reported beside it."""
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.prompts[0]
+
+    def prompt_named(self, name: str | None) -> Prompt:
+        """The prompt of that name, or the default. Raises UserError that lists the names there are."""
+        for prompt in self.prompts:
+            if name in (None, prompt.name):
+                return prompt
+        raise UserError(
+            f"task {self.name!r} has no pattern named {name!r}; it has {', '.join(p.name for p in self.prompts)}"
+        )
+
+    @property
+    def evaluation(self) -> dict[str, Split]:
+        """The sets to score on, in-domain ones first."""
+        sets = {name: split for name, split in self.splits.items() if split.domain.endswith("-domain")}
+        return dict(sorted(sets.items(), key=lambda item: item[1].domain != "in-domain"))
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """One number for each source of chance in a run, so that none moves another."""
+
+    data: int
+    order: int
+    init: int
+    dropout: int
+
+
+@dataclass(frozen=True)
+class Shots:
+    """What one run may learn from; the same for every method that is compared."""
+
+    labelled: tuple[Example, ...]
+    """In the order drawn: labels in turn, so that every prefix is balanced."""
+    indices: tuple[int, ...]
+    """Of `labelled`, in the training split."""
+    unlabelled: tuple[Example, ...]
+    """In-domain inputs outside `labelled` whose labels, if there are any, were taken off."""
+    seeds: Seeds
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a method may spend."""
+
+    steps: int | None = None
+    """At most so many optimizer steps; None: as many as the method's own schedule asks for."""
+    batch_tokens: int = 8192
+    """At most so many tokens in one forward pass when scoring."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a phase of a run took."""
+
+    seconds: float
+    """Of the wall clock."""
+    tokens: int
+    """That went through the model, a shared prefix counted once."""
+    peak_bytes: int
+    """The most memory in use at any instant of the phase, above what was in use when it began."""
+    resident_bytes: int
+    """In use when the phase began: the loaded model, the libraries."""
+    meter: str
+    """What measured `peak_bytes`, such as `VmHWM` (the kernel) or `cuda allocator`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to do, as plain values: enough to do it again."""
+
+    model: str
+    task: str
+    method: str
+    """`method[+update]`, a name of METHODS."""
+    shots: int
+    """In total over all labels."""
+    seed: int
+    prompt: str = ""
+    """The name of the task's pattern; "" for its default."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings that differ from the method's own, by dotted path, as text."""
+    budget: Budget = Budget()
+    limit: int | None = None
+    """Score at most so many examples of each evaluation set, the same ones for every method."""
+    tune: str = ""
+    """How the learning rate is chosen: "" (the method's own), `holdout` or `kfold` of the shots."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run answered on one evaluation set, example by example."""
+
+    domain: Domain
+    gold: tuple[int, ...]
+    predicted: tuple[int, ...]
+    subsets: tuple[str, ...] = ()
+    """Empty where the set has no parts, else one per example."""
+    log_loss: float | None = None
+    """Mean negative log-probability of the gold label after a softmax over the labels; nats."""
+
+
+Status = Literal["ok", "failed", "out-of-memory", "diverged"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of one run, and all that a report may read."""
+
+    run: Run
+    status: Status
+    reason: str = ""
+    """Of a failure: one line."""
+    labels: tuple[str, ...] = ()
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """By evaluation set."""
+    load: Cost | None = None
+    adapt: Cost | None = None
+    predict: Cost | None = None
+    queries: int = 0
+    """Examples scored in the predict phase."""
+    trained_parameters: int = 0
+    """Numbers whose values changed, no more and no less."""
+    optimizer_bytes: int = 0
+    artifact_bytes: int = 0
+    """What would have to be stored to have this fitted method again, without the backbone."""
+    indices: tuple[int, ...] = ()
+    losses: tuple[float, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Every setting of the method, resolved."""
+    notes: Mapping[str, object] = field(default_factory=dict)
+    """Whatever else the method has to say: demonstrations used, teacher accuracy, chosen learning rate."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Versions, hardware, hashes of the model and the data."""
+
+    @property
+    def seconds_per_query(self) -> float | None:
+        """None where nothing was predicted."""
+        return self.predict.seconds / self.queries if self.predict and self.queries else None

@@ -1,0 +1,101 @@
+"""Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inweights.models.base import LanguageModel
+from inweights.types import UserError
+from inweights.updates.base import Adapted
+
+
+@dataclass(frozen=True)
+class LoRA:
+    """W x + (alpha / rank) B A x, with W frozen and B zero at the start."""
+
+    name = "lora"
+    rank: int = 8
+    alpha: float = 16.0
+    targets: str = "all-linear"
+    """A regular expression over module names, or `all-linear`: every linear layer but the LM head."""
+
+    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+        if self.rank < 1:
+            raise UserError(f"a LoRA has a rank of at least 1, not {self.rank}")
+        layers = {name: layer for name, layer in linear_layers(model) if self._wanted(name)}
+        if not layers:
+            raise UserError(f"LoRA targets {self.targets!r} match no linear layer of {model.card.architecture}")
+        generator = torch.Generator().manual_seed(seed)
+        parameters: dict[str, nn.Parameter] = {}
+        for name, layer in layers.items():
+            inputs, outputs = shape(layer)
+            a = torch.empty(self.rank, inputs)
+            nn.init.kaiming_uniform_(a, a=5**0.5, generator=generator)  # as PEFT and microsoft/LoRA start it
+            device = next(layer.parameters()).device
+            parameters[f"{name}.lora_A.weight"] = nn.Parameter(a.to(device))
+            parameters[f"{name}.lora_B.weight"] = nn.Parameter(torch.zeros(outputs, self.rank, device=device))
+        return Adapted(model.patched(_Added(layers, parameters, self.alpha / self.rank)), parameters)
+
+    def _wanted(self, name: str) -> bool:
+        return self.targets == "all-linear" or re.search(self.targets, name) is not None
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "..."]]:
+        """(alpha / rank) B A for every weight it adds to, by the weight's name and in its layout; fp32."""
+        scale = self.alpha / self.rank
+        found = {}
+        for name, layer in linear_layers(model):
+            if f"{name}.lora_A.weight" in parameters:
+                a, b = parameters[f"{name}.lora_A.weight"], parameters[f"{name}.lora_B.weight"]
+                delta = scale * (b.detach().float() @ a.detach().float())
+                found[f"{name}.weight"] = delta if isinstance(layer, nn.Linear) else delta.T
+        return found
+
+
+@dataclass(frozen=True)
+class _Added:
+    """The patch: forward hooks that add the low-rank product while it is on."""
+
+    layers: Mapping[str, nn.Module]
+    parameters: Mapping[str, nn.Parameter] = field(repr=False)
+    scale: float
+
+    def __call__(self) -> AbstractContextManager[None]:
+        return self._hooked()
+
+    @contextmanager
+    def _hooked(self) -> Iterator[None]:
+        handles = [layer.register_forward_hook(self._hook(name)) for name, layer in self.layers.items()]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _hook(self, name: str):  # type: ignore[no-untyped-def]
+        a, b = self.parameters[f"{name}.lora_A.weight"], self.parameters[f"{name}.lora_B.weight"]
+
+        def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            low = F.linear(F.linear(inputs[0].to(a.dtype), a), b)
+            return output + (self.scale * low).to(output.dtype)
+
+        return add
+
+
+def linear_layers(model: LanguageModel) -> Iterator[tuple[str, nn.Module]]:
+    """Every linear layer but the LM head, by name; GPT-2's `Conv1D` is one with its weight transposed."""
+    head = model.module.get_output_embeddings() if model.card.family == "causal" else None  # type: ignore[operator]
+    for name, layer in model.module.named_modules():
+        if (isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D") and layer is not head:
+            yield name, layer
+
+
+def shape(layer: nn.Module) -> tuple[int, int]:
+    """Inputs and outputs of a linear layer."""
+    rows, columns = layer.weight.shape  # type: ignore[misc,union-attr]
+    return (columns, rows) if isinstance(layer, nn.Linear) else (rows, columns)
