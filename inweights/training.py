@@ -82,9 +82,7 @@ def minimize(
                 group["lr"] = peak * factor
             value = loss(next(batches))
             if not bool(torch.isfinite(value)):
-                raise DivergedError(
-                    f"the loss was {value.item()} at step {step + 1} of {steps}: lower the learning rate"
-                )
+                raise DivergedError(f"the loss was {value.item()} at step {step + 1} of {steps}: lower the learning rate")
             optimizer.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
             if schedule.clip_norm:

@@ -97,6 +97,9 @@ class Split:
 
     load: Callable[[], Sequence[Example]]
     domain: Domain
+    reads_as: tuple[int, ...] = ()
+    """What each of the task's labels counts as here, for a set with fewer labels (HANS after three-way MNLI);
+    empty: itself."""
 
 
 @dataclass(frozen=True)

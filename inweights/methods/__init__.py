@@ -12,7 +12,7 @@ from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates import BitFit, Full, LastBlocks, LoRA
 
-# Peak learning rates by what changes: an update that writes all weights needs small steps, one that adds few large ones.
+# Peak learning rates by what changes: writing all weights needs small steps, adding few numbers large ones.
 FULL, BITFIT, LORA = Schedule(lr=1e-4), Schedule(lr=1e-3), Schedule(lr=1e-3)
 
 METHODS: dict[str, Method] = {

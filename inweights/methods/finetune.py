@@ -111,11 +111,16 @@ class WordFineTune:
 
 
 def new_head(model: LanguageModel, labels: int, seed: int) -> nn.Linear:
-    """Normal weights of the size transformers gives a classifier (0.02), bias zero; its own generator."""
-    head = nn.Linear(model.hidden_size, labels)
+    """Normal weights of the size transformers gives a classifier (0.02), from a generator of its own.
+
+    A bias, zero at first, for encoders alone: transformers' classifiers on causal models have none, and so a fitted
+    one is exactly an `AutoModelForSequenceClassification`.
+    """
+    head = nn.Linear(model.hidden_size, labels, bias=model.card.family == "encoder")
     generator = torch.Generator().manual_seed(random.Random(f"head {seed}").getrandbits(63))
     nn.init.normal_(head.weight, std=0.02, generator=generator)
-    nn.init.zeros_(head.bias)
+    if model.card.family == "encoder":
+        nn.init.zeros_(head.bias)
     return head.to(next(model.module.parameters()).device)
 
 

@@ -13,9 +13,9 @@ def load(name: str, dtype: str | None = None, device: str | None = None) -> Lang
     `dtype`: fp32, bf16 or fp16; None: fp32 on a CPU, bf16 on a GPU that has it. `device`: cpu, cuda, cuda:1, mps;
     None: a GPU where there is one. Raises UserError where it cannot be had, in one line that says why.
     """
-    from inweights.models.loading import load_folder
+    from inweights.models.loading import load_from
 
-    return load_folder(name, locate(name), dtype, device)
+    return load_from(name, locate(name), dtype, device)
 
 
 def locate(name: str) -> str:

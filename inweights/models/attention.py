@@ -1,96 +1,39 @@
 """Attention over trees packed end to end, behind a prefix they share; registered with transformers, no model forked.
 
 The linear layers of a model see one row without padding; only here are its tokens laid out per tree. Attention over
-the prefix is one matrix product for all queries, and is joined with attention inside the tree by their log-sum-exp
+the prefix is one product for all queries, and is joined with attention inside the tree by their log-sum-exp
 (Hydragen, Juravsky et al. 2024, arXiv 2402.05099): the prefix's keys and values are never copied per query.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inweights.models.base import Prefix, Tree
+from inweights.models.layout import Layer, Layout, current
 
 NAME = "inweights"
+LARGEST_TABLE = 1 << 26
+"""Scores held at once where no fused kernel serves; 256 MiB in fp32."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How the row of one forward pass falls into trees."""
+def register() -> None:
+    """Make `NAME` an attention implementation of transformers."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
 
-    unpack: Int[Tensor, "trees time"]
-    """Index into the row; 0 where a tree is shorter than the longest."""
-    pack: Int[Tensor, "tokens"]
-    """Index into trees * time."""
-    depth: Int[Tensor, "trees time"]
-    """Position of a token in its tree, the same for the first token of every branch."""
-    mask: Bool[Tensor, "trees 1 time time"] | None
-    """Who sees whom; None where causal order says it all, which it does without branches."""
-    prefix: Prefix | None
-    captured: dict[int, tuple[Tensor, Tensor]] | None
-    """Where keys and values are put, by layer, when this pass is to become a prefix."""
+    def mask(*arguments: Any, **options: Any) -> Tensor | None:
+        return None if current() else sdpa_mask(*arguments, **options)
 
-
-_layout: ContextVar[Layout] = ContextVar("layout")
-
-
-@contextmanager
-def laid_out(layout: Layout) -> Iterator[None]:
-    """The layout that `attend` follows within; many architectures do not hand extra arguments down to attention."""
-    token = _layout.set(layout)
-    try:
-        yield
-    finally:
-        _layout.reset(token)
-
-
-def layout_of(
-    trees: Sequence[Tree],
-    device: torch.device,
-    prefix: Prefix | None = None,
-    captured: dict[int, tuple[Tensor, Tensor]] | None = None,
-) -> Layout:
-    lengths = torch.tensor([len(tree) for tree in trees])
-    time = int(lengths.max())
-    inside = torch.arange(time)[None] < lengths[:, None]
-    starts = lengths.cumsum(0) - lengths
-    unpack = torch.where(inside, starts[:, None] + torch.arange(time)[None], 0)
-    depth = torch.zeros(len(trees), time, dtype=torch.long)
-    branched = any(tree.branches for tree in trees)
-    mask = torch.ones(time, time, dtype=torch.bool).tril().repeat(len(trees), 1, 1) if branched else None
-    for row, tree in enumerate(trees):
-        depth[row, : len(tree)] = torch.tensor(positions(tree))
-        if mask is not None:
-            start = len(tree.stem)
-            for branch in tree.branches:
-                mask[row, start + len(branch) :, start : start + len(branch)] = False
-                start += len(branch)
-            # A padded row sees itself, so that its softmax is not empty; nobody reads it.
-            mask[row].diagonal().fill_(True)
-    return Layout(
-        unpack.to(device),
-        inside.flatten().nonzero()[:, 0].to(device),
-        depth.to(device),
-        None if mask is None else mask[:, None].to(device),
-        prefix,
-        captured,
-    )
-
-
-def positions(tree: Tree) -> list[int]:
-    """Every branch goes on where the stem ends."""
-    stem = len(tree.stem)
-    return [*range(stem), *(stem + i for branch in tree.branches for i in range(len(branch)))]
+    AttentionInterface.register(NAME, attend)
+    AttentionMaskInterface.register(NAME, mask)
 
 
 def attend(
-    module: torch.nn.Module,
+    module: nn.Module,
     query: Float[Tensor, "1 heads tokens head_dim"],
     key: Float[Tensor, "1 kv_heads tokens head_dim"],
     value: Float[Tensor, "1 kv_heads tokens head_dim"],
@@ -99,97 +42,131 @@ def attend(
     dropout: float = 0.0,
     sliding_window: int | None = None,
     softcap: float | None = None,
-    **_: object,  # transformers hands every implementation whatever any of them takes
+    **others: Any,  # transformers hands every implementation whatever any of them takes
 ) -> tuple[Float[Tensor, "1 tokens heads head_dim"], None]:
     """What transformers calls in the place of its own attention."""
-    layout = _layout.get()
-    index = int(module.layer_idx)  # type: ignore[arg-type]
+    layout = current()
+    if layout is None:  # called from outside inweights: whatever stands in the row is one sequence
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+        others |= {"sliding_window": sliding_window, "softcap": softcap}
+        out: Tensor = sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **others)[0]
+        return out, None
     if layout.captured is not None:
-        layout.captured[index] = (key[0], value[0])
-    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+        layout.captured[_index(module)] = (key[0].contiguous(), value[0].contiguous())
+    rule = Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap, dropout, sliding_window)
+    near = _near(query, key, value, layout, rule)
+    far = _far(query, _index(module), layout, rule) if layout.prefix else None
+    return (_joined(near, far) if far else near[0])[None].to(query.dtype), None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an architecture does to scores before their softmax, and to shares after it."""
+
+    scale: float
+    softcap: float | None
+    dropout: float
+    window: int | None
+    """Tokens at most this far back are seen, the token itself counted."""
+
+
+Part = tuple[Float[Tensor, "tokens heads head_dim"], Float[Tensor, "tokens heads"]]
+"""Attention over some of the keys, and the log of the mass that they hold."""
+
+
+def _near(query: Tensor, key: Tensor, value: Tensor, layout: Layout, rule: Rule) -> Part:
+    """Attention of every token inside its own tree."""
     q, k, v = (each[0][:, layout.unpack].transpose(0, 1) for each in (query, key, value))
-    window = sliding_window if sliding_window and sliding_window < _reach(layout) else None
-    mask = layout.mask if window is None else _windowed(layout, window)
-    if layout.prefix is None and softcap is None:
-        out = F.scaled_dot_product_attention(
-            q, k, v, mask, dropout, is_causal=mask is None, scale=scale, enable_gqa=q.shape[1] != k.shape[1]
-        )
+    mask = layout.near_mask(rule.window, query.dtype)
+    causal = layout.causal and mask is None
+    # Only the queries' own keys are repeated for grouped heads, never the prefix's.
+    groups = q.shape[1] // k.shape[1]
+    k, v = (each.repeat_interleave(groups, 1) if groups > 1 else each for each in (k, v))
+    if layout.prefix is None and rule.softcap is None:
+        out = F.scaled_dot_product_attention(q, k, v, mask, rule.dropout, is_causal=causal, scale=rule.scale)
+        mass = out.new_zeros(out.shape[:3])
     else:
-        out, weight = _attention(q, k, v, mask, scale, softcap, dropout, causal=mask is None)
-        if layout.prefix is not None:
-            out = _joined(out, weight, q, layout, index, scale, softcap, window, dropout)
-    heads, dim = out.shape[1], out.shape[3]
-    packed = out.transpose(1, 2).reshape(-1, heads, dim)[layout.pack]
-    return packed[None].to(query.dtype), None
+        if causal and not _fused(q, v, None, rule):
+            mask = torch.full((q.shape[2],) * 2, -torch.inf, dtype=q.dtype, device=q.device).triu(1)
+        out, mass = _weighed(q, k, v, mask, rule, causal)
+    return out.transpose(1, 2).flatten(0, 1)[layout.pack], mass.transpose(1, 2).flatten(0, 1)[layout.pack]
 
 
-def _joined(
-    out: Tensor,
-    weight: Tensor,
-    q: Tensor,
-    layout: Layout,
-    index: int,
-    scale: float,
-    softcap: float | None,
-    window: int | None,
-    dropout: float,
-) -> Tensor:
-    """Attention over the tree and over the prefix, each weighed by its share of the softmax's mass."""
+def _far(query: Tensor, index: Layer, layout: Layout, rule: Rule) -> Part | None:
+    """Attention of every token over the prefix: one row of queries against one copy of its keys."""
     assert layout.prefix is not None
     keys, values = layout.prefix.keys[index], layout.prefix.values[index]
-    trees, heads, time, dim = q.shape
-    # One long row of queries against one copy of the prefix: a single matrix product per key head.
-    row = q.transpose(0, 1).reshape(1, heads, trees * time, dim)
-    seen = None
-    if window is not None:
-        distance = layout.depth.flatten()[:, None] + keys.shape[1] - torch.arange(keys.shape[1], device=q.device)
-        seen = (distance < window)[None, None]
-    far, far_weight = _attention(row, keys[None], values[None], seen, scale, softcap, dropout, causal=False)
-    far = far.reshape(heads, trees, time, dim).transpose(0, 1)
-    far_weight = far_weight.reshape(heads, trees, time).transpose(0, 1)
-    share = torch.sigmoid(weight - far_weight)[..., None]
-    return share * out + (1 - share) * far
+    mask = None
+    if rule.window is not None and rule.window < layout.depth.shape[1] + keys.shape[1]:
+        if rule.window == 1:
+            return None
+        keys, values = keys[:, 1 - rule.window :], values[:, 1 - rule.window :]
+        mask = layout.far_mask(rule.window, keys.shape[1], query.dtype)
+    # The heads that share a key become queries of that key.
+    (_, heads, tokens, dim), kv_heads = query.shape, keys.shape[0]
+    folded = query.reshape(1, kv_heads, heads // kv_heads * tokens, dim)
+    mask = None if mask is None else mask.repeat(heads // kv_heads, 1)
+    out, mass = _weighed(folded, keys[None], values[None], mask, rule, causal=False)
+    return out.reshape(heads, tokens, -1).transpose(0, 1), mass.reshape(heads, tokens).transpose(0, 1)
 
 
-def _attention(
+def _joined(near: Part, far: Part) -> Tensor:
+    """Each part weighed by its share of the softmax's mass."""
+    share = torch.sigmoid(near[1] - far[1])[..., None]
+    return torch.lerp(far[0].float(), near[0].float(), share)
+
+
+def _weighed(
     q: Float[Tensor, "batch heads queries head_dim"],
-    k: Float[Tensor, "batch kv_heads keys head_dim"],
-    v: Float[Tensor, "batch kv_heads keys head_dim"],
-    mask: Tensor | None,
-    scale: float,
-    softcap: float | None,
-    dropout: float,
+    k: Float[Tensor, "batch heads keys head_dim"],
+    v: Float[Tensor, "batch heads keys value_dim"],
+    mask: Float[Tensor, "*batch queries keys"] | None,
+    rule: Rule,
     causal: bool,
-) -> tuple[Float[Tensor, "batch heads queries head_dim"], Float[Tensor, "batch heads queries"]]:
-    """Attention in fp32 and the log-sum-exp of its scores, the weight by which it joins another part."""
-    batch, heads, queries, dim = q.shape
-    groups = heads // k.shape[1]
-    if q.device.type == "cpu" and softcap is None and mask is None and not dropout and not torch.is_grad_enabled():
-        k, v = (each.repeat_interleave(groups, 1) if groups > 1 else each for each in (k, v))
+) -> tuple[Float[Tensor, "batch heads queries value_dim"], Float[Tensor, "batch heads queries"]]:
+    """Attention and the log-sum-exp of its scores in fp32. `causal` speaks to fused kernels; else the mask says it."""
+    fused = _fused(q, v, mask, rule)
+    if fused == "cpu":
+        mask = mask[None, None] if mask is not None and mask.ndim == 2 else mask
         flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-        out, weight = flash(q, k, v, 0.0, causal, scale=scale)
-        return out.float(), weight.float()
-    grouped = q.reshape(batch, k.shape[1], groups * queries, dim)
-    scores = (grouped @ k.transpose(-1, -2)).float().view(batch, heads, queries, k.shape[2]) * scale
-    if softcap is not None:
-        scores = softcap * torch.tanh(scores / softcap)
-    if causal:
-        mask = torch.ones(queries, k.shape[2], dtype=torch.bool, device=q.device).tril()
+        out, mass = flash(q, k, v, 0.0, causal, attn_mask=mask, scale=rule.scale)
+        return out, mass.float()
+    if fused == "cuda":
+        out, mass, *_ = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, scale=rule.scale)
+        return out, mass.float()
+    rows = max(1, LARGEST_TABLE // (q.shape[0] * q.shape[1] * k.shape[2]))
+    if q.shape[2] <= rows or torch.is_grad_enabled():  # backward keeps every table anyway
+        return _table(q, k, v, mask, rule)
+    pieces = q.split(rows, 2)
+    masks = [None] * len(pieces) if mask is None else mask.split(rows, -2)
+    parts = [_table(piece, k, v, part, rule) for piece, part in zip(pieces, masks, strict=True)]
+    return torch.cat([out for out, _ in parts], 2), torch.cat([mass for _, mass in parts], 2)
+
+
+def _table(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> tuple[Tensor, Tensor]:
+    """With every score written out."""
+    scores = (q @ k.transpose(-1, -2)).float() * rule.scale
+    if rule.softcap is not None:
+        scores = rule.softcap * torch.tanh(scores / rule.softcap)
     if mask is not None:
-        # Finite, so that a row that sees nothing (a prefix out of a window's reach) has no mass, and no NaN either.
-        scores = scores.masked_fill(~mask, -1e9)
-    weight = scores.logsumexp(-1)
-    shares = F.dropout((scores - weight[..., None]).exp(), dropout)
-    out = shares.to(v.dtype).view(batch, k.shape[1], groups * queries, k.shape[2]) @ v
-    return out.float().view(batch, heads, queries, dim), weight
+        scores = scores + mask.float()
+    mass = scores.logsumexp(-1)
+    shares = F.dropout((scores - mass[..., None]).exp(), rule.dropout)
+    return (shares.to(v.dtype) @ v).float(), mass
 
 
-def _windowed(layout: Layout, window: int) -> Bool[Tensor, "trees 1 time time"]:
-    near = layout.depth[:, :, None] - layout.depth[:, None, :] < window
-    mask = layout.mask[:, 0] if layout.mask is not None else torch.ones_like(near).tril()
-    return (mask & near)[:, None]
+def _fused(q: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> str | None:
+    """Whose kernel gives the log-sum-exp too; none is differentiable in it, none knows a soft cap."""
+    if rule.softcap is not None or rule.dropout or torch.is_grad_enabled() or q.shape[-1] != v.shape[-1]:
+        return None
+    if q.device.type == "cpu":
+        return "cpu"
+    half = q.dtype in (torch.bfloat16, torch.float16) and q.shape[-1] % 8 == 0 and q.shape[-1] <= 256
+    if q.device.type == "cuda" and half and mask is None and torch.cuda.get_device_capability(q.device) >= (8, 0):
+        return "cuda"
+    return None
 
 
-def _reach(layout: Layout) -> int:
-    """The longest sequence that any token of this pass looks back over."""
-    return layout.depth.shape[1] + (len(layout.prefix.ids) if layout.prefix else 0)
+def _index(module: nn.Module) -> Layer:
+    return Layer(int(module.layer_idx))  # type: ignore[arg-type]

@@ -82,11 +82,19 @@ class LanguageModel(Protocol):
     turned them off. Nothing depends on how trees are batched.
     """
 
-    card: ModelCard
-    module: nn.Module
-    """The transformers model; updates look for their parameters in it."""
-    hidden_size: int
-    counter: TokenCount
+    @property
+    def card(self) -> ModelCard: ...
+
+    @property
+    def module(self) -> nn.Module:
+        """The transformers model; updates look for their parameters in it."""
+        ...
+
+    @property
+    def hidden_size(self) -> int: ...
+
+    @property
+    def counter(self) -> TokenCount: ...
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of whole texts, special tokens only where the tokenizer puts them at the front (one BOS),
@@ -95,9 +103,7 @@ class LanguageModel(Protocol):
 
     def decode(self, ids: Sequence[int]) -> str: ...
 
-    def next_token_logits(
-        self, trees: Sequence[Tree], prefix: Prefix | None = None
-    ) -> Float[Tensor, "reads vocabulary"]:
+    def next_token_logits(self, trees: Sequence[Tree], prefix: Prefix | None = None) -> Float[Tensor, "reads vocabulary"]:
         """Logits of what comes after every position read; computed at those positions alone.
 
         Raises UserError for a family without an LM head.
@@ -157,8 +163,8 @@ class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager r
             owner._parameters[attribute] = self.swap.tensors[name]
 
     def __exit__(self, *_: object) -> None:
-        for (owner, attribute, _), parameter in zip(self.swap.places, self.before, strict=True):
-            owner._parameters[attribute] = parameter
+        for place, parameter in zip(self.swap.places, self.before, strict=True):
+            place[0]._parameters[place[1]] = parameter
 
 
 def weights_digest(module: nn.Module) -> str:

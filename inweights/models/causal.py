@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inweights.models import padded
-from inweights.models.attention import laid_out, layout_of, positions
 from inweights.models.base import LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
+from inweights.models.layout import Layer, Layout, laid_out, positions, tree_layout
+from inweights.models.padded import read_trees
 from inweights.types import UserError
+
+Output = Literal["logits", "hidden"]
 
 
 @dataclass(frozen=True)
@@ -23,47 +25,42 @@ class CausalLM:
     module: nn.Module
     tokenizer: Any
     hidden_size: int
+    front: tuple[int, ...]
+    """Special tokens in front of every text: one BOS, or none."""
     packs: bool
-    """Its attention goes through transformers' `AttentionInterface`; else whole padded prompts are used."""
+    """Its attention can be replaced by ours; else whole padded prompts go through."""
     counter: TokenCount = field(default_factory=TokenCount)
     patches: tuple[Patch, ...] = ()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        bos = self.tokenizer.bos_token_id
-        encoded = cast("list[list[int]]", self.tokenizer(list(texts), add_special_tokens=False)["input_ids"])
-        return [[bos, *ids] for ids in encoded] if self._starts_with_bos else encoded
-
-    @property
-    def _starts_with_bos(self) -> bool:
-        # Asked of an empty text: some tokenizers (OPT's) put `</s>` in front, some (GPT-2's) nothing.
-        front = self.tokenizer("")["input_ids"]
-        return bool(front) and front[0] == self.tokenizer.bos_token_id
+        # Special tokens by hand: a tokenizer's own template may put an end-of-text behind, too.
+        encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False, return_attention_mask=False)[
+            "input_ids"
+        ]
+        return [[*self.front, *ids] for ids in encoded]
 
     def decode(self, ids: Sequence[int]) -> str:
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def next_token_logits(
-        self, trees: Sequence[Tree], prefix: Prefix | None = None
-    ) -> Float[Tensor, "reads vocabulary"]:
-        return self._run(trees, prefix, "logits")
+    def next_token_logits(self, trees: Sequence[Tree], prefix: Prefix | None = None) -> Float[Tensor, "reads vocabulary"]:
+        return self._read(trees, prefix, "logits")
 
     def summaries(
         self, sequences: Sequence[Sequence[int]], pooling: Literal["own", "mean"] = "own"
     ) -> Float[Tensor, "sequences hidden"]:
         if pooling == "own":
-            return self._run([Tree(tuple(ids), reads=(len(ids) - 1,)) for ids in sequences], None, "hidden")
+            return self._read([Tree(tuple(ids), reads=(len(ids) - 1,)) for ids in sequences], None, "hidden")
         trees = [Tree(tuple(ids), reads=tuple(range(len(ids)))) for ids in sequences]
-        parts = self._run(trees, None, "hidden").split([len(tree) for tree in trees])
+        parts = self._read(trees, None, "hidden").split([len(tree) for tree in trees])
         return torch.stack([part.mean(0) for part in parts])
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
         if not self.packs:
             return Prefix(tuple(ids), (), ())
-        captured: dict[int, tuple[Tensor, Tensor]] = {}
         tree = Tree(tuple(ids), reads=(len(ids) - 1,))
         self._check_length([tree], None)
-        layout = layout_of([tree], self.module.device, captured=captured)  # type: ignore[arg-type]
-        self._packed([tree], layout, None, "hidden")
+        captured: dict[Layer, tuple[Tensor, Tensor]] = {}
+        self._packed([tree], tree_layout([tree], self._device, captured=captured), "hidden")
         layers = [captured[index] for index in sorted(captured)]
         return Prefix(tuple(ids), tuple(k for k, _ in layers), tuple(v for _, v in layers))
 
@@ -71,29 +68,23 @@ class CausalLM:
         return replace(self, patches=(*self.patches, patch))
 
     def blocks(self) -> Sequence[nn.Module]:
-        layers = self.card_layers
-        lists = [m for m in self.module.modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
-        if not lists:
-            raise UserError(f"{self.card.architecture} has no list of {layers} blocks to choose the last ones from")
-        return list(lists[0])
+        return blocks_of(self.module)
 
-    @property
-    def card_layers(self) -> int:
-        return int(cast(Any, self.module).config.num_hidden_layers)
-
-    def _run(self, trees: Sequence[Tree], prefix: Prefix | None, what: Literal["logits", "hidden"]) -> Tensor:
+    def _read(self, trees: Sequence[Tree], prefix: Prefix | None, what: Output) -> Tensor:
         self._check_length(trees, prefix)
-        if not self.packs:
-            with self._patched_on():
-                read, tokens = padded.read(self.module, trees, prefix.ids if prefix else (), what, self._pad)
-            self.counter.tokens += tokens
-            return read
-        return self._packed(trees, layout_of(trees, cast(Any, self.module).device, prefix), prefix, what)
+        if self.packs:
+            return self._packed(trees, tree_layout(trees, self._device, prefix), what)
+        with self._patches_on():
+            # Any token pads: it is masked.
+            out, tokens = read_trees(
+                self.module, trees, prefix.ids if prefix else (), what, self.tokenizer.pad_token_id or 0
+            )
+        self.counter.tokens += tokens
+        return out
 
-    def _packed(self, trees: Sequence[Tree], layout: Any, prefix: Prefix | None, what: str) -> Tensor:
+    def _packed(self, trees: Sequence[Tree], layout: Layout, what: Output) -> Tensor:
         """One pass over all trees as one row; outputs at the positions read alone."""
-        device = cast(Any, self.module).device
-        before = len(prefix.ids) if prefix else 0
+        before = len(layout.prefix.ids) if layout.prefix else 0
         ids = [token for tree in trees for part in (tree.stem, *tree.branches) for token in part]
         places = [before + position for tree in trees for position in positions(tree)]
         reads, start = [], 0
@@ -101,28 +92,27 @@ class CausalLM:
             reads += [start + position for position in tree.positions_read]
             start += len(tree)
         inputs = {
-            "input_ids": torch.tensor([ids], device=device),
-            "position_ids": torch.tensor([places], device=device),
+            "input_ids": torch.tensor([ids], device=self._device),
+            "position_ids": torch.tensor([places], device=self._device),
             "use_cache": False,
         }
-        kept = torch.tensor(reads, device=device)
+        kept = torch.tensor(reads, device=self._device)
         self.counter.tokens += len(ids)
-        with self._patched_on(), laid_out(layout):
+        with self._patches_on(), laid_out(layout):
             if what == "logits":
                 return cast(Tensor, self.module(**inputs, logits_to_keep=kept).logits)[0].float()
             hidden = cast(Any, self.module).base_model(**inputs).last_hidden_state
             return cast(Tensor, hidden)[0, kept].float()
 
-    def _patched_on(self) -> ExitStack:
+    def _patches_on(self) -> ExitStack:
         stack = ExitStack()
         for patch in self.patches:
             stack.enter_context(patch())
         return stack
 
     @property
-    def _pad(self) -> int:
-        # Any token will do: what stands there is masked out.
-        return self.tokenizer.pad_token_id or 0
+    def _device(self) -> torch.device:
+        return cast(torch.device, self.module.device)
 
     def _check_length(self, trees: Sequence[Tree], prefix: Prefix | None) -> None:
         longest = max((max(positions(tree)) + 1 for tree in trees), default=0) + (len(prefix.ids) if prefix else 0)
@@ -131,3 +121,15 @@ class CausalLM:
                 f"a prompt has {longest:,} tokens and {self.card.name} reads at most {self.card.max_tokens:,}: "
                 "shorten the text, show fewer demonstrations, or take a model with a longer context window"
             )
+
+
+def blocks_of(module: nn.Module) -> list[nn.Module]:
+    """The transformer blocks: the first list of modules that is as long as the configuration says.
+
+    Raises UserError where there is none.
+    """
+    layers = int(cast(Any, module).config.get_text_config().num_hidden_layers)
+    lists = [each for each in module.modules() if isinstance(each, nn.ModuleList) and len(each) == layers]
+    if not lists:
+        raise UserError(f"{type(module).__name__} has no list of {layers} blocks to choose the last ones from")
+    return list(lists[0])

@@ -10,6 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inweights.models.base import LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
+from inweights.models.causal import blocks_of
+from inweights.models.layout import bag_layout, laid_out
+from inweights.models.padded import padded
 from inweights.types import UserError
 
 
@@ -21,25 +24,30 @@ class Encoder:
     module: nn.Module
     tokenizer: Any
     hidden_size: int
+    first_position: int
+    """Number of the first token's position: 0, or RoBERTa's 2."""
+    packs: bool
+    """Its attention can be replaced by ours; else padded batches go through."""
     counter: TokenCount = field(default_factory=TokenCount)
     patches: tuple[Patch, ...] = ()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        return cast("list[list[int]]", self.tokenizer(list(texts))["input_ids"])
+        return cast("list[list[int]]", self.tokenizer(list(texts), verbose=False)["input_ids"])
 
     def decode(self, ids: Sequence[int]) -> str:
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def next_token_logits(
-        self, trees: Sequence[Tree], prefix: Prefix | None = None
-    ) -> Float[Tensor, "reads vocabulary"]:
+    def next_token_logits(self, trees: Sequence[Tree], prefix: Prefix | None = None) -> Float[Tensor, "reads vocabulary"]:
         raise UserError(
             f"{self.card.name} is an encoder ({self.card.architecture}) and predicts no next token: "
             "take a `vanilla` method, or a causal language model"
         )
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
-        raise UserError(f"{self.card.name} is an encoder ({self.card.architecture}) and cannot read on from a prefix")
+        raise UserError(
+            f"{self.card.name} is an encoder ({self.card.architecture}) and cannot read on from a prefix: "
+            "take a `vanilla` method, or a causal language model"
+        )
 
     def summaries(
         self, sequences: Sequence[Sequence[int]], pooling: Literal["own", "mean"] = "own"
@@ -50,23 +58,34 @@ class Encoder:
                 f"a text has {longest:,} tokens and {self.card.name} reads at most {self.card.max_tokens:,}: "
                 "shorten the text or take a model with a longer context window"
             )
-        device = cast(Any, self.module).device
-        pad = self.tokenizer.pad_token_id or 0
-        ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in sequences], device=device)
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in sequences], device=device)
-        self.counter.tokens += ids.numel()
         with ExitStack() as stack:
             for patch in self.patches:
                 stack.enter_context(patch())
-            hidden = cast(Tensor, self.module(input_ids=ids, attention_mask=mask).last_hidden_state).float()
-        if pooling == "own":
-            return hidden[:, 0]
-        weights = mask[..., None].float()
-        return (hidden * weights).sum(1) / weights.sum(1)
+            states = self._packed(sequences) if self.packs else self._padded(sequences)
+        return torch.stack([each[0] if pooling == "own" else each.mean(0) for each in states])
+
+    def _packed(self, sequences: Sequence[Sequence[int]]) -> Sequence[Tensor]:
+        """The states of each sequence, all in one row without padding."""
+        device, lengths = cast(Any, self.module).device, [len(ids) for ids in sequences]
+        places = [self.first_position + position for length in lengths for position in range(length)]
+        ids = [token for sequence in sequences for token in sequence]
+        self.counter.tokens += len(ids)
+        with laid_out(bag_layout(lengths, device)):
+            out = self.module(
+                input_ids=torch.tensor([ids], device=device), position_ids=torch.tensor([places], device=device)
+            )
+        states: tuple[Tensor, ...] = cast(Tensor, out.last_hidden_state)[0].float().split(lengths)
+        return states
+
+    def _padded(self, sequences: Sequence[Sequence[int]]) -> Sequence[Tensor]:
+        # Any token pads: it is masked.
+        ids, mask = padded(sequences, self.tokenizer.pad_token_id or 0, cast(Any, self.module).device)
+        self.counter.tokens += ids.numel()
+        hidden = cast(Tensor, self.module(input_ids=ids, attention_mask=mask).last_hidden_state).float()
+        return [states[: len(sequence)] for states, sequence in zip(hidden, sequences, strict=True)]
 
     def patched(self, patch: Patch) -> LanguageModel:
         return replace(self, patches=(*self.patches, patch))
 
     def blocks(self) -> Sequence[nn.Module]:
-        layers = int(cast(Any, self.module).config.num_hidden_layers)
-        return next(list(m) for m in self.module.modules() if isinstance(m, nn.ModuleList) and len(m) == layers)
+        return blocks_of(self.module)

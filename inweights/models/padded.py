@@ -1,19 +1,19 @@
-"""Whole prompts in a padded batch, for architectures whose attention cannot be replaced (BLOOM, Mamba, MPT)."""
+"""Whole prompts in a padded batch, for architectures whose attention cannot be replaced (BLOOM, Mamba, DeBERTa)."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from inweights.models.base import Tree
 
 
-def read(
+def read_trees(
     module: nn.Module, trees: Sequence[Tree], before: Sequence[int], what: Literal["logits", "hidden"], pad: int
 ) -> tuple[Float[Tensor, "reads size"], int]:
-    """Outputs at the positions read, and the number of tokens that went through. Right padding, masked."""
+    """Outputs at the positions read, and the number of tokens that went through; a row for each branch read."""
     rows: list[list[int]] = []
     places: list[tuple[int, int]] = []
     for tree in trees:
@@ -24,15 +24,33 @@ def read(
                 numbers[branch] = len(rows)
                 rows.append([*before, *tree.stem, *(tree.branches[branch] if branch >= 0 else ())])
             places.append((numbers[branch], len(before) + place))
+    model = cast(Any, module)
+    ids, mask = padded(rows, pad, model.device)
+    at = torch.tensor(places, device=model.device).unbind(1)
+    if what == "hidden":
+        hidden = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        return hidden[at].float(), ids.numel()
+
+    # Taken out in front of the head: vocabulary logits exist where they are read alone, and what an architecture
+    # does to logits after its head is still done.
+    def only_read(head: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (inputs[0][at][None],)
+
+    handle = model.get_output_embeddings().register_forward_pre_hook(only_read)
+    try:
+        return model(input_ids=ids, attention_mask=mask, use_cache=False).logits[0].float(), ids.numel()
+    finally:
+        handle.remove()
+
+
+def padded(
+    rows: Sequence[Sequence[int]], pad: int, device: torch.device
+) -> tuple[Int[Tensor, "rows time"], Int[Tensor, "rows time"]]:
+    """Token ids with padding at the right, and the mask that says what is text; never told apart by id."""
     longest = max(map(len, rows))
-    device = cast(Any, module).device
-    ids = torch.tensor([row + [pad] * (longest - len(row)) for row in rows], device=device)
+    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=device)
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=device)
-    # Backbone and head apart, so that vocabulary logits exist only where they are read.
-    hidden = cast(Any, module).base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-    kept = torch.stack([hidden[row, place] for row, place in places])
-    out = cast(Any, module).get_output_embeddings()(kept) if what == "logits" else kept
-    return out.float(), ids.numel()
+    return ids, mask
 
 
 def _branch_of(tree: Tree, position: int) -> tuple[int, int]:

@@ -14,9 +14,7 @@ from inweights.types import Example, Prompt
 CONTENT_FREE = ("N/A", "[MASK]", "")
 
 
-def contextual(
-    model: LanguageModel, prompt: Prompt, context: str, batch_tokens: int = 8192
-) -> Float[Tensor, " labels"]:
+def contextual(model: LanguageModel, prompt: Prompt, context: str, batch_tokens: int = 8192) -> Float[Tensor, " labels"]:
     """Log of the mean label distribution of content-free queries, every field filled alike (Zhao et al. 2021)."""
     empty = [Example(dict.fromkeys(prompt.field_names, text)) for text in CONTENT_FREE]
     scores = label_scores(model, prompt, empty, context, batch_tokens=batch_tokens)

@@ -32,9 +32,7 @@ def rest_cell(log_probs: Float[Tensor, "*rows k"]) -> Float[Tensor, "*rows"]:
     return torch.where(full, torch.full_like(inside, -torch.inf), torch.where(safe > -0.6931, near, far))
 
 
-def with_rest(
-    log_probs: Float[Tensor, "*rows vocabulary"], ids: Int[Tensor, "*rows k"]
-) -> Float[Tensor, "*rows k_plus_1"]:
+def with_rest(log_probs: Float[Tensor, "*rows vocabulary"], ids: Int[Tensor, "*rows k"]) -> Float[Tensor, "*rows k_plus_1"]:
     """The cells `ids` and one more for all others, as a distribution."""
     top = log_probs.gather(-1, ids)
     return torch.cat([top, rest_cell(top)[..., None]], -1)

@@ -1,4 +1,4 @@
-"""What a teacher says, as data: label distributions, or the next token at every answer position, all or top k + rest."""
+"""What a teacher says, as data: the next token at every answer position, over all tokens or the top k and the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,0 +1,91 @@
+"""The scores of a hand-out by transformers and PEFT alone, one whole prompt at a time: what others will get from it.
+
+Nothing of inweights' own scoring, updates or models is used here, so that agreement means something.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+Scores = list[list[float]]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+AUTO = {
+    "CAUSAL_LM": "AutoModelForCausalLM",
+    "SEQ_CLS": "AutoModelForSequenceClassification",
+    "FEATURE_EXTRACTION": "AutoModel",
+}
+
+
+@torch.inference_mode()
+def plain_scores(folder: Path, base: str) -> Scores:
+    """One row for each check in the folder's `inweights.json`; `base`: hub name or folder of the base model."""
+    said = json.loads((folder / "inweights.json").read_text(encoding="utf-8"))
+    readout = said["readout"]
+    model = _model(folder, said, base).to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    tokenizer = _tokenizer(str(folder) if said["form"] == "model" else base)
+    rows = []
+    for check in said["checks"]:
+        if readout["kind"] == "head":
+            scores = _head(folder, model, tokenizer, readout, check["texts"][0])
+        else:
+            members = readout.get("members", [readout])
+            each = [_words(model, tokenizer, *pair) for pair in zip(members, check["texts"], strict=True)]
+            scores = each[0] if len(each) == 1 else torch.stack([one.log_softmax(-1) for one in each]).mean(0)
+        rows.append(scores.tolist())
+    return rows
+
+
+def _tokenizer(name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(name)
+
+
+def _model(folder: Path, said: dict[str, Any], base: str) -> Any:
+    import transformers
+
+    task_type = said["readout"]["task_type"]
+    auto = getattr(transformers, AUTO[task_type])
+    options: dict[str, Any] = {"dtype": DTYPES[said["base"]["dtype"]]}
+    if said["form"] == "model":
+        return auto.from_pretrained(folder, **options)
+    if task_type == "SEQ_CLS":
+        options["num_labels"] = len(said["readout"]["prompt"]["labels"])
+    backbone = auto.from_pretrained(base, **options)
+    if said["form"] == "prompt-pack":
+        return backbone
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(backbone, str(folder))
+
+
+def _head(folder: Path, model: Any, tokenizer: Any, readout: dict[str, Any], text: str) -> Tensor:
+    output = model(**tokenizer(text, return_tensors="pt").to(model.device))
+    if readout["task_type"] == "SEQ_CLS":
+        return cast(Tensor, output.logits[0].float().cpu())
+    from safetensors.torch import load_file
+
+    head = load_file(folder / "head.safetensors")
+    states = output.last_hidden_state[0].float().cpu()
+    summary = {"first": states[0], "last": states[-1], "mean": states.mean(0)}[readout["pooling"]]
+    return torch.nn.functional.linear(summary, head["score.weight"], head.get("score.bias"))
+
+
+def _words(model: Any, tokenizer: Any, member: dict[str, Any], text: str) -> Tensor:
+    scores = _label_words(model, tokenizer, text, member["prompt"]["verbalizer"])
+    return scores - torch.tensor(member["offsets"]) if member["offsets"] else scores
+
+
+def _label_words(model: Any, tokenizer: Any, text: str, words: list[str]) -> Tensor:
+    """log p(word | text) for each word, as what the word adds to the tokens of the text."""
+    front = tokenizer(text)["input_ids"]
+    scores = []
+    for word in words:
+        whole = tokenizer(f"{text} {word}")["input_ids"]
+        common = next((i for i, (a, b) in enumerate(zip(front, whole, strict=False)) if a != b), len(front))
+        log_probs = model(input_ids=torch.tensor([whole], device=model.device)).logits[0].float().log_softmax(-1)
+        scores.append(sum(log_probs[place - 1, whole[place]] for place in range(common, len(whole))))
+    return torch.tensor(scores)

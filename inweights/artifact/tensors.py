@@ -1,0 +1,61 @@
+"""What was trained, read back from the files of a hand-out."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inweights.artifact.adapter import PEFT_ROOT, inner_prefix
+from inweights.artifact.manifest import Manifest
+from inweights.models.base import LanguageModel
+from inweights.types import UserError
+from inweights.updates import UPDATES
+
+
+def with_adapter(folder: Path, said: Manifest, backbone: LanguageModel) -> LanguageModel:
+    """The base model with the adapter's tensors in the update that they were trained in."""
+    assert said.update is not None
+    try:
+        update: Any = replace(UPDATES[said.update["name"]], **said.update["settings"])  # type: ignore[type-var]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"this inweights does not know the update of {folder} ({error}): update inweights") from error
+    adapted = update.apply(backbone, seed=0)
+    tensors = _tensors(folder / "adapter_model.safetensors")
+    prefix = inner_prefix(backbone.module) if said.readout["task_type"] == "FEATURE_EXTRACTION" else ""
+    named = {f"{prefix}{name.removeprefix(PEFT_ROOT).replace('.base_layer.', '.')}": each for name, each in tensors.items()}
+    with torch.no_grad():
+        for name, parameter in adapted.parameters.items():
+            if name not in named or named[name].shape != parameter.shape:
+                raise UserError(f"{folder / 'adapter_model.safetensors'} has no tensor for {name}: hand out again")
+            parameter.copy_(named[name])
+            parameter.requires_grad_(False)
+    model: LanguageModel = adapted.model
+    return model
+
+
+def head_tensors(folder: Path) -> dict[str, Tensor]:
+    """`score.weight` and `score.bias`, wherever in the folder they are."""
+    from safetensors import SafetensorError, safe_open
+
+    found = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, "pt") as file:
+                for name in file.keys():  # noqa: SIM118  it is no dict
+                    if name.endswith(("score.weight", "score.bias")):
+                        found[f"score.{name.rpartition('.')[2]}"] = file.get_tensor(name).float()
+        except SafetensorError as error:
+            raise UserError(f"{path} cannot be read ({error}): copy it again, or hand out again") from error
+    return found
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read ({error}): copy it again, or hand out again") from error

@@ -1,0 +1,45 @@
+"""The command line: one file per verb, each parsing, calling the library and printing. Errors end here."""
+
+import sys
+from collections.abc import Sequence
+
+from inweights.types import NothingFitsError, UserError
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Exit codes: 0 ok, 1 a run failed, 2 a mistake in what was asked, 3 nothing fits, 130 interrupted."""
+    import click
+    import typer
+
+    from inweights.cli.app import app
+
+    arguments = [_dashed(argument) for argument in (sys.argv[1:] if argv is None else argv)]
+    try:
+        code = typer.main.get_command(app).main(arguments, prog_name="inweights", standalone_mode=False)
+    except UserError as error:
+        _end(str(error), 2)
+    except NothingFitsError as error:
+        _end(str(error), 3)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _end(error.format_message().rstrip("."), 2)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    sys.exit(code or 0)
+
+
+def _end(line: str, code: int) -> None:
+    print(f"inweights: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _dashed(argument: str) -> str:
+    """`--max_memory` is `--max-memory`: the ecosystem spells flags both ways."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value

@@ -1,0 +1,105 @@
+"""`inweights best DIR`: which method to take within one's limits, and the method itself as a folder."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Exit, Option
+
+from inweights.cli.predict import Format
+
+if TYPE_CHECKING:
+    from inweights.report import Choice
+
+
+class Objective(StrEnum):
+    """Accuracy on which sets decides."""
+
+    in_domain = "in-domain"
+    ood = "ood"
+    worst = "worst"
+
+
+def best(
+    folder: Annotated[Path, Argument(metavar="DIR", help="A study's folder.")],
+    objective: Annotated[Objective, Option(help="Which sets decide; worst: the one where it does worst.")] = (
+        Objective.in_domain
+    ),
+    max_memory: Annotated[str | None, Option(help="Peak memory, such as 8GB.")] = None,
+    max_latency: Annotated[str | None, Option(help="Time of a query, such as 50ms.")] = None,
+    max_adapt_time: Annotated[str | None, Option(help="Time of adapting, such as 2min.")] = None,
+    task: Annotated[str | None, Option(help="Which task, where the study has several.")] = None,
+    model: Annotated[str | None, Option(help="Only this model of the study.")] = None,
+    export: Annotated[Path | None, Option(metavar="OUT", help="Hand the winner out as this folder.")] = None,
+    format: Annotated[Format, Option(help="How to print.")] = Format.text,
+) -> None:
+    """Print the most accurate method within the limits, why, and what it ties with; hand it out with --export.
+
+    Examples:
+
+      inweights best studies/rte --objective ood --max-latency 50ms
+
+      inweights best studies/rte --max-memory 8GB --export out/
+    """
+    from inweights import records
+    from inweights.report import Limits, choose, parse_bytes, parse_seconds
+
+    if export is not None:
+        _refuse_occupied(export)
+    limits = Limits(
+        memory_bytes=parse_bytes(max_memory) if max_memory else None,
+        latency_seconds=parse_seconds(max_latency) if max_latency else None,
+        adapt_seconds=parse_seconds(max_adapt_time) if max_adapt_time else None,
+    )
+    found = [each for each in records.read_folder(folder) if _wanted(each.run.task, task)]
+    choice = choose([each for each in found if _wanted(each.run.model, model)], objective.value, limits)
+    print(_as_json(choice) if format is Format.json else _as_text(choice))
+    if export is not None:
+        _hand_out(folder, choice, export)
+
+
+def _wanted(name: str, asked: str | None) -> bool:
+    return asked is None or name == asked
+
+
+def _refuse_occupied(export: Path) -> None:
+    """Before the minutes of fitting, not after."""
+    from inweights.artifact.staging import refuse_occupied
+
+    refuse_occupied(export)
+
+
+def _hand_out(study: Path, choice: "Choice", export: Path) -> None:
+    from inweights.artifact import RejectedError
+    from inweights.artifact import export as handed_out
+    from inweights.artifact.refit import OtherResultError, about, refit
+
+    record = choice.record
+    print(f"fitting {record.run.method} with seed {record.run.seed}, the median one, again", file=sys.stderr)
+    try:
+        fitted, checks, settings = refit(study, record)
+        proof = handed_out(fitted, export, checks, about(record, choice.row.records, settings))
+    except (RejectedError, OtherResultError) as error:
+        print(f"inweights: nothing was handed out: {error}", file=sys.stderr)
+        raise Exit(1) from error
+    print(f"{export}: {proof}", file=sys.stderr)
+
+
+def _as_text(choice: "Choice") -> str:
+    lines = [f"best: {choice.row.method} on {choice.row.task} with {choice.row.model}", f"why: {choice.why}"]
+    lines += [f"tied with: {', '.join(row.method for row in choice.tied) or 'nothing'}"]
+    lines += [f"left out: {each}" for each in choice.excluded]
+    return "\n".join(lines)
+
+
+def _as_json(choice: "Choice") -> str:
+    values = {
+        "best": choice.row.as_json(),
+        "why": choice.why,
+        "tied_with": [row.method for row in choice.tied],
+        "excluded": list(choice.excluded),
+        "seed": choice.record.run.seed,
+    }
+    return json.dumps(values, ensure_ascii=False)

@@ -1,0 +1,190 @@
+"""`inweights compare`: run every method on the same examples, measure, report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Exit, Option
+
+from inweights.types import UserError
+
+if TYPE_CHECKING:
+    from inweights.study import Study
+
+GRID, OWN, RUNS = "What to compare", "Your own data", "How to run"
+
+
+def compare(
+    file: Annotated[Path | None, Argument(help="A study as YAML: the same keys as the options.")] = None,
+    model: Annotated[
+        list[str] | None, Option(help="Folder, hub name, `embedded` or `minilm`; repeatable.", rich_help_panel=GRID)
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        Option(help="rte, mnli, qqp, cola, sst2, trec, made-...; commas or repeated.", rich_help_panel=GRID),
+    ] = None,
+    data: Annotated[
+        Path | None, Option(help="Folder with one folder per task; without it a hub is asked.", rich_help_panel=GRID)
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        Option(help="Such as icl,pbft+lora; all that run on the model if not given.", rich_help_panel=GRID),
+    ] = None,
+    shots: Annotated[
+        list[str] | None, Option(help="Labelled examples in total, such as 16,32.", rich_help_panel=GRID)
+    ] = None,
+    shots_per_label: Annotated[list[str] | None, Option(help="The same, counted per label.", rich_help_panel=GRID)] = None,
+    seeds: Annotated[int | None, Option(help="Draws of examples.", rich_help_panel=GRID)] = None,
+    pattern_name: Annotated[
+        str | None, Option(help="One of the task's patterns, such as minimal.", rich_help_panel=GRID)
+    ] = None,
+    preset: Annotated[str | None, Option(help="A published protocol: mosbach2023.", rich_help_panel=GRID)] = None,
+    train: Annotated[Path | None, Option(help="JSONL, CSV, TSV or Parquet.", rich_help_panel=OWN)] = None,
+    test: Annotated[Path | None, Option(help="In-domain evaluation set.", rich_help_panel=OWN)] = None,
+    ood: Annotated[
+        list[str] | None, Option(help="NAME=FILE, an out-of-domain set; repeatable.", rich_help_panel=OWN)
+    ] = None,
+    unlabelled: Annotated[
+        Path | None, Option(help="In-domain inputs without labels, for distillation.", rich_help_panel=OWN)
+    ] = None,
+    pattern: Annotated[str | None, Option(help='Such as "{q1} {q2} same?".', rich_help_panel=OWN)] = None,
+    answer_prefix: Annotated[str | None, Option(help="What stands before the label word.", rich_help_panel=OWN)] = None,
+    labels: Annotated[
+        str | None, Option(help="Label names in order, or words for them: no,yes.", rich_help_panel=OWN)
+    ] = None,
+    verbalizer: Annotated[
+        str | None, Option(help="Words for the labels, where they are not the names.", rich_help_panel=OWN)
+    ] = None,
+    columns: Annotated[
+        list[str] | None, Option(help="FIELD=COLUMN, such as label=gold; repeatable.", rich_help_panel=OWN)
+    ] = None,
+    set: Annotated[
+        list[str] | None, Option(help="METHOD.SETTING=VALUE, such as pbft+lora.update.rank=4.", rich_help_panel=RUNS)
+    ] = None,
+    tune: Annotated[
+        str | None, Option(help="Learning rate by held-out shots: holdout or kfold.", rich_help_panel=RUNS)
+    ] = None,
+    limit: Annotated[int | None, Option(help="Score at most so many examples of each set.", rich_help_panel=RUNS)] = None,
+    steps: Annotated[int | None, Option(help="At most so many optimizer steps.", rich_help_panel=RUNS)] = None,
+    dtype: Annotated[str | None, Option(help="fp32, bf16 or fp16.", rich_help_panel=RUNS)] = None,
+    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.", rich_help_panel=RUNS)] = None,
+    batch_tokens: Annotated[int | None, Option(help="Tokens in one pass when scoring.", rich_help_panel=RUNS)] = None,
+    out: Annotated[
+        Path | None, Option(help="The study's folder; what it holds is not done again.", rich_help_panel=RUNS)
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        Option("--dry-run", help="Print every run with predicted time and memory; run nothing.", rich_help_panel=RUNS),
+    ] = False,
+    retry_failed: Annotated[bool, Option("--retry-failed", help="Do runs again that failed.", rich_help_panel=RUNS)] = False,
+) -> None:
+    """Run every method on the same examples, measure, and report which one pays.
+
+    Without arguments: the embedded model on made tasks, offline.
+
+    Examples:
+
+      inweights compare --task rte --data data/ --model gpt2 --shots 16,32 --seeds 5
+
+      inweights compare --train my.jsonl --test test.jsonl --ood paws=ood.jsonl --pattern "{q1} {q2} same?" --labels no,yes
+    """
+    if shots and shots_per_label:
+        raise UserError("give either --shots or --shots-per-label, not both")
+    flags: dict[str, Any] = {
+        "model": model,
+        "task": _split(task),
+        "data": _text(data),
+        "methods": _split(methods),
+        "shots": _numbers(shots or shots_per_label),
+        "shots_mean": "per-label" if shots_per_label else None,
+        "seeds": seeds,
+        "pattern_name": pattern_name,
+        "train": _text(train),
+        "test": _text(test),
+        "ood": _pairs(ood, "--ood NAME=FILE"),
+        "unlabelled": _text(unlabelled),
+        "pattern": pattern,
+        "answer_prefix": answer_prefix,
+        "labels": labels.split(",") if labels else None,
+        "verbalizer": verbalizer.split(",") if verbalizer else None,
+        "columns": _pairs(columns, "--columns FIELD=COLUMN"),
+        "set": _pairs(set, "--set METHOD.SETTING=VALUE"),
+        "tune": tune,
+        "limit": limit,
+        "steps": steps,
+        "dtype": dtype,
+        "device": device,
+        "batch_tokens": batch_tokens,
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    study, loader = _prepared(file, given, preset, out)
+    if dry_run:
+        from inweights.study.forecast import forecast
+
+        print(forecast(study))
+        return
+    _run(study, loader, retry_failed)
+
+
+def _prepared(file: Path | None, given: dict[str, Any], preset: str | None, out: Path | None) -> tuple["Study", Any]:
+    from functools import partial
+
+    from inweights.study.api import study_of
+    from inweights.study.grid import tasks_of
+    from inweights.study.loading import load
+    from inweights.study.spec import DEMO, mosbach2023, spec_from_yaml, spec_of
+
+    base = spec_from_yaml(file).model_dump(exclude_unset=True) if file else {} if given else DEMO
+    spec = spec_of({**base, **given}, str(file or "the command line"))
+    if preset is not None:
+        if preset != "mosbach2023":
+            raise UserError(f"there is no preset {preset!r}; there is mosbach2023")
+        spec = mosbach2023(spec)
+    tasks, detected = tasks_of(spec)
+    for line in detected:
+        print(line)
+    folder = out or Path("studies") / (
+        file.stem if file else "-".join([*(t.name for t in tasks[:3]), Path(spec.model[0]).name])
+    )
+    return study_of(spec, tasks, folder), partial(load, dtype=spec.dtype, device=spec.device)
+
+
+def _run(study: "Study", loader: Any, retry_failed: bool) -> None:
+    from inweights.report import terminal, write_report
+    from inweights.study.progress import watching
+
+    missing = len(study.missing())
+    print(f"{study.folder}: {len(study.settings)} runs, {len(study.settings) - missing} done already")
+    try:
+        with watching(study) as watch:
+            study.run(loader, watch, ("failed", "out-of-memory", "diverged") if retry_failed else ())
+    except KeyboardInterrupt:
+        print(f"\nstopped; what is done is in {study.folder}: give the same command again to go on")
+        raise
+    print(terminal(study.records))
+    paths = write_report(study.folder)
+    print(paths["html"])
+    if any(record.status != "ok" for record in study.records):
+        raise Exit(1)
+
+
+def _split(values: list[str] | None) -> list[str] | None:
+    return [each for value in values for each in value.split(",") if each] if values else None
+
+
+def _numbers(values: list[str] | None) -> list[int] | None:
+    try:
+        return [int(each) for each in _split(values) or []] or None
+    except ValueError as error:
+        raise UserError(f"--shots {','.join(values or [])}: whole numbers are wanted, such as 16,32") from error
+
+
+def _pairs(values: list[str] | None, form: str) -> dict[str, str] | None:
+    pairs = [value.partition("=") for value in values or []]
+    for name, equals, value in pairs:
+        if not (name and equals and value):
+            raise UserError(f"{name}{equals}{value}: {form} is wanted")
+    return {name: value for name, _, value in pairs} or None
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

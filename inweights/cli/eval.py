@@ -1,0 +1,94 @@
+"""`inweights eval OUT --test FILE`: how right a hand-out is on a labelled file, whole and label by label."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from inweights.cli.predict import Format
+from inweights.types import Example, Outcome, Prompt, UserError
+
+
+def evaluate(
+    folder: Annotated[Path, Argument(metavar="OUT", help="A folder that `best --export` wrote.")],
+    test: Annotated[Path, Option(help="JSONL, CSV, TSV or Parquet with a label column; `-`: JSONL on standard input.")],
+    columns: Annotated[list[str] | None, Option(metavar="FIELD=COLUMN", help="Such as label=gold; repeatable.")] = None,
+    model: Annotated[str | None, Option(help="Where the base model is, if not where it was.")] = None,
+    format: Annotated[Format, Option(help="How to print.")] = Format.text,
+) -> None:
+    """Print accuracy, Matthews correlation, and the accuracy on each label.
+
+    Example: inweights eval out/ --test test.jsonl --columns label=gold
+    """
+    from inweights.artifact import load
+
+    artifact = load(folder, model)
+    given = dict(_pair(each) for each in columns or [])
+    examples = _standard_input(artifact.prompt, given) if str(test) == "-" else _read(test, artifact.prompt, given)
+    gold = tuple(each.label for each in examples if each.label is not None)
+    outcome = Outcome("in-domain", gold, tuple(artifact.readout(examples).argmax(-1).tolist()))
+    found = figures(outcome, artifact.prompt.labels)
+    print(json.dumps(found, ensure_ascii=False) if format is Format.json else _table(found))
+
+
+def figures(outcome: Outcome, labels: Sequence[str]) -> dict[str, Any]:
+    """Accuracy with its 95 % interval, MCC, the share of the commonest label, and accuracy label by label."""
+    from inweights.report.statistics import accuracy, confusion, majority, mcc, over_seeds
+
+    interval = over_seeds([accuracy(outcome)], len(outcome.gold))
+    counts = confusion(outcome, len(labels))
+    return {
+        "examples": len(outcome.gold),
+        "accuracy": interval.mean,
+        "interval": [interval.low, interval.high],
+        "mcc": mcc(outcome),
+        "majority": majority(outcome),
+        "labels": {
+            name: {"examples": sum(row), "accuracy": row[index] / sum(row) if any(row) else None}
+            for index, (name, row) in enumerate(zip(labels, counts, strict=True))
+        },
+    }
+
+
+def _read(path: Path, prompt: Prompt, given: Mapping[str, str]) -> list[Example]:
+    """A label may stand in the file by its name, its word, or its number."""
+    from inweights.tasks.columns import detect, labelled
+    from inweights.tasks.rows import read_rows
+
+    numbers = {str(index): index for index in range(len(prompt.labels))}
+    words = {word: index for index, word in enumerate(prompt.verbalizer)}
+    names = {name: index for index, name in enumerate(prompt.labels)}
+    return labelled(path, detect(read_rows(path), path, prompt.field_names, given), numbers | words | names)
+
+
+def _standard_input(prompt: Prompt, given: Mapping[str, str]) -> list[Example]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "stdin.jsonl"
+        path.write_text(sys.stdin.read(), encoding="utf-8")
+        try:
+            return _read(path, prompt, given)
+        except UserError as error:
+            raise UserError(str(error).replace(str(path), "standard input")) from error
+
+
+def _pair(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not (name and equals and value):
+        raise UserError(f"--columns {given}: FIELD=COLUMN is wanted")
+    return name, value
+
+
+def _table(found: Mapping[str, Any]) -> str:
+    low, high = found["interval"]
+    lines = [
+        f"accuracy {found['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {found['examples']:,} examples, "
+        f"MCC {found['mcc']:.3f}; always the commonest label: {found['majority']:.3f}"
+    ]
+    for name, each in found["labels"].items():
+        accuracy = "none" if each["accuracy"] is None else f"{each['accuracy']:.3f}"
+        lines.append(f"  {name}: {accuracy} of {each['examples']:,}")
+    return "\n".join(lines)

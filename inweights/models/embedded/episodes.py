@@ -1,0 +1,150 @@
+"""Training text: sequences of ids with the places whose token is to be predicted.
+
+Five kinds. `words`: single words and a label for their class, the cheapest form of learning in context. `recall`: any
+word stands for any other. `canonical`: sentences with one fixed label per class, which forms the features. `task`:
+sentences or pairs with labels drawn anew for each sequence. `document`: facts and questions. `text`: plain sentences.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from inweights.grammar import documents, patterns, tasks
+from inweights.grammar.lexicon import (
+    BAD,
+    CANONICAL,
+    CATEGORIES,
+    GOOD,
+    LABELS,
+    PEOPLE,
+    PLACES,
+    VERBS,
+    vocabulary,
+)
+from inweights.grammar.sentences import active, passive, random_event
+from inweights.models.embedded.tokens import BOS, IDS, LINE, PAD
+
+GROUPS: tuple[tuple[tuple[str, ...], ...], ...] = (
+    tuple(CATEGORIES.values()),
+    (GOOD, BAD),
+    tuple(tuple(verb[form] for verb in VERBS) for form in range(3)),
+    (PEOPLE, PLACES, GOOD),
+)
+"""Word classes that can be told apart by the words alone."""
+
+ITEMS = 6000
+"""Sentences or pairs made beforehand for each task; made one by one they would cost more than the training step."""
+
+Row = tuple[list[int], list[int]]
+"""Ids, and the places of those that are to be predicted."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """How hard the sequences are; it rises as the loss falls."""
+
+    labels: int = 4
+    """Label words in use."""
+    words: int = 1
+    """Words of each class."""
+    form: int = 0
+    """0: word label word label; 1: a line break behind every label; 2: a mark in front of it too."""
+    shots: int = 16
+
+
+def words(rng: random.Random, level: Level) -> Row:
+    group = rng.choice(GROUPS)
+    classes = rng.sample(group, rng.randint(2, len(group)))
+    labels = rng.sample(LABELS[: level.labels], len(classes))
+    ids, places = [BOS], []
+    mark = IDS[rng.choice((":", "=", "->"))]
+    for _ in range(level.shots):
+        which = rng.randrange(len(classes))
+        ids.append(IDS[rng.choice(classes[which][: level.words])])
+        ids += [mark] * (level.form >= 2)
+        places.append(len(ids))
+        ids += [IDS[labels[which]], *[LINE] * (level.form >= 1)]
+    return ids, places
+
+
+def recall(rng: random.Random, level: Level) -> Row:
+    """A few words each stand for another, whichever; each is asked several times."""
+    pairs = rng.randint(3, 8)
+    chosen = rng.sample(vocabulary(), 2 * pairs)
+    ids, places = [BOS], []
+    mark = IDS[rng.choice((":", "=", "->"))]
+    for turn in range(3):
+        for pair in rng.sample(range(pairs), pairs):
+            ids.append(IDS[chosen[pair]])
+            ids += [mark] * (level.form >= 2)
+            if turn:
+                places.append(len(ids))
+            ids += [IDS[chosen[pairs + pair]], *[LINE] * (level.form >= 1)]
+    return ids, places
+
+
+@cache
+def _items(task: str) -> list[tuple[list[int], int]]:
+    rng = random.Random(f"items {task}")
+    # In and out of domain alike: what a task leaves open is for fine-tuning to get wrong, not for this model.
+    made = (tasks.item(task, rng, rng.random() < 0.5) for _ in range(ITEMS))
+    return [([IDS[word] for sentence in parts for word in sentence], label) for parts, label in made]
+
+
+@cache
+def _patterns(task: str) -> list[tuple[list[int], list[int]]]:
+    found = patterns.patterns(task, "training")
+    return [([IDS[w] for w in p.before], [IDS[w] for w in p.behind]) for p in found]
+
+
+def _labelled(rng: random.Random, task: str, labels: Sequence[str], shots: int) -> Row:
+    before, behind = rng.choice(_patterns(task))
+    ids, places = [BOS], []
+    for item, label in rng.choices(_items(task), k=shots):
+        ids += [*before, *item, *behind]
+        places.append(len(ids))
+        ids += [IDS[labels[label]], LINE]
+    return ids, places
+
+
+def canonical(rng: random.Random, task: str) -> Row:
+    return _labelled(rng, task, CANONICAL[task], 6)
+
+
+def episode(rng: random.Random, task: str, level: Level) -> Row:
+    labels = rng.sample(LABELS[: level.labels], tasks.CLASSES[task])
+    return _labelled(rng, task, labels, level.shots + 4)
+
+
+def document(rng: random.Random, count: int) -> Row:
+    events = documents.facts(rng, count)
+    ids = [BOS, *(IDS[word] for word in documents.document(events)), LINE]
+    places = []
+    marks = [[IDS["answer"], IDS[":"]], [IDS[":"]], [IDS["->"]]]
+    mark = rng.choice(marks)
+    for _ in range(max(8, count)):
+        asked = documents.question(rng, events, rng.choice(documents.KINDS))
+        ids += [*(IDS[word] for word in asked.words), *mark]
+        places.append(len(ids))
+        ids += [IDS[asked.answer], LINE]
+    return ids, places
+
+
+def text(rng: random.Random, sentences: int = 12) -> Row:
+    said = [(active if rng.random() < 0.5 else passive)(random_event(rng)) for _ in range(sentences)]
+    ids = [BOS, *(IDS[word] for sentence in said for word in sentence)]
+    return ids, list(range(1, len(ids)))
+
+
+def batch(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+    """Ids [rows, time] padded on the right, and where they are to be predicted."""
+    longest = max(len(ids) for ids, _ in rows)
+    ids_ = np.full((len(rows), longest), PAD)
+    asked = np.zeros((len(rows), longest), dtype=bool)
+    for row, (ids, places) in enumerate(rows):
+        ids_[row, : len(ids)] = ids
+        asked[row, places] = True
+    return ids_, asked

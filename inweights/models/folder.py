@@ -1,0 +1,90 @@
+"""What a model's folder or hub name says before its weights are read, and why it cannot be read."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from inweights.types import UserError
+
+ENCODERS = ("bert", "roberta", "distilbert", "deberta", "electra", "mpnet", "albert", "modernbert", "camembert")
+
+
+def is_encoder(config: Any) -> bool:
+    kind = config.model_type
+    return any(kind.startswith(each) or kind.endswith(f"-{each}") for each in ENCODERS)
+
+
+def configuration(name: str, place: str) -> Any:
+    """The model's configuration. Raises UserError where there is none, or where it is none that can be run."""
+    from transformers import AutoConfig
+
+    if Path(place).is_dir():
+        _check_folder(place)
+    elif Path(place).is_file():
+        raise UserError(f"{place} is a file; give the folder that holds config.json and model.safetensors")
+    elif place.startswith((".", "/", "~")) or place.count("/") > 1 or "\\" in place:
+        raise UserError(f"there is no model folder {place}")
+    try:
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except Exception as error:  # transformers raises whatever its readers do
+        raise UserError(why(error, name, place)) from error
+    if getattr(config, "is_encoder_decoder", False):
+        raise UserError(
+            f"{name} is an encoder-decoder ({config.model_type}), a family that comes later: "
+            "take a causal model or an encoder"
+        )
+    return config
+
+
+def _check_folder(place: str) -> None:
+    path = Path(place) / "config.json"
+    if not path.exists():
+        raise UserError(f"{place} is no model folder: it has no config.json")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} cannot be read ({error}): take another copy of the model") from error
+    if not isinstance(values, dict) or "model_type" not in values:
+        raise UserError(f"{path} does not say what model it is of (model_type)")
+    if "auto_map" in values:
+        raise UserError(
+            f"{place} brings its own Python code (auto_map in config.json), which inweights does not run: "
+            "take a model whose architecture transformers has"
+        )
+
+
+def why(error: Exception, name: str = "", place: str = "") -> str:
+    """An error of transformers' in one line, with what to do about it where a model was asked for."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    line = line if len(line) < 200 else line[:197] + "..."
+    if not place:
+        return line
+    if "trust_remote_code" in str(error):
+        return f"{name} needs code of its own, which inweights does not run: take a model that transformers has"
+    if Path(place).is_dir():
+        return f"the model folder {place} cannot be loaded: {line}"
+    return (
+        f"{name!r} is no folder here and could not be had from a model hub: give a folder with config.json and "
+        f"model.safetensors, `embedded` or `minilm`; or, where there is a connection, check the name ({line})"
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """transformers without warnings and progress bars, which it writes in the middle of ours."""
+    from transformers.utils import logging
+
+    # Tokenizers would warn at every fork of a process that has tokenised before.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

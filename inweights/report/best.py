@@ -1,0 +1,115 @@
+"""Which method to take: the most accurate one within the user's limits, and what cannot be told from it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, median_low
+from typing import Literal
+
+from inweights.report.rows import Row, rows_of
+from inweights.report.statistics import accuracy
+from inweights.types import NothingFitsError, Record, UserError
+
+Objective = Literal["in-domain", "ood", "worst"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    memory_bytes: float | None = None
+    latency_seconds: float | None = None
+    """Per query."""
+    adapt_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    row: Row
+    why: str
+    tied: tuple[Row, ...]
+    excluded: tuple[str, ...]
+    """Method and the limits it breaks, one line each."""
+    record: Record
+    """Of the seed with the median accuracy: neither the luckiest nor the unluckiest draw is handed out."""
+
+
+def choose(records: Sequence[Record], objective: Objective = "in-domain", limits: Limits = Limits()) -> Choice:
+    """Raises UserError where the study is of several tasks or has no such sets, NothingFitsError where no row fits."""
+    rows = [row for row in rows_of(records) if not row.oracle]
+    if not rows:
+        raise UserError("the study has no run that ended well: see `inweights report`")
+    tasks = sorted({row.task for row in rows})
+    if len(tasks) > 1:
+        raise UserError(f"the study has several tasks: choose one with --task ({', '.join(tasks)})")
+    if objective == "ood" and all(row.mean_over("out-of-domain") is None for row in rows):
+        raise UserError("the study has no out-of-domain set: take --objective in-domain")
+    broken = {id(row): _broken(row, limits) for row in rows}
+    fitting = [row for row in rows if not broken[id(row)]]
+    excluded = tuple(f"{row.method} ({row.shots} shots): {', '.join(b)}" for row in rows if (b := broken[id(row)]))
+    if not fitting:
+        raise NothingFitsError("no method keeps within the limits: " + "; ".join(excluded))
+    best = max(fitting, key=lambda row: (score(row, objective), -row.seconds_per_query))
+    tied = tuple(r for r in fitting if r is not best and r.shots == best.shots and r.method in best.tied_with)
+    return Choice(best, _why(best, objective, tied), tied, excluded, _median_record(best, objective))
+
+
+def score(row: Row, objective: Objective) -> float:
+    """Mean accuracy over the sets the objective names; `worst`: of the lowest set."""
+    if objective == "worst":
+        return min(interval.mean for interval in row.accuracy.values())
+    value = row.mean_over("in-domain" if objective == "in-domain" else "out-of-domain")
+    return -1.0 if value is None else value
+
+
+def _median_record(row: Row, objective: Objective) -> Record:
+    def of(record: Record) -> float:
+        values = [
+            accuracy(o)
+            for o in record.outcomes.values()
+            if objective == "worst" or o.domain == ("in-domain" if objective == "in-domain" else "out-of-domain")
+        ] or [accuracy(o) for o in record.outcomes.values()]
+        return min(values) if objective == "worst" else mean(values)
+
+    middle = median_low([of(record) for record in row.records])
+    return next(record for record in row.records if of(record) == middle)
+
+
+def _broken(row: Row, limits: Limits) -> list[str]:
+    found = []
+    if limits.memory_bytes is not None and row.peak_bytes > limits.memory_bytes:
+        found.append(f"peak memory {row.peak_bytes / 1e6:.0f} MB over {limits.memory_bytes / 1e6:.0f} MB")
+    if limits.latency_seconds is not None and row.seconds_per_query > limits.latency_seconds:
+        found.append(f"{1e3 * row.seconds_per_query:.2f} ms per query over {1e3 * limits.latency_seconds:.2f} ms")
+    if limits.adapt_seconds is not None and row.adapt_seconds > limits.adapt_seconds:
+        found.append(f"adapting takes {row.adapt_seconds:.1f} s, over {limits.adapt_seconds:.1f} s")
+    return found
+
+
+def _why(row: Row, objective: Objective, tied: Sequence[Row]) -> str:
+    text = f"{row.method} at {row.shots} shots: {objective} accuracy {score(row, objective):.3f} over {len(row.seeds)} seeds"
+    if row.break_even_queries is not None:
+        text += f"; pays after {row.break_even_queries:,} queries"
+    cheaper = [each.method for each in tied if each.seconds_per_query < row.seconds_per_query]
+    if cheaper:
+        text += f"; {', '.join(cheaper)} cannot be told from it and is cheaper per query"
+    return text
+
+
+_BYTES = {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def parse_bytes(text: str) -> float:
+    """`8GB`, `512MiB`. Raises UserError."""
+    return _parsed(text, _BYTES, "8GB or 512MB")
+
+
+def parse_seconds(text: str) -> float:
+    """`50ms`, `2min`. Raises UserError."""
+    return _parsed(text, _SECONDS, "50ms, 30s or 2min")
+
+
+def _parsed(text: str, units: dict[str, float], such_as: str) -> float:
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zA-Z]+)\s*", text)
+    if match is None or match[2].lower() not in units:
+        raise UserError(f"{text!r} is no amount: a number and a unit are wanted, such as {such_as}")
+    return float(match[1]) * units[match[2].lower()]

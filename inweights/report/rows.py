@@ -1,0 +1,183 @@
+"""Records into rows: one for each task, model, method, number of shots and choice of settings, over its seeds."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import mean, median
+from typing import Any
+
+from inweights.report.statistics import (
+    Interval,
+    accuracy,
+    break_even,
+    by_subset,
+    confusion,
+    constant,
+    holm,
+    majority,
+    mcc,
+    over_seeds,
+    paired_p,
+)
+from inweights.types import Outcome, Record
+
+Key = tuple[str, str, str, int]
+"""Task, model, method (with what differs from its defaults), shots."""
+
+
+@dataclass(frozen=True)
+class Row:
+    task: str
+    model: str
+    method: str
+    shots: int
+    seeds: tuple[int, ...]
+    accuracy: dict[str, Interval]
+    domains: dict[str, str]
+    examples: dict[str, int]
+    majority: dict[str, float]
+    mcc: dict[str, float]
+    constant: dict[str, int]
+    """Seeds that gave one answer to everything, per evaluation set."""
+    confusion: dict[str, list[list[int]]]
+    subsets: dict[str, dict[str, float]]
+    labels: tuple[str, ...]
+    adapt_seconds: float
+    seconds_per_query: float
+    peak_bytes: int
+    trained_parameters: int
+    optimizer_bytes: int
+    artifact_bytes: int
+    oracle: str = ""
+    """How a checkpoint was selected where that looked at an evaluation set: a diagnostic, not a method."""
+    break_even_queries: int | None = None
+    tied_with: tuple[str, ...] = ()
+    """Methods that cannot be told from this one on the in-domain sets (paired test, Holm, 5 %)."""
+    records: tuple[Record, ...] = field(default=(), repr=False)
+
+    def mean_over(self, domain: str) -> float | None:
+        """Mean accuracy over the sets of a domain; None where there is none."""
+        values = [self.accuracy[name].mean for name, each in self.domains.items() if each == domain]
+        return mean(values) if values else None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "model": self.model,
+            "method": self.method,
+            "shots": self.shots,
+            "seeds": len(self.seeds),
+            "accuracy": {n: {"mean": i.mean, "low": i.low, "high": i.high} for n, i in self.accuracy.items()},
+            "adapt_seconds": self.adapt_seconds,
+            "seconds_per_query": self.seconds_per_query,
+            "peak_bytes": self.peak_bytes,
+            "trained_parameters": self.trained_parameters,
+            "artifact_bytes": self.artifact_bytes,
+            "break_even_queries": self.break_even_queries,
+            "tied_with": list(self.tied_with),
+            "domains": self.domains,
+            "examples": self.examples,
+            "majority": self.majority,
+            "mcc": self.mcc,
+            "constant_predictions": self.constant,
+            "subsets": self.subsets,
+            "optimizer_bytes": self.optimizer_bytes,
+            "oracle": self.oracle or None,
+        }
+
+
+def rows_of(records: Sequence[Record]) -> list[Row]:
+    """In the order of the records, which is that of the study; failed runs are left to `failures`."""
+    groups: dict[Key, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.status == "ok" and record.outcomes:
+            groups[_key(record)].append(record)
+    rows = [_row(key, group) for key, group in groups.items()]
+    return sorted((_compared(row, rows) for row in rows), key=lambda r: (r.task, r.model, r.shots, r.method))
+
+
+def failures(records: Sequence[Record]) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": r.run.task, "model": r.run.model, "method": r.run.method, "shots": r.run.shots,
+            "seed": r.run.seed, "status": r.status, "reason": r.reason,
+        }
+        for r in records
+        if r.status != "ok"
+    ]  # fmt: skip
+
+
+def as_json(records: Sequence[Record]) -> dict[str, Any]:
+    return {"rows": [row.as_json() for row in rows_of(records)], "failed": failures(records)}
+
+
+def _key(record: Record) -> Key:
+    run = record.run
+    extra = [f"{path}={value}" for path, value in sorted(run.settings.items())]
+    extra += [f"tune={run.tune}"] * bool(run.tune)
+    name = f"{run.method} ({', '.join(extra)})" if extra else run.method
+    oracle = record.notes.get("oracle")
+    return run.task, run.model, f"{name} [{oracle}]" if oracle else name, run.shots
+
+
+def _row(key: Key, group: list[Record]) -> Row:
+    task, model, method, shots = key
+    first = group[0]
+    outcomes = {name: [r.outcomes[name] for r in group if name in r.outcomes] for name in first.outcomes}
+    costs = [(r.adapt, r.predict) for r in group if r.adapt and r.predict]
+    return Row(
+        task=task,
+        model=model,
+        method=method,
+        shots=shots,
+        seeds=tuple(r.run.seed for r in group),
+        accuracy={n: over_seeds([accuracy(o) for o in each], len(each[0].gold)) for n, each in outcomes.items()},
+        domains={name: each[0].domain for name, each in outcomes.items()},
+        examples={name: len(each[0].gold) for name, each in outcomes.items()},
+        majority={name: majority(each[0]) for name, each in outcomes.items()},
+        mcc={name: mean(map(mcc, each)) for name, each in outcomes.items()},
+        constant={name: sum(map(constant, each)) for name, each in outcomes.items()},
+        confusion={name: _added(each, len(first.labels)) for name, each in outcomes.items()},
+        subsets={name: by_subset(each[0]) for name, each in outcomes.items() if each[0].subsets},
+        labels=first.labels,
+        adapt_seconds=median(adapt.seconds for adapt, _ in costs),
+        seconds_per_query=median(r.seconds_per_query or 0.0 for r in group),
+        peak_bytes=int(median(max(adapt.peak_bytes, predict.peak_bytes) for adapt, predict in costs)),
+        trained_parameters=int(median(r.trained_parameters for r in group)),
+        optimizer_bytes=int(median(r.optimizer_bytes for r in group)),
+        artifact_bytes=int(median(r.artifact_bytes for r in group)),
+        oracle=str(first.notes.get("oracle", "")),
+        records=tuple(group),
+    )
+
+
+def _added(outcomes: Sequence[Outcome], labels: int) -> list[list[int]]:
+    tables = [confusion(outcome, labels) for outcome in outcomes]
+    return [[sum(t[i][j] for t in tables) for j in range(labels)] for i in range(labels)]
+
+
+def _compared(row: Row, rows: Sequence[Row]) -> Row:
+    """With what needs the other rows: the break-even point against ICL, and the ties."""
+    from dataclasses import replace
+
+    beside = [r for r in rows if (r.task, r.model, r.shots) == (row.task, row.model, row.shots) and r is not row]
+    icl = next((r for r in beside if r.method == "icl"), None)
+    pays = None
+    if icl is not None and row.trained_parameters:
+        pays = break_even(row.adapt_seconds, row.seconds_per_query, icl.adapt_seconds, icl.seconds_per_query)
+    p_values = {
+        other.method: p
+        for other in beside
+        if not other.oracle and (p := paired_p(_correct(row), _correct(other))) is not None
+    }
+    tied = tuple(name for name, p in holm(p_values).items() if p >= 0.05)
+    return replace(row, break_even_queries=pays, tied_with=tuple(sorted(tied)))
+
+
+def _correct(row: Row) -> dict[int, list[bool]]:
+    """On the in-domain sets, or on all where there is no in-domain one."""
+    found = {}
+    for record in row.records:
+        sets = [o for o in record.outcomes.values() if o.domain == "in-domain"] or list(record.outcomes.values())
+        found[record.run.seed] = [g == p for o in sets for g, p in zip(o.gold, o.predicted, strict=True)]
+    return found

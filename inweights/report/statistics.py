@@ -1,0 +1,128 @@
+"""Few-shot-honest statistics: intervals over seeds, paired tests, break-even points, fronts."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+from inweights.types import Outcome
+
+
+@dataclass(frozen=True)
+class Interval:
+    mean: float
+    low: float
+    high: float
+
+
+def over_seeds(values: Sequence[float], examples: int) -> Interval:
+    """Mean and 95 % interval: Student's t over seeds; with one seed Wilson's (1927) over its examples."""
+    if len(values) > 1:
+        from scipy.stats import t
+
+        half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+        return Interval(mean(values), max(0.0, mean(values) - half), min(1.0, mean(values) + half))
+    p, z = values[0], 1.959964
+    centre = (p + z * z / (2 * examples)) / (1 + z * z / examples)
+    half = z / (1 + z * z / examples) * math.sqrt(p * (1 - p) / examples + z * z / (4 * examples**2))
+    return Interval(p, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def accuracy(outcome: Outcome) -> float:
+    return mean(g == p for g, p in zip(outcome.gold, outcome.predicted, strict=True))
+
+
+def majority(outcome: Outcome) -> float:
+    """The accuracy of always answering the evaluation set's most frequent label."""
+    return max(Counter(outcome.gold).values()) / len(outcome.gold)
+
+
+def constant(outcome: Outcome) -> bool:
+    """Every example got the same answer."""
+    return len(set(outcome.predicted)) == 1
+
+
+def mcc(outcome: Outcome) -> float:
+    """Matthews correlation for any number of classes (Gorodkin 2004); 0 where one side is constant."""
+    n = len(outcome.gold)
+    right = sum(g == p for g, p in zip(outcome.gold, outcome.predicted, strict=True))
+    gold, predicted = Counter(outcome.gold), Counter(outcome.predicted)
+    shared = sum(gold[k] * predicted[k] for k in gold)
+    spread = (n * n - sum(v * v for v in predicted.values())) * (n * n - sum(v * v for v in gold.values()))
+    return (right * n - shared) / math.sqrt(spread) if spread else 0.0
+
+
+def confusion(outcome: Outcome, labels: int) -> list[list[int]]:
+    """Counts [gold][predicted]."""
+    table = [[0] * labels for _ in range(labels)]
+    for gold, predicted in zip(outcome.gold, outcome.predicted, strict=True):
+        table[gold][predicted] += 1
+    return table
+
+
+def by_subset(outcome: Outcome) -> dict[str, float]:
+    """Accuracy on every subset, and on every group of subsets before a slash (HANS: heuristic/subcase)."""
+    found: dict[str, list[bool]] = {}
+    for subset, gold, predicted in zip(outcome.subsets, outcome.gold, outcome.predicted, strict=True):
+        for name in dict.fromkeys((subset.partition("/")[0], subset)):
+            found.setdefault(name, []).append(gold == predicted)
+    return {name: mean(right) for name, right in sorted(found.items())}
+
+
+Correct = Mapping[int, Sequence[bool]]
+"""Seed -> which examples were right."""
+
+
+def paired_p(one: Correct, other: Correct, resamples: int = 2000) -> float | None:
+    """Two-sided p that two methods are equally accurate, on shared seeds and the same examples.
+
+    Paired bootstrap (Koehn 2004) of both seeds and examples, because either could have been drawn otherwise; the
+    difference is centred on 0 and p is the share of resamples at least as far from it. None without a shared seed.
+    """
+    seeds = sorted(set(one) & set(other))
+    if not seeds:
+        return None
+    import numpy as np
+
+    differences = np.array([np.subtract(one[s], other[s], dtype=float) for s in seeds])
+    observed = abs(float(differences.mean()))
+    if observed == 0:
+        return 1.0
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, len(seeds), (resamples, len(seeds)))
+    # Weights of examples by multinomial counts: the mean over resampled examples is a matrix product.
+    size = differences.shape[1]
+    counts = rng.multinomial(size, [1 / size] * size, resamples)
+    per_seed = counts @ differences.T / size
+    means = np.take_along_axis(per_seed, rows, 1).mean(1) - differences.mean()
+    return float((1 + (np.abs(means) >= observed).sum()) / (1 + resamples))
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """p-values corrected for being several (Holm 1979)."""
+    corrected, highest = {}, 0.0
+    for place, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        highest = max(highest, min(1.0, p * (len(p_values) - place)))
+        corrected[name] = highest
+    return corrected
+
+
+def break_even(adapt_seconds: float, seconds: float, icl_adapt_seconds: float, icl_seconds: float) -> int | None:
+    """Queries after which adapting has paid, against in-context learning: N = adapt / (t_icl - t_tuned), rounded up.
+
+    Seconds per query on both sides. None where a query is not cheaper, because then it never pays.
+    """
+    if seconds >= icl_seconds:
+        return None
+    return max(0, math.ceil((adapt_seconds - icl_adapt_seconds) / (icl_seconds - seconds)))
+
+
+def front(points: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Names of the points (cost, gain) that no other beats on both: the Pareto front, cheapest first."""
+    found, best = [], -math.inf
+    for name, (_, gain) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):
+        if gain > best:
+            found.append(name)
+            best = gain
+    return found

@@ -1,0 +1,144 @@
+"""The rows as text: for a terminal, Markdown, CSV, LaTeX."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from inweights.report.rows import Row, as_json, failures, rows_of
+from inweights.types import Record
+
+
+def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Heads and lines of the one table that all formats show: per task and shots the majority baseline, then methods."""
+    sets = list(dict.fromkeys(name for row in rows for name in row.accuracy))
+    models = {row.model for row in rows}
+    heads = ["task", *(["model"] if len(models) > 1 else []), "shots", "method", *sets]
+    heads += ["seeds", "adapt s", "ms/query", "peak MB", "trained", "pays after", "tied with"]
+    lines: list[list[str]] = []
+    group = None
+    for row in rows:
+        front = [row.task, *([_short(row.model)] if len(models) > 1 else []), str(row.shots)]
+        if group != (row.task, row.model, row.shots):
+            group = (row.task, row.model, row.shots)
+            base = [f"{row.majority[name]:.3f}" if name in row.majority else "" for name in sets]
+            lines.append([*front, "majority", *base, *[""] * 7])
+        accuracies = [_accuracy(row, name) for name in sets]
+        pays = "" if row.break_even_queries is None else f"{row.break_even_queries:,} queries"
+        tail = [str(len(row.seeds)), f"{row.adapt_seconds:.2f}", f"{1e3 * row.seconds_per_query:.2f}"]
+        tail += [f"{row.peak_bytes / 1e6:.0f}", f"{row.trained_parameters:,}", pays, ", ".join(row.tied_with)]
+        lines.append([*front, row.method, *accuracies, *tail])
+    return heads, lines
+
+
+def _accuracy(row: Row, name: str) -> str:
+    """Mean and 95 % interval; MCC where the task is known by it; a flag where every answer was the same."""
+    if name not in row.accuracy:
+        return ""
+    interval = row.accuracy[name]
+    text = f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    if len(row.labels) == 2 and "acceptable" in row.labels:
+        text += f" mcc {row.mcc[name]:.3f}"
+    if row.constant[name]:
+        text += f" constant in {row.constant[name]}/{len(row.seeds)}"
+    return text
+
+
+def _short(model: str) -> str:
+    return Path(model).name if Path(model).is_absolute() else model
+
+
+def markdown(records: Sequence[Record]) -> str:
+    heads, lines = cells(rows_of(records))
+
+    def line(values: Sequence[str]) -> str:
+        return "| " + " | ".join(value.replace("|", "\\|").replace("\n", " ") for value in values) + " |"
+
+    table = [line(heads), line(["---"] * len(heads)), *map(line, lines)]
+    failed = [f"- {_failure(each)}" for each in failures(records)]
+    return "\n".join([*table, "", _legend(), *(["", "Failed:", *failed] if failed else [])]) + "\n"
+
+
+def csv_text(records: Sequence[Record]) -> str:
+    """One line per row and evaluation set, numbers as numbers."""
+    out = io.StringIO()
+    heads = "task model method shots seeds set domain examples mean low high majority mcc constant_seeds adapt_seconds"
+    heads += " seconds_per_query peak_bytes trained_parameters artifact_bytes break_even_queries tied_with"
+    writer = csv.writer(out)
+    writer.writerow(heads.split())
+    for row in rows_of(records):
+        for name, interval in row.accuracy.items():
+            writer.writerow([
+                row.task, row.model, row.method, row.shots, len(row.seeds), name, row.domains[name],
+                row.examples[name], interval.mean, interval.low, interval.high, row.majority[name], row.mcc[name],
+                row.constant[name], row.adapt_seconds, row.seconds_per_query, row.peak_bytes, row.trained_parameters,
+                row.artifact_bytes, row.break_even_queries, " ".join(row.tied_with),
+            ])  # fmt: skip
+    return out.getvalue()
+
+
+def latex(records: Sequence[Record]) -> str:
+    """A booktabs table."""
+    heads, lines = cells(rows_of(records))
+    columns = "l" * len(heads)
+    body = [" & ".join(map(_tex, line)) + r" \\" for line in lines]
+    head = " & ".join(map(_tex, heads)) + r" \\"
+    parts = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body]
+    return "\n".join([*parts, r"\bottomrule", r"\end{tabular}", f"% {_legend()}"]) + "\n"
+
+
+def json_text(records: Sequence[Record]) -> str:
+    return json.dumps(as_json(records), ensure_ascii=False, indent=1) + "\n"
+
+
+def terminal(records: Sequence[Record], width: int | None = None) -> str:
+    """The table as a terminal shows it, one per task, cells as wide as they need."""
+    from rich.console import Console
+    from rich.table import Table
+
+    out = io.StringIO()
+    console = Console(file=out, width=width or max(120, Console().width), color_system=None, highlight=False)
+    rows = rows_of(records)
+    for task in dict.fromkeys(row.task for row in rows):
+        heads, lines = cells([row for row in rows if row.task == task])
+        table = Table(title=task, title_justify="left", box=None, pad_edge=False)
+        for head in heads[1:]:
+            table.add_column(head, overflow="fold")
+        for line in lines:
+            table.add_row(*(value.replace("[", r"\[") for value in line[1:]))
+        console.print(table)
+        console.print()
+    console.print(_legend(), markup=False)
+    for each in failures(records):
+        console.print("failed: " + _failure(each), markup=False)
+    return out.getvalue()
+
+
+def _failure(each: dict[str, object]) -> str:
+    return "{task} {method} {shots} shots seed {seed}: {status}, {reason}".format_map(each)
+
+
+def _legend() -> str:
+    return (
+        "Accuracy: mean over seeds [95 % interval: Student's t; Wilson for one seed]. Tied: paired bootstrap over seeds and "
+        "examples, Holm, 5 %. Pays after: queries from which adapting is cheaper than in-context learning."
+    )
+
+
+_TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
+_TEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}"}
+_TEX |= {">": r"\textgreater{}"}
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(character, character) for character in text)
+
+
+FORMATS: dict[str, Callable[[Sequence[Record]], str]] = {
+    "terminal": terminal,
+    "markdown": markdown,
+    "csv": csv_text,
+    "latex": latex,
+    "json": json_text,
+}

@@ -1,0 +1,132 @@
+"""One run: draw shots, fit, score every evaluation set, write all of it down. The one place that catches."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from inweights.meter import measure
+from inweights.methods import Fitted, Method
+from inweights.models.base import LanguageModel
+from inweights.settings import settings
+from inweights.study.draw import draw
+from inweights.study.footprint import artifact_bytes, changed_parameters
+from inweights.study.tuning import tuned
+from inweights.types import Cost, DivergedError, Example, Outcome, Prompt, Record, Run, Shots, Split, Status, Task
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that a run needs, resolved and checked before the first run starts."""
+
+    run: Run
+    task: Task
+    prompt: Prompt
+    method: Method
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The backbone in memory, shared by all runs of this process."""
+
+    model: LanguageModel
+    cost: Cost
+    environment: Mapping[str, str]
+
+
+def execute(setting: Setting, loaded: Loaded) -> Record:
+    """A record in any case: of figures, or of the reason why there are none. Ctrl-C goes through."""
+    try:
+        return _execute(setting, loaded)
+    except Exception as error:
+        return Record(
+            run=setting.run,
+            status=_status(error),
+            reason=_line(error),
+            labels=setting.prompt.labels,
+            load=loaded.cost,
+            settings=settings(setting.method),
+            environment=loaded.environment,
+        )
+
+
+def fit(setting: Setting, model: LanguageModel) -> tuple[Fitted, Shots, Mapping[str, object]]:
+    """The fitted method of a run, its shots, and what tuning chose. The same for the same run, every time."""
+    shots = draw(setting.task, setting.run.shots, setting.run.seed)
+    method, chosen = setting.method, {}
+    if setting.run.tune:
+        method, chosen = tuned(setting.method, setting.run.tune, model, setting.prompt, shots, setting.run.budget)
+    [fitted] = method.fit(model, setting.prompt, [shots], setting.run.budget)
+    return fitted, shots, chosen
+
+
+def _execute(setting: Setting, loaded: Loaded) -> Record:
+    model = loaded.model
+    evaluation = {
+        name: limited(split.load(), setting.run.limit, f"{setting.task.name} {name}")
+        for name, split in setting.task.evaluation.items()
+    }
+    (fitted, shots, chosen), adapt = measure(lambda: fit(setting, model), model.counter)
+    outcomes, predict = measure(lambda: _outcomes(setting.task, fitted, evaluation), model.counter)
+    for outcome in outcomes.values():
+        if outcome.log_loss is None:
+            raise DivergedError("a label score was not finite: lower the learning rate")
+    return Record(
+        run=setting.run,
+        status="ok",
+        labels=setting.prompt.labels,
+        outcomes=outcomes,
+        load=loaded.cost,
+        adapt=adapt,
+        predict=predict,
+        queries=sum(map(len, evaluation.values())),
+        trained_parameters=changed_parameters(fitted, model),
+        optimizer_bytes=fitted.optimizer_bytes,
+        artifact_bytes=artifact_bytes(fitted),
+        indices=shots.indices,
+        losses=tuple(round(loss, 6) for loss in fitted.losses),
+        settings=settings(setting.method),
+        notes={**fitted.notes, **chosen},
+        environment=loaded.environment,
+    )
+
+
+def _outcomes(task: Task, fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, Outcome]:
+    return {name: outcome(task.splits[name], fitted, examples) for name, examples in evaluation.items()}
+
+
+def outcome(split: Split, fitted: Fitted, examples: Sequence[Example]) -> Outcome:
+    """Every example is scored; `log_loss` is None where a score is not finite."""
+    scores = fitted.readout(examples)
+    predicted = scores.argmax(-1).tolist()
+    gold = [example.label for example in examples if example.label is not None]
+    if split.reads_as:
+        merged = torch.full((len(examples), max(split.reads_as) + 1), -torch.inf)
+        for label, read in enumerate(split.reads_as):
+            merged[:, read] = torch.logaddexp(merged[:, read], scores[:, label])
+        predicted = [split.reads_as[label] for label in predicted]
+        scores = merged
+    loss = torch.nn.functional.cross_entropy(scores.float(), torch.tensor(gold)).item()
+    subsets = tuple(example.subset for example in examples)
+    finite = bool(torch.isfinite(scores).all())
+    return Outcome(split.domain, tuple(gold), tuple(predicted), subsets if any(subsets) else (), loss if finite else None)
+
+
+def limited(examples: Sequence[Example], limit: int | None, name: str) -> Sequence[Example]:
+    """The same rows for every method and seed, in the order of the file."""
+    if limit is None or limit >= len(examples):
+        return examples
+    return [examples[i] for i in sorted(random.Random(name).sample(range(len(examples)), limit))]
+
+
+def _status(error: Exception) -> Status:
+    if isinstance(error, DivergedError):
+        return "diverged"
+    out = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error)
+    return "out-of-memory" if out else "failed"
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."

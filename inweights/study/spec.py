@@ -1,0 +1,101 @@
+"""What a study is to do, as plain values: from flags, from a YAML file, or from Python; the same in all three."""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inweights.types import UserError
+
+DEMO_TASKS = ("made-topic", "made-acceptability", "made-paraphrase")
+DEMO: dict[str, Any] = {"task": list(DEMO_TASKS), "shots": [16, 64], "seeds": 3, "limit": 100}
+"""What `inweights compare` does when nothing is asked for: minutes on two cores."""
+
+
+class Spec(BaseModel):
+    """A grid: every model x task x method x shots x seed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: list[str] = Field(default_factory=lambda: ["embedded"], min_length=1)
+    task: list[str] = Field(default_factory=list)
+    """Presets and made tasks; empty with `train`: the user's own files."""
+    data: str | None = None
+    """Folder with one folder per preset."""
+    train: str | None = None
+    test: str | None = None
+    ood: dict[str, str] = Field(default_factory=dict)
+    unlabelled: str | None = None
+    pattern: str | None = None
+    answer_prefix: str = ""
+    pattern_name: str | None = None
+    labels: list[str] | None = None
+    verbalizer: list[str] | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    methods: list[str] = Field(default_factory=list)
+    """Empty: all that run on the model's family."""
+    shots: list[int] = Field(default_factory=lambda: [16], min_length=1)
+    shots_mean: Literal["total", "per-label"] = "total"
+    seeds: int = Field(default=3, ge=1)
+    first_seed: int = 0
+    set: dict[str, str] = Field(default_factory=dict)
+    """`pbft+lora.update.rank: 4`."""
+    tune: Literal["", "holdout", "kfold"] = ""
+    limit: int | None = Field(default=None, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    batch_tokens: int = Field(default=8192, ge=1)
+    dtype: str | None = None
+    device: str | None = None
+
+
+def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
+    """Raises UserError that names the setting, what was given and the nearest one there is."""
+    known = list(Spec.model_fields)
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise UserError(f"{source} has an unknown key {key!r}; {hint}")
+    try:
+        return Spec(**{key: _listed(key, value) for key, value in values.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{source}: {where} is {first.get('input')!r}: {first['msg'].lower()}") from error
+
+
+def spec_from_yaml(path: Path) -> Spec:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"there is no file {path}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is no study: keys and values are wanted, such as `model: embedded`")
+    return spec_of({str(key).replace("-", "_"): value for key, value in values.items()}, str(path))
+
+
+def _listed(key: str, value: Any) -> Any:
+    """A single value where several may stand."""
+    several = ("model", "task", "methods", "shots", "labels", "verbalizer")
+    return [value] if key in several and isinstance(value, (str, int)) else value
+
+
+def mosbach2023(spec: Spec) -> Spec:
+    """The protocol of Mosbach et al. 2023 (arXiv 2305.16938): AdamW 1e-5, a tenth of warm-up, then constant, no decay,
+    batch 32, 40 epochs, ten seeds, the gpt-3 pattern where the task has it. Dropout is the backbone's own (0.1)."""
+    schedule = {"lr": "1e-5", "warmup": "0.1", "decay": "constant", "weight_decay": "0.0", "batch_size": "32"}
+    trained = [f"{method}.schedule" for method in ("vanilla", "pbft")]
+    protocol = {f"{each}.{key}": value for each in trained for key, value in {**schedule, "epochs": "40"}.items()}
+    snapshots = {f"{method}.snapshots": "10" for method in ("vanilla", "pbft")}
+    return spec.model_copy(
+        update={
+            "methods": spec.methods or ["icl", "vanilla", "pbft"],
+            "seeds": max(spec.seeds, 10),
+            "pattern_name": spec.pattern_name or "gpt-3",
+            "set": {**protocol, **snapshots, **spec.set},
+        }
+    )

@@ -1,0 +1,72 @@
+"""A study's folder: one record per run, written whole; a lock per run, so that two processes share the work."""
+
+import fcntl
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from inweights import records
+from inweights.types import Record, Run, UserError
+
+
+@dataclass(frozen=True)
+class Store:
+    folder: Path
+
+    def prepare(self, spec: dict[str, object]) -> None:
+        """Make the folder, and keep the spec beside the records: a study can grow, its spec is the latest asked for."""
+        try:
+            for name in ("records", "locks"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            records.write_whole(self.folder / "study.json", json.dumps(spec, indent=1, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise UserError(f"the study's folder {self.folder} cannot be written: {error.strerror}") from error
+
+    def path(self, run: Run) -> Path:
+        return self.folder / "records" / f"{run_id(run)}.json"
+
+    def find(self, run: Run) -> Record | None:
+        path = self.path(run)
+        return records.read(path) if path.exists() else None
+
+    def write(self, record: Record) -> None:
+        """Raises UserError on a full disk; what was there before is still there then."""
+        try:
+            records.write_whole(self.path(record.run), records.to_json(record))
+        except OSError as error:
+            raise UserError(
+                f"the record {self.path(record.run)} cannot be written ({error.strerror}): make room and run the "
+                "same command again, which goes on where it stopped"
+            ) from error
+
+    @contextmanager
+    def claimed(self, run: Run) -> Iterator[bool]:
+        """True while this process alone holds the run. The kernel lets go when a process ends, however it ends."""
+        with (self.folder / "locks" / f"{run_id(run)}.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+    def wait(self, run: Run) -> None:
+        """Until no other process holds the run."""
+        with (self.folder / "locks" / f"{run_id(run)}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def run_id(run: Run) -> str:
+    """Readable, and different where anything about the run is."""
+    values = json.dumps(asdict(run), sort_keys=True)
+    model = Path(run.model).name
+    readable = f"{model}-{run.task}-{run.method}-{run.shots}-seed{run.seed}"
+    return f"{re.sub(r'[^A-Za-z0-9+.-]', '_', readable)}-{hashlib.sha256(values.encode()).hexdigest()[:10]}"

@@ -1,0 +1,57 @@
+"""A small search over the learning rate on the shots alone; evaluation sets are out of its reach."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from inweights.methods import Method
+from inweights.models.base import LanguageModel
+from inweights.types import Budget, DivergedError, Example, Prompt, Shots, UserError
+
+FACTORS = (0.3, 1.0, 3.0)
+FOLDS = {"holdout": 1, "kfold": 4}
+
+
+def tuned(
+    method: Method, how: str, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget
+) -> tuple[Method, Mapping[str, object]]:
+    """The method at the learning rate that does best on shots held out, and a note of what each one scored.
+
+    `holdout`: one quarter of the shots is held out; `kfold`: each quarter in turn. Ties go to the method's own rate,
+    then to the lower. Methods without a schedule come back as they are. What this takes is part of adapting.
+    """
+    if how not in FOLDS:
+        raise UserError(f"there is no way of tuning {how!r}; there are {', '.join(FOLDS)}")
+    if "schedule" not in {field.name for field in fields(method)}:  # type: ignore[arg-type]
+        return method, {}
+    own: Any = method
+    folds = _folds(shots, len(prompt.labels))[: FOLDS[how]]
+    right = dict.fromkeys(FACTORS, 0)
+    for kept, held in folds:
+        for factor in FACTORS:
+            candidate = replace(own, schedule=replace(own.schedule, lr=own.schedule.lr * factor))
+            try:
+                [fitted] = candidate.fit(model, prompt, [kept], budget)
+            except DivergedError:
+                continue
+            predicted = fitted.readout(held).argmax(-1).tolist()
+            right[factor] += sum(p == example.label for p, example in zip(predicted, held, strict=True))
+    best = max(FACTORS, key=lambda factor: (right[factor], factor == 1.0, -factor))
+    count = sum(len(held) for _, held in folds)
+    tried = {f"{own.schedule.lr * factor:.3g}": right[factor] / count for factor in FACTORS}
+    note = {"tuned_lr": own.schedule.lr * best, "tuned_on_shots": tried}
+    return replace(own, schedule=replace(own.schedule, lr=own.schedule.lr * best)), note
+
+
+def _folds(shots: Shots, labels: int) -> list[tuple[Shots, Sequence[Example]]]:
+    """Four parts, each in whole turns of the labels where there are enough, and what remains for each."""
+    turns = [shots.labelled[i : i + labels] for i in range(0, len(shots.labelled), labels)]
+    if len(turns) < 2:
+        raise UserError(f"{len(shots.labelled)} shots are too few to hold some out: take at least {2 * labels}")
+    parts = min(4, len(turns))
+    folds = []
+    for part in range(parts):
+        held = [example for i, turn in enumerate(turns) if i % parts == part for example in turn]
+        kept = tuple(example for i, turn in enumerate(turns) if i % parts != part for example in turn)
+        folds.append((replace(shots, labelled=kept), held))
+    return folds

@@ -1,0 +1,120 @@
+"""The page in a real browser: it draws, sorts and filters, asks for nothing, and fits a phone."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inweights.report import write_page
+from tests.sample_records import study
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    return write_page(study(), tmp_path_factory.mktemp("page") / "page.html")
+
+
+@pytest.fixture
+def opened(browser, file, request):
+    width, scheme = getattr(request, "param", (1280, "light"))
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.errors, page.requests = [], []
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("request", lambda request: page.requests.append(request.url))
+    page.goto(file.as_uri())
+    page.wait_for_selector("html[data-ready=yes]")
+    yield page
+    context.close()
+
+
+VARIANTS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+
+
+@pytest.mark.parametrize("opened", VARIANTS, indirect=True, ids=[f"{w} {s}" for w, s in VARIANTS])
+def test_it_draws_without_errors_or_requests_and_fits_its_width(opened):
+    assert opened.locator(".plot .main-svg").count() >= 6
+    assert opened.locator("#domains .point").count() == 6
+    assert opened.errors == []
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert opened.locator("#failed li").count() == 1
+
+
+@pytest.mark.parametrize("opened", [(1280, "light"), (1280, "dark")], indirect=True, ids=["light", "dark"])
+def test_text_stands_out_from_its_ground(opened):
+    ratio = opened.evaluate(
+        """() => {
+          const light = (color) => { const c = color.match(/[\\d.]+/g).slice(0, 3).map((v) => { v /= 255;
+            return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+            return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]; };
+          const of = (ink, ground) => { const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x);
+            return (a + 0.05) / (b + 0.05); };
+          const ground = getComputedStyle(document.body).backgroundColor;
+          return Math.min(of(getComputedStyle(document.body).color, ground),
+                          of(getComputedStyle(document.querySelector(".quiet")).color, ground));
+        }"""
+    )
+    assert ratio >= 4.5  # WCAG 2.1, level AA
+
+
+def methods(page) -> list[str]:
+    return page.locator("#table tbody tr:not(.base) td:nth-child(4)").all_inner_texts()
+
+
+def test_a_click_on_a_head_sorts_and_another_turns_it_round(opened):
+    opened.get_by_role("columnheader", name="dev").click()
+    best_first = methods(opened)
+    assert set(best_first[:2]) == {"pbft", "pbft+lora"}
+    opened.get_by_role("columnheader", name="dev").click()
+    assert methods(opened) == best_first[::-1]
+
+
+def test_a_filter_changes_table_and_pictures(opened):
+    opened.fill("#method", "lora")
+    assert sorted(methods(opened)) == ["distill+lora", "pbft+lora", "vanilla+lora"]
+    assert opened.locator("#domains .point").count() == 3
+    opened.fill("#method", "")
+    opened.select_option("#shots", "16")
+    assert opened.locator("#table tbody tr").nth(1).locator("td").nth(2).inner_text() == "16"
+
+
+def test_the_theme_can_be_switched(opened):
+    before = opened.evaluate("getComputedStyle(document.body).backgroundColor")
+    opened.click("#theme")
+    assert opened.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_labels_cannot_write_html(file):
+    text = file.read_text()
+    assert "<maybe>" not in text
+    assert "\\u003cmaybe>" in text
+
+
+def test_a_study_of_one_number_of_shots_without_out_of_domain_sets_says_what_cannot_be_drawn(browser, tmp_path):
+    from dataclasses import replace
+
+    records = [replace(r, outcomes={"dev": r.outcomes["dev"]}) for r in study(shots=(16,)) if r.status == "ok"]
+    page = browser.new_page()
+    page.goto(write_page(records, tmp_path / "page.html").as_uri())
+    page.wait_for_selector("html[data-ready=yes]")
+    assert page.locator("#domains").inner_text() == "This task has no out-of-domain set."
+    assert page.locator("#curve").inner_text() == "The study has one number of shots."
+    page.close()
