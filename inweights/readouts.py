@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, Protocol
 
 import torch
@@ -9,12 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inweights.models.base import LanguageModel
-from inweights.scoring import batches_of, label_scores
+from inweights.scoring import batches_of, fitting_example, label_scores
 from inweights.types import Example, Prompt
 
 
 class Readout(Protocol):
-    """Label scores of examples, fp32 on the CPU; a softmax over the labels makes them probabilities."""
+    """Label scores of examples, fp32 on the CPU; a softmax over the labels makes them probabilities.
+
+    Every example is scored, however long it is, and by itself: its scores do not depend on what else is asked.
+    """
 
     @property
     def model(self) -> LanguageModel: ...
@@ -23,6 +27,10 @@ class Readout(Protocol):
     def prompt(self) -> Prompt: ...
 
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]: ...
+
+    def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
+        """How many examples were too long to be scored as they are, by what was done; empty where none was."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,16 +42,47 @@ class LabelWords:
     demonstrations: tuple[Example, ...] = ()
     """Shown before every query; encoded once."""
     offsets: tuple[float, ...] = ()
-    """Subtracted from the labels' scores: a calibration. Empty: none."""
+    """Subtracted from the labels' scores: a calibration, fixed when it was fitted. Empty: none."""
     batch_tokens: int = 8192
 
     @torch.no_grad()
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]:
-        if not examples:
-            return torch.zeros(0, len(self.prompt.labels))
-        context = self.prompt.context(self.demonstrations)
-        scores = label_scores(self.model, self.prompt, examples, context, batch_tokens=self.batch_tokens).cpu()
+        scores = torch.zeros(len(examples), len(self.prompt.labels))
+        asked = words_within(self.model, self.prompt, examples)
+        counts = self._shown(asked)
+        for count, group in groupby(sorted(range(len(asked)), key=counts.__getitem__), counts.__getitem__):
+            rows = list(group)
+            context = self.prompt.context(_fewer(self.demonstrations, count))
+            some = [asked[row] for row in rows]
+            found = label_scores(self.model, self.prompt, some, context, batch_tokens=self.batch_tokens)
+            scores[rows] = found.cpu()
         return scores - torch.tensor(self.offsets) if self.offsets else scores
+
+    def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
+        asked = words_within(self.model, self.prompt, examples)
+        cut = sum(long is not short for long, short in zip(examples, asked, strict=True))
+        fewer = sum(count < self._most for count in self._shown(asked))
+        return {k: n for k, n in {"shortened": cut, "with fewer demonstrations": fewer}.items() if n}
+
+    @property
+    def _most(self) -> int:
+        return max((len(each) for each in _by_label(self.demonstrations)), default=0)
+
+    def _shown(self, examples: Sequence[Example]) -> list[int]:
+        """How many demonstrations of each label stand before an example: all, or as many as leave it room."""
+        most = self._most
+        if not most or not examples:
+            return [0] * len(examples)
+        queries = self.model.encode([self.prompt.body(example) for example in examples])
+        longest_word = _longest_word(self.model, self.prompt)
+        room = [self.model.card.max_tokens - len(ids) - longest_word for ids in queries]
+        lengths = {0: 0, most: self._context_tokens(most)}
+        if lengths[most] > min(room):
+            lengths |= {count: self._context_tokens(count) for count in range(1, most)}
+        return [max((n for n, tokens in lengths.items() if tokens <= free), default=0) for free in room]
+
+    def _context_tokens(self, count: int) -> int:
+        return len(self.model.encode([self.prompt.context(_fewer(self.demonstrations, count))])[0])
 
 
 @dataclass(frozen=True)
@@ -58,8 +97,9 @@ class Head:
 
     @torch.no_grad()
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]:
-        sequences = self.model.encode([self.prompt.body(example) for example in examples])
         scores = torch.zeros(len(examples), len(self.prompt.labels))
+        asked = texts_within(self.model, self.prompt, examples)
+        sequences = self.model.encode([self.prompt.body(example) for example in asked]) if asked else []
         for batch in batches_of([len(ids) for ids in sequences], self.batch_tokens):
             scores[batch] = self.logits([sequences[i] for i in batch]).cpu()
         return scores
@@ -68,6 +108,11 @@ class Head:
         """With gradients, on the model's device."""
         states: Tensor = self.model.summaries(sequences, self.pooling)
         return self.linear(states)  # type: ignore[no-any-return]
+
+    def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
+        asked = texts_within(self.model, self.prompt, examples)
+        cut = sum(long is not short for long, short in zip(examples, asked, strict=True))
+        return {"shortened": cut} if cut else {}
 
 
 @dataclass(frozen=True)
@@ -86,3 +131,40 @@ class Ensemble:
 
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]:
         return torch.stack([member(examples).log_softmax(-1) for member in self.members]).mean(0)
+
+    def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
+        return self.members[0].fallbacks(examples)
+
+
+def words_within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
+    """The examples, those too long for a label word behind them shortened inside a field; the others themselves."""
+    return _within(model, prompt, examples, model.card.max_tokens - _longest_word(model, prompt))
+
+
+def texts_within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
+    """The examples, those too long for the backbone shortened inside a field; the others themselves."""
+    return _within(model, prompt, examples, model.card.max_tokens)
+
+
+def _within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example], room: int) -> list[Example]:
+    bodies = [prompt.body(example) for example in examples]
+    # Tokens are at least a byte long, but for the special ones around a text.
+    if all(len(body.encode()) + 2 <= room for body in bodies):
+        return list(examples)
+    fits = [len(ids) <= room for ids in model.encode(bodies)]
+    return [e if fit else fitting_example(model, prompt, e, room) for e, fit in zip(examples, fits, strict=True)]
+
+
+def _longest_word(model: LanguageModel, prompt: Prompt) -> int:
+    return max(len(ids) for ids in model.encode([f" {word}" for word in prompt.verbalizer]))
+
+
+def _fewer(demonstrations: Sequence[Example], count: int) -> tuple[Example, ...]:
+    """The first `count` of every label, in their order: whole demonstrations go, and the labels stay balanced."""
+    first = {id(example) for group in _by_label(demonstrations) for example in group[:count]}
+    return tuple(example for example in demonstrations if id(example) in first)
+
+
+def _by_label(demonstrations: Sequence[Example]) -> list[list[Example]]:
+    labels = dict.fromkeys(example.label for example in demonstrations)
+    return [[example for example in demonstrations if example.label == label] for label in labels]

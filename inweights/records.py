@@ -2,7 +2,7 @@
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,16 +14,20 @@ FORMAT = 1
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Put `text` in `path` so that at any instant the file is either as before or complete."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Put `text` in `path` so that at any instant the file is either as before or complete.
+
+    Raises OSError, on a full disk for one; nothing is left behind then.
+    """
+    # Not by tempfile: its files are their owner's alone, and a study's folder may be a group's.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -36,13 +40,14 @@ def from_json(text: str) -> Record:
     values: dict[str, Any] = json.loads(text)
     if values.pop("format") != FORMAT:
         raise ValueError("it was written in another format")
-    run = values.pop("run")
-    run["budget"] = Budget(**run["budget"])
-    costs = {phase: _cost(values.pop(phase)) for phase in ("load", "adapt", "predict")}
-    outcomes = {name: _outcome(each) for name, each in values.pop("outcomes").items()}
+    values["run"]["budget"] = Budget(**values["run"]["budget"])
+    values["run"] = Run(**values["run"])
+    values["outcomes"] = {name: _outcome(each) for name, each in values["outcomes"].items()}
+    for phase in ("load", "adapt", "predict"):
+        values[phase] = _cost(values[phase])
     for name in ("labels", "indices", "losses"):
         values[name] = tuple(values[name])
-    return Record(run=Run(**run), outcomes=outcomes, **costs, **values)
+    return Record(**values)
 
 
 def read(path: Path) -> Record:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -27,24 +28,30 @@ def changed(value: Any, path: str, text: str) -> Any:
 
     Raises UserError where there is no such setting, or where `text` does not read as its type.
     """
+    return _changed(value, path, text, path)
+
+
+def _changed(value: Any, path: str, text: str, whole: str) -> Any:
     name, _, rest = path.partition(".")
     names = _names(value)
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
         raise UserError(f"{type(value).__name__} has no setting {name!r}; {hint}")
+    inner = getattr(value, name)
+    if rest and not is_dataclass(inner):
+        raise UserError(f"{whole!r} is no setting: {name!r} is a value, not a group of settings")
     if rest:
-        return replace(value, **{name: changed(getattr(value, name), rest, text)})
-    if is_dataclass(getattr(value, name)):
-        inner = _names(getattr(value, name))
-        raise UserError(f"{path!r} is a group of settings, not a value; set one of its own: {', '.join(inner)}")
+        return replace(value, **{name: _changed(inner, rest, text, whole)})
+    if is_dataclass(inner):
+        own = ", ".join(_names(inner))
+        raise UserError(f"{whole!r} is a group of settings, not a value; set one of its own: {own}")
     hint = get_type_hints(type(value))[name]
     try:
-        return replace(value, **{name: _parsed(text, hint)})
-    except UserError:
-        raise
+        parsed = _parsed(text, hint)
     except ValueError as error:
-        raise UserError(f"{text!r} is no value for {path!r}, which wants {_spelled(hint)}") from error
+        raise UserError(f"{text!r} is no value for {whole!r}, which wants {_spelled(hint)}") from error
+    return replace(value, **{name: parsed})
 
 
 def _names(value: Any) -> list[str]:
@@ -67,7 +74,10 @@ def _parsed(text: str, hint: Any) -> Any:
         if text.lower() not in ("true", "false"):
             raise ValueError(text)
         return text.lower() == "true"
-    return hint(text)
+    parsed = hint(text)
+    if isinstance(parsed, float) and not math.isfinite(parsed):
+        raise ValueError(text)
+    return parsed
 
 
 def _spelled(hint: Any) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_SPACE_MARKS = ("\u0120", "\u2581")
+"""How tokenizers spell a space: users of other tools are asked to type them."""
 
 
 class UserError(ValueError):
@@ -54,8 +56,15 @@ class Prompt:
             )
         if len(set(self.verbalizer)) < len(self.verbalizer):
             raise UserError(f"label words must differ, not {', '.join(self.verbalizer)}")
-        if any(not word.strip() for word in self.verbalizer):
-            raise UserError("a label word is empty: give every label a word")
+        if len(set(self.labels)) < len(self.labels):
+            raise UserError(f"labels must differ, not {', '.join(self.labels)}")
+        for word in self.verbalizer:
+            if not word.strip():
+                raise UserError("a label word is empty: give every label a word")
+            if word != word.strip() or word.startswith(_SPACE_MARKS):
+                raise UserError(
+                    f"the label word {word!r} begins or ends with a space: give it plain, one space is put in front"
+                )
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -113,6 +122,8 @@ class Task:
     """`train`, perhaps `unlabelled`, and any number of evaluation sets."""
     metric: Literal["accuracy", "mcc"] = "accuracy"
     """The literature's figure for the task; accuracy is always reported beside it."""
+    notes: tuple[str, ...] = ()
+    """What a user should be told before anything runs, such as a challenge set that was not found."""
 
     @property
     def prompt(self) -> Prompt:

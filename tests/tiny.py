@@ -1,7 +1,9 @@
 """Tiny random models of every architecture, with a small real tokenizer: what the tests run on."""
 
+import atexit
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 
 import torch
@@ -43,6 +45,7 @@ ENCODERS = {"bert": {"intermediate_size": 64}, "roberta": {"intermediate_size": 
 def folder(architecture: str) -> Path:
     """A model folder of that architecture, made once per test run."""
     place = Path(mkdtemp(prefix=f"tiny-{architecture}-"))
+    atexit.register(rmtree, place, ignore_errors=True)
     options = {**ARCHITECTURES, **PADDED_ONLY, **ENCODERS}[architecture]
     encoder = architecture in ENCODERS
     like_llama = architecture not in ("opt", "opt-350m", "gpt2", "gpt_neox", "bloom")

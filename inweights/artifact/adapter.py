@@ -23,7 +23,7 @@ def write_lora(
         {f"{PEFT_ROOT}{name}": tensor for name, tensor in tensors.items()},
         r=rank,
         lora_alpha=alpha,
-        target_modules=_shortest(targets, module),
+        target_modules=targets if common["task_type"] == "FEATURE_EXTRACTION" else _shortest(targets, module),
         bias="none",
         fan_in_fan_out=conv,
         **common,

@@ -1,16 +1,16 @@
 """The model card (README.md) of a hand-out, in the hub's form: what it is, how to load it, what it scored and cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import yaml
 
+from inweights.artifact.card_measured import cost, hub_results, results
 from inweights.artifact.manifest import Manifest
 from inweights.artifact.readout_values import prompt_of
-from inweights.report.statistics import accuracy, majority
+from inweights.report.statistics import constant
 from inweights.types import Record
 
 
@@ -35,7 +35,7 @@ def _card(manifest: Manifest, about: About, loading: str) -> str:
     front = yaml.safe_dump(_metadata(manifest, about), sort_keys=False, allow_unicode=True).strip()
     parts = [f"---\n{front}\n---", f"# {_title(manifest, about)}", _what(manifest), _use(manifest, loading)]
     if about.record:
-        parts += [_results(about.record, about.seeds or (about.record,)), _cost(about.record)]
+        parts += [results(about.record, about.seeds or (about.record,)), cost(about.record)]
     else:
         parts += ["## Results\nNot measured: this was handed out without a study."]
     parts += [_settings(manifest, about), _limits(manifest, about)]
@@ -60,19 +60,8 @@ def _metadata(manifest: Manifest, about: About) -> dict[str, Any]:
         "tags": ["inweights", *([manifest.method] if manifest.method else [])],
     }
     if about.record:
-        values["model-index"] = [{"name": _title(manifest, about), "results": _hub_results(about.record)}]
+        values["model-index"] = [{"name": _title(manifest, about), "results": hub_results(about.record)}]
     return values
-
-
-def _hub_results(record: Record) -> list[dict[str, Any]]:
-    return [
-        {
-            "task": {"type": "text-classification"},
-            "dataset": {"name": f"{record.run.task}, {name} ({outcome.domain})", "type": record.run.task},
-            "metrics": [{"type": "accuracy", "value": round(accuracy(outcome), 4)}],
-        }
-        for name, outcome in record.outcomes.items()
-    ]
 
 
 def _what(manifest: Manifest) -> str:
@@ -80,14 +69,17 @@ def _what(manifest: Manifest) -> str:
     prompt = first["prompt"]
     words = zip(prompt["labels"], prompt["verbalizer"], strict=True)
     reads = "a classification head" if first["kind"] == "head" else "the probabilities of the label words"
+    several = len(manifest.readout.get("members", ()))
+    shown = len(first.get("demonstrations", ()))
     pattern = prompt["pattern"] + prompt["answer_prefix"]
     return (
         f"A classifier that reads {reads}.\n\n"
         f"- base model: `{_shown(manifest.base.name)}` ({manifest.base.architecture}, "
         f"weights {manifest.base.digest}, tokenizer {manifest.base.tokenizer})\n"
         f"- pattern: `{pattern!r}`\n"
-        f"- labels and their words: {', '.join(f'{label} = `{word}`' for label, word in words)}\n"
-        f"- demonstrations in the prompt: {len(first.get('demonstrations', ()))}"
+        f"- labels and their words: {', '.join(f'{label} = `{word}`' for label, word in words)}"
+        + (f"\n- demonstrations in the prompt: {shown}" if shown else "")
+        + (f"\n- the mean of the log-probabilities under {several} prompts; the code shows one" if several else "")
     )
 
 
@@ -100,54 +92,14 @@ def _use(manifest: Manifest, loading: str) -> str:
     )
 
 
-def _results(record: Record, seeds: Sequence[Record]) -> str:
-    count = len(seeds)
-    rows = [
-        f"| {name} | {outcome.domain} | {len(outcome.gold)} | {accuracy(outcome):.3f} | "
-        f"{mean(accuracy(each.outcomes[name]) for each in seeds if name in each.outcomes):.3f} | "
-        f"{majority(outcome):.3f} |"
-        for name, outcome in record.outcomes.items()
-    ]
-    return "\n".join(
-        [
-            "## Results",
-            f"Accuracy of this hand-out (seed {record.run.seed}), and the mean over the study's {count} "
-            f"{'seed' if count == 1 else 'seeds'}, {record.run.shots} shots each.",
-            "",
-            f"| set | domain | examples | this hand-out | mean of {count} | always the commonest label |",
-            "|---|---|---|---|---|---|",
-            *rows,
-        ]
-    )
-
-
-def _cost(record: Record) -> str:
-    lines = ["## Cost"]
-    for phase in ("load", "adapt", "predict"):
-        cost = getattr(record, phase)
-        if cost:
-            lines += [
-                f"- {phase}: {cost.seconds:.2f} s, {cost.tokens} tokens, "
-                f"{cost.peak_bytes / 2**20:.0f} MiB at the peak above {cost.resident_bytes / 2**20:.0f} MiB ({cost.meter})"
-            ]
-    per_query = record.seconds_per_query
-    if per_query is not None:
-        lines += [f"- per query: {per_query * 1000:.2f} ms"]
-    lines += [f"- trained numbers: {record.trained_parameters}"]
-    lines += [f"- {name}: {value}" for name, value in record.environment.items()]
-    return "\n".join(lines)
-
-
 def _settings(manifest: Manifest, about: About) -> str:
-    rows: Mapping[str, object] = manifest.settings
     lines = ["## Settings", f"- method: {manifest.method or 'not named'}"]
     if about.record:
         run = about.record.run
-        lines += [
-            f"- shots: {run.shots} in total, seed {run.seed}",
-            f"- training examples drawn: {list(about.record.indices)}",
-        ]
-    return "\n".join(lines + [f"- {name}: {value}" for name, value in rows.items()])
+        lines += [f"- shots: {run.shots} in total, seed {run.seed}"]
+        lines += [f"- training examples drawn: {', '.join(map(str, about.record.indices))}"]
+    noted = about.record.notes if about.record else {}
+    return "\n".join(lines + [f"- {name}: {value}" for name, value in {**manifest.settings, **noted}.items()])
 
 
 def _limits(manifest: Manifest, about: About) -> str:
@@ -156,6 +108,9 @@ def _limits(manifest: Manifest, about: About) -> str:
         f"- The scores hold on the base model with the weights {manifest.base.digest} only; inweights refuses another.",
         "- The figures above are of the sets named above; on other text it may do worse.",
     ]
+    if about.record:
+        constant_on = [name for name, outcome in about.record.outcomes.items() if constant(outcome)]
+        lines += [f"- It gives one answer to everything on {', '.join(constant_on)}."] if constant_on else []
     if about.record and not any(outcome.domain == "out-of-domain" for outcome in about.record.outcomes.values()):
         lines += ["- It was not measured out of domain."]
     if manifest.update and manifest.update["name"] == "bitfit":

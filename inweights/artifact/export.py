@@ -40,8 +40,9 @@ def export(fitted: Fitted, folder: Path, checks: Sequence[Example], about: About
 
 def write(fitted: Fitted, folder: Path, checks: Sequence[Example], about: About) -> None:
     """The files alone, into an empty folder."""
+    checks = [each for each in checks if not fitted.readout.fallbacks([each])]
     if not checks:
-        raise UserError("a hand-out needs an example or more to be checked on")
+        raise UserError("a hand-out needs an example or more to be checked on, short enough to be read whole")
     model, readout = fitted.readout.model, to_values(fitted.readout)
     form = _form(fitted)
     trained = {name: tensor.detach().cpu() for name, tensor in fitted.trained.items()}

@@ -35,6 +35,10 @@ class Artifact:
     def prompt(self) -> Prompt:
         return self.readout.prompt
 
+    def fallbacks(self, inputs: Sequence[str | Mapping[str, str]]) -> dict[str, int]:
+        """How many inputs are too long to be read as they are, by what `predict` does about it; empty where none is."""
+        return self.readout.fallbacks([Example(_fields(each, self.prompt)) for each in inputs])
+
     def predict(self, inputs: Sequence[str | Mapping[str, str]]) -> list[Prediction]:
         """Of texts, where the pattern has one field, or of fields by name. Raises UserError for other fields."""
         examples = [Example(_fields(each, self.prompt)) for each in inputs]

@@ -81,13 +81,13 @@ def read(folder: Path) -> Manifest:
     if not path.is_file():
         raise UserError(f"{folder} is no hand-out: it has no {NAME}; `inweights best DIR --export {folder}` makes one")
     try:
-        manifest = _parsed(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        written = values["format"]
+        manifest = _parsed(values) if written == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} cannot be read ({type(error).__name__}: {error}): hand out again") from error
-    if manifest.format != FORMAT:
-        raise UserError(
-            f"{path} is of format {manifest.format}, this inweights reads {FORMAT}: hand out again, or update inweights"
-        )
+    if manifest is None:
+        raise UserError(f"{path} is of format {written}, this inweights reads {FORMAT}: hand out again, or update inweights")
     _same_files(manifest.files, folder)
     return manifest
 

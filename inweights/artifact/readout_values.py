@@ -47,7 +47,7 @@ def from_values(values: Mapping[str, Any], model: LanguageModel, head: Mapping[s
 
 
 def texts(readout: Readout, example: Example) -> tuple[str, ...]:
-    """What the model is shown of an example, whole; one text for each member of an ensemble."""
+    """What the model is shown of an example that fits it whole; one text for each member of an ensemble."""
     members = readout.members if isinstance(readout, Ensemble) else (readout,)
     return tuple(
         member.prompt.context(getattr(member, "demonstrations", ())) + member.prompt.body(example) for member in members

@@ -17,6 +17,8 @@ from inweights.types import Example, Record, Run, Task, UserError
 
 CHECKED = 4
 """Examples of every evaluation set whose answers must be those of the record; the hand-out is verified on them too."""
+SEARCHED = 50
+"""Examples of a set among which those are looked for."""
 
 
 class OtherResultError(RuntimeError):
@@ -83,11 +85,14 @@ def _same_losses(fitted: Fitted, record: Record) -> None:
 def _same_answers(setting: Setting, fitted: Fitted, record: Record) -> list[Example]:
     checked: list[Example] = []
     for name, split in setting.task.evaluation.items():
-        examples = limited(split.load(), setting.run.limit, f"{setting.task.name} {name}")[:CHECKED]
-        now, then = outcome(split, fitted, examples).predicted, record.outcomes[name].predicted[: len(examples)]
+        examples = limited(split.load(), setting.run.limit, f"{setting.task.name} {name}")
+        # Those that plain libraries can be given too: whole, and with every demonstration.
+        whole = [i for i, each in enumerate(examples[:SEARCHED]) if not fitted.readout.fallbacks([each])][:CHECKED]
+        now = outcome(split, fitted, [examples[i] for i in whole]).predicted if whole else ()
+        then = tuple(record.outcomes[name].predicted[i] for i in whole)
         if now != then:
             raise OtherResultError(f"{_named(record.run)} answers {name} otherwise now: {now}, it was {then}")
-        checked += examples
+        checked += [examples[i] for i in whole]
     return checked
 
 

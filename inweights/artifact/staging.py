@@ -24,7 +24,7 @@ def staged(folder: Path) -> Iterator[Path]:
         raise UserError(f"cannot write {folder}: {error.strerror or error}; give another --export") from error
     try:
         yield filling
-        filling.chmod(0o755)  # mkdtemp makes it private
+        _readable(filling)
         os.rename(filling, folder)
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror or error}; nothing of it was left behind") from error
@@ -36,3 +36,11 @@ def refuse_occupied(folder: Path) -> None:
     """Raises UserError unless `folder` is free to be made."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"{folder} is there already and not empty; give another --export, or remove it first")
+
+
+def _readable(folder: Path) -> None:
+    """As if written plainly: temporary files and folders are made private."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)

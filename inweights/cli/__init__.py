@@ -8,11 +8,12 @@ from inweights.types import NothingFitsError, UserError
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Exit codes: 0 ok, 1 a run failed, 2 a mistake in what was asked, 3 nothing fits, 130 interrupted."""
-    import click
     import typer
 
     from inweights.cli.app import app
 
+    # Asked of typer, because newer ones bring a click of their own: BadParameter, UsageError, ClickException.
+    usage_error: type[Exception] = typer.BadParameter.__mro__[2]
     arguments = [_dashed(argument) for argument in (sys.argv[1:] if argv is None else argv)]
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="inweights", standalone_mode=False)
@@ -20,12 +21,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         _end(str(error), 2)
     except NothingFitsError as error:
         _end(str(error), 3)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        sys.exit(2)
-    except click.ClickException as error:
-        _end(error.format_message().rstrip("."), 2)
-    except (KeyboardInterrupt, click.Abort):
+    except usage_error as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())  # type: ignore[attr-defined]
+            sys.exit(2)
+        _end(error.format_message().rstrip(".").replace("Value error, ", ""), 2)  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)

@@ -90,6 +90,11 @@ def _hand_out(study: Path, choice: "Choice", export: Path) -> None:
 def _as_text(choice: "Choice") -> str:
     lines = [f"best: {choice.row.method} on {choice.row.task} with {choice.row.model}", f"why: {choice.why}"]
     lines += [f"tied with: {', '.join(row.method for row in choice.tied) or 'nothing'}"]
+    lines += [
+        f"warning: it gives one answer to everything on {name} in {count} of {len(choice.row.seeds)} seeds"
+        for name, count in choice.row.constant.items()
+        if count
+    ]
     lines += [f"left out: {each}" for each in choice.excluded]
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from inweights.cli.predict import Format
+from inweights.cli.predict import Format, print_fallbacks
 from inweights.types import Example, Outcome, Prompt, UserError
 
 
@@ -33,6 +33,7 @@ def evaluate(
     outcome = Outcome("in-domain", gold, tuple(artifact.readout(examples).argmax(-1).tolist()))
     found = figures(outcome, artifact.prompt.labels)
     print(json.dumps(found, ensure_ascii=False) if format is Format.json else _table(found))
+    print_fallbacks(artifact.readout.fallbacks(examples), len(examples))
 
 
 def figures(outcome: Outcome, labels: Sequence[str]) -> dict[str, Any]:
@@ -55,14 +56,18 @@ def figures(outcome: Outcome, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _read(path: Path, prompt: Prompt, given: Mapping[str, str]) -> list[Example]:
-    """A label may stand in the file by its name, its word, or its number."""
-    from inweights.tasks.columns import detect, labelled
+    """A label may stand in the file by its name, by its word, or, where no name is a number, by its number."""
+    from inweights.tasks.columns import detect
+    from inweights.tasks.examples import examples
     from inweights.tasks.rows import read_rows
 
-    numbers = {str(index): index for index in range(len(prompt.labels))}
-    words = {word: index for index, word in enumerate(prompt.verbalizer)}
     names = {name: index for index, name in enumerate(prompt.labels)}
-    return labelled(path, detect(read_rows(path), path, prompt.field_names, given), numbers | words | names)
+    words = {word: index for index, word in enumerate(prompt.verbalizer)}
+    numbers = {str(index): index for index in names.values()} if not any(name.isdigit() for name in names) else {}
+    rows = read_rows(path)
+    # In the order of the names, so that an error lists these first.
+    spelled = {**names, **words, **numbers, **names}
+    return examples(path, rows, detect(rows, path, prompt.field_names, given), spelled)
 
 
 def _standard_input(prompt: Prompt, given: Mapping[str, str]) -> list[Example]:

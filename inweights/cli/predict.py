@@ -58,6 +58,13 @@ def predict(
     while batch := list(islice(inputs, BATCH)):
         for fields, prediction in zip(batch, artifact.predict(batch), strict=True):
             print(_shown(fields, prediction, format), flush=True)
+        print_fallbacks(artifact.fallbacks(batch), len(batch))
+
+
+def print_fallbacks(counts: Mapping[str, int], inputs: int) -> None:
+    """Said on standard error, so that nobody takes a text that was cut for one that was read."""
+    for what, count in counts.items():
+        print(f"note: {count:,} of {inputs:,} too long for the model's context window, {what}", file=sys.stderr)
 
 
 def _given(text: str | None, field: list[str] | None, names: Sequence[str]) -> Iterator[Fields] | None:

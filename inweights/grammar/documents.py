@@ -40,7 +40,7 @@ def question(rng: random.Random, events: list[Event], kind: Kind) -> Question:
         event = rng.choice(events)
     past = VERBS[event.verb][2]
     if kind == "paraphrased" or (kind == "absent" and rng.random() < 0.5):
-        words = ("by", "whom", "was", "the", event.patient, past, "?")
+        words: tuple[str, ...] = ("by", "whom", "was", "the", event.patient, past, "?")
     else:
         words = ("who", past, "the", event.patient, "?")
     return Question(words, event.agent, kind)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -18,7 +18,7 @@ class Fitted:
 
     readout: Readout
     trained: Mapping[str, nn.Parameter] = field(default_factory=dict)
-    """Every parameter that was trained; a new head's are `score.weight` and `score.bias`."""
+    """Every parameter that was trained; a new head's are `score.weight` and, on an encoder, `score.bias`."""
     update: Update | None = None
     """Whose parameters these are; None for a method that trains nothing of the backbone."""
     losses: tuple[float, ...] = ()
@@ -26,14 +26,14 @@ class Fitted:
     notes: Mapping[str, object] = field(default_factory=dict)
     """JSON values only."""
     snapshots: Mapping[str, "Fitted"] = field(default_factory=dict)
-    """The same at earlier steps, for protocols that select a checkpoint."""
+    """The same at earlier steps and at the last, by `step N`, for protocols that select a checkpoint."""
 
 
 @runtime_checkable
 class Method(Protocol):
     """A frozen dataclass; it gets the prompt, not the task, so it cannot reach an evaluation set."""
 
-    families: tuple[str, ...]
+    families: ClassVar[tuple[str, ...]]
     """The model families it runs on; the same for all of a class."""
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:

@@ -9,14 +9,14 @@ import torch
 
 from inweights.methods.base import Fitted
 from inweights.models.base import LanguageModel
-from inweights.readouts import Ensemble, LabelWords
+from inweights.readouts import Ensemble, LabelWords, words_within
 from inweights.scoring import calibration, fitting_demonstrations
-from inweights.types import Budget, Example, Prompt, Shots
+from inweights.types import Budget, Example, Prompt, Shots, UserError
 
 
 @dataclass(frozen=True)
 class InContext:
-    """Demonstrations in random order; where they do not all fit, whole ones are left out, and the notes say so."""
+    """In-context learning: demonstrations in random order; where they do not all fit, whole ones are left out."""
 
     families: ClassVar[tuple[str, ...]] = ("causal",)
     demonstrations: int | None = None
@@ -27,34 +27,43 @@ class InContext:
     """At most so many unlabelled inputs for batch calibration."""
     members: int = 1
     """Ensemble over so many subsets and orders of the demonstrations: the mean of their log-probabilities."""
-    reserve_tokens: int = 256
-    """Room kept for the query when choosing how many demonstrations fit."""
+    share: float = 0.5
+    """Of the demonstrations that one member of an ensemble shows."""
+
+    def __post_init__(self) -> None:
+        if self.demonstrations is not None and self.demonstrations < 0:
+            raise UserError(f"demonstrations is {self.demonstrations}: at least 0 is wanted")
+        if self.members < 1 or self.calibration_inputs < 1 or not 0 < self.share <= 1:
+            raise UserError("members and calibration_inputs are at least 1, share is above 0 and at most 1")
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         return [self._fit(model, prompt, draw, budget) for draw in shots]
 
     def _fit(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Fitted:
         rng = random.Random(shots.seeds.order)
-        room = max(model.card.max_tokens - self.reserve_tokens, model.card.max_tokens // 2)
-        wanted = shots.labelled if self.demonstrations is None else shots.labelled[: self.demonstrations]
-        fitting = fitting_demonstrations(model, prompt, wanted, room)
+        wanted = shots.labelled[: self.demonstrations]
+        fitting = fitting_demonstrations(model, prompt, wanted, room_beside_queries(model, prompt, shots))
         readouts = []
         for _ in range(self.members):
             chosen = self._chosen(fitting, len(prompt.labels), rng)
             offsets = self._offsets(model, prompt, chosen, shots, budget)
             readouts.append(LabelWords(model, prompt, chosen, offsets, budget.batch_tokens))
-        used = len(readouts[0].demonstrations)
-        notes: dict[str, object] = {"demonstrations": used, "demonstrations_left_out": len(wanted) - len(fitting)}
+        notes: dict[str, object] = {
+            "demonstrations": len(readouts[0].demonstrations),
+            "demonstrations_left_out": len(wanted) - len(fitting),
+        }
+        if self.calibration != "none":
+            notes["calibration"] = [[round(offset, 4) for offset in each.offsets] for each in readouts]
         return Fitted(readouts[0] if self.members == 1 else Ensemble(tuple(readouts)), notes=notes)
 
     def _chosen(self, fitting: tuple[Example, ...], labels: int, rng: random.Random) -> tuple[Example, ...]:
-        """All in random order; a member of an ensemble shows half of them, balanced, where there are enough."""
-        half = len(fitting) // 2
-        if self.members == 1 or half < labels:
+        """All in random order; a member of an ensemble shows a share of them, balanced, where there are enough."""
+        each = round(self.share * len(fitting) / labels)
+        if self.members == 1 or not each:
             return tuple(rng.sample(fitting, len(fitting)))
-        by_label = [[e for e in fitting if e.label == label] for label in range(labels)]
-        each = [rng.sample(group, min(len(group), max(1, half // labels))) for group in by_label]
-        chosen = [example for group in each for example in group]
+        # Groups in the order they appear: which label is called 0 must not matter.
+        by_label = [[e for e in fitting if e.label == label] for label in dict.fromkeys(e.label for e in fitting)]
+        chosen = [example for group in by_label for example in rng.sample(group, min(len(group), each))]
         return tuple(rng.sample(chosen, len(chosen)))
 
     @torch.no_grad()
@@ -66,5 +75,18 @@ class InContext:
             return tuple(calibration.contextual(model, prompt, context, budget.batch_tokens).tolist())
         if self.calibration == "batch":
             inputs = (shots.unlabelled or shots.labelled)[: self.calibration_inputs]
+            if not inputs:
+                raise UserError("batch calibration needs inputs: ask for shots, or give some with --unlabelled")
             return tuple(calibration.batch(model, prompt, context, inputs, budget.batch_tokens).tolist())
         return ()
+
+
+def room_beside_queries(model: LanguageModel, prompt: Prompt, shots: Shots) -> int:
+    """Tokens for demonstrations that leave the longest input seen, and the longest word behind it, their place.
+
+    Queries to come may be longer; the readout shows those fewer demonstrations.
+    """
+    seen = words_within(model, prompt, [*shots.labelled, *shots.unlabelled])
+    longest = max((len(ids) for ids in model.encode([prompt.body(example) for example in seen])), default=0)
+    words = max(len(ids) for ids in model.encode([f" {word}" for word in prompt.verbalizer]))
+    return model.card.max_tokens - longest - words

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from inweights.models.base import LanguageModel
+from inweights.types import UserError
 
 SHORT_NAMES = ("embedded", "minilm")
 
@@ -21,11 +22,14 @@ def load(name: str, dtype: str | None = None, device: str | None = None) -> Lang
 def locate(name: str) -> str:
     """The folder a short name stands for; any other name as it is. Imports nothing heavy."""
     if name == "embedded":
-        return str(Path(__file__).parent / "embedded" / "weights")
+        folder = Path(__file__).parent / "embedded" / "weights"
+        if not folder.is_dir():
+            raise UserError("this copy of inweights lacks its embedded model: install the package whole, or give a folder")
+        return str(folder)
     if name == "minilm":
-        from inweights.models.minilm import folder
+        from inweights.models.minilm import minilm_folder
 
-        return str(folder())
+        return str(minilm_folder())
     return name
 
 

@@ -46,7 +46,7 @@ def attend(
 ) -> tuple[Float[Tensor, "1 tokens heads head_dim"], None]:
     """What transformers calls in the place of its own attention."""
     layout = current()
-    if layout is None:  # called from outside inweights: whatever stands in the row is one sequence
+    if layout is None:  # the module is run by others, who expect what transformers does
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         others |= {"sliding_window": sliding_window, "softcap": softcap}
@@ -152,7 +152,7 @@ def _table(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> 
     if mask is not None:
         scores = scores + mask.float()
     mass = scores.logsumexp(-1)
-    shares = F.dropout((scores - mass[..., None]).exp(), rule.dropout)
+    shares = F.dropout(scores.softmax(-1), rule.dropout)
     return (shares.to(v.dtype) @ v).float(), mass
 
 

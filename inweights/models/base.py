@@ -159,8 +159,10 @@ class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager r
 
     def __enter__(self) -> None:
         self.before = [owner._parameters[attribute] for owner, attribute, _ in self.swap.places]
-        for owner, attribute, name in self.swap.places:
-            owner._parameters[attribute] = self.swap.tensors[name]
+        for (owner, attribute, name), shared in zip(self.swap.places, self.before, strict=True):
+            # Private tensors may be kept in fp32 for a backbone in half precision; gradients flow through the cast.
+            dtype = shared.dtype if shared is not None else None
+            owner._parameters[attribute] = self.swap.tensors[name].to(dtype)  # type: ignore[assignment]
 
     def __exit__(self, *_: object) -> None:
         for place, parameter in zip(self.swap.places, self.before, strict=True):

@@ -75,10 +75,7 @@ class CausalLM:
         if self.packs:
             return self._packed(trees, tree_layout(trees, self._device, prefix), what)
         with self._patches_on():
-            # Any token pads: it is masked.
-            out, tokens = read_trees(
-                self.module, trees, prefix.ids if prefix else (), what, self.tokenizer.pad_token_id or 0
-            )
+            out, tokens = read_trees(self.module, trees, prefix.ids if prefix else (), what)
         self.counter.tokens += tokens
         return out
 

@@ -78,8 +78,7 @@ class Encoder:
         return states
 
     def _padded(self, sequences: Sequence[Sequence[int]]) -> Sequence[Tensor]:
-        # Any token pads: it is masked.
-        ids, mask = padded(sequences, self.tokenizer.pad_token_id or 0, cast(Any, self.module).device)
+        ids, mask = padded(sequences, cast(Any, self.module).device)
         self.counter.tokens += ids.numel()
         hidden = cast(Tensor, self.module(input_ids=ids, attention_mask=mask).last_hidden_state).float()
         return [states[: len(sequence)] for states, sequence in zip(hidden, sequences, strict=True)]

@@ -66,9 +66,11 @@ def why(error: Exception, name: str = "", place: str = "") -> str:
         return f"{name} needs code of its own, which inweights does not run: take a model that transformers has"
     if Path(place).is_dir():
         return f"the model folder {place} cannot be loaded: {line}"
+    if "connect" in str(error):
+        line = "it cannot be reached, and there is no copy here from before"
     return (
-        f"{name!r} is no folder here and could not be had from a model hub: give a folder with config.json and "
-        f"model.safetensors, `embedded` or `minilm`; or, where there is a connection, check the name ({line})"
+        f"{name!r} is no folder here and could not be had from a model hub: {line}; "
+        "give a folder with config.json and model.safetensors, `embedded` or `minilm`"
     )
 
 

@@ -36,7 +36,7 @@ class Layout:
 
     def near_mask(self, window: int | None, dtype: torch.dtype) -> Float[Tensor, "trees 1 time time"] | None:
         """What is added to scores inside a tree; None where `causal` says it all."""
-        if window is not None and window > self.depth.shape[1]:
+        if window is not None and window >= self.depth.shape[1]:
             window = None
         if window is None and self.seen is None:
             return None

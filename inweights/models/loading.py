@@ -1,5 +1,6 @@
 """From a folder or a hub name to a backbone in memory: family, dtype and device chosen, mistakes said in one line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,20 @@ def _module(name: str, place: str, dtype: torch.dtype, encoder: bool) -> Any:
     auto = AutoModel if encoder else AutoModelForCausalLM
     try:
         module, found = auto.from_pretrained(
-            place, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            place,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that the error can be ours, with the sizes in it
         )
     except Exception as error:
         raise UserError(why(error, name, place)) from error
+    for key, there, wanted in sorted(found["mismatched_keys"]):
+        raise UserError(
+            f"{name} has {key} of size {_size(there)} where its config.json makes it {_size(wanted)}: "
+            "the two are not of one model"
+        )
     missing = sorted(key for key in found["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise UserError(
@@ -116,6 +127,10 @@ def _module(name: str, place: str, dtype: torch.dtype, encoder: bool) -> Any:
     if getattr(module, "pooler", None) is not None:
         module.pooler = None  # nothing reads it, so nothing should count or train it
     return module
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _front(tokenizer: Any) -> tuple[int, ...]:

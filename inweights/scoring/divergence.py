@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from inweights.types import UserError
 
@@ -16,7 +17,7 @@ def kl(teacher: Float[Tensor, "*rows cells"], student: Float[Tensor, "*rows cell
 
 
 def rest_cell(log_probs: Float[Tensor, "*rows k"]) -> Float[Tensor, "*rows"]:
-    """Log-probability of everything outside the teacher's top k (Askell et al. 2021, appendix B.5).
+    """Log-probability of everything outside the top k of a teacher that tells no more (Askell et al. 2021, B.5).
 
     Nats. Exactly -inf where the k cells already hold all the mass. Raises ValueError where they hold over 1 + 1e-4.
     """
@@ -33,9 +34,16 @@ def rest_cell(log_probs: Float[Tensor, "*rows k"]) -> Float[Tensor, "*rows"]:
 
 
 def with_rest(log_probs: Float[Tensor, "*rows vocabulary"], ids: Int[Tensor, "*rows k"]) -> Float[Tensor, "*rows k_plus_1"]:
-    """The cells `ids` and one more for all others, as a distribution."""
+    """The cells `ids` and one more for all others, as a distribution.
+
+    The rest is added up over the others, not taken from 1: a confident student's rest must not round to none, where
+    its divergence from a teacher with any rest would be infinite.
+    """
     top = log_probs.gather(-1, ids)
-    return torch.cat([top, rest_cell(top)[..., None]], -1)
+    if ids.shape[-1] == log_probs.shape[-1]:
+        return F.pad(top, (0, 1), value=-torch.inf)
+    rest = log_probs.scatter(-1, ids, -torch.inf).logsumexp(-1, keepdim=True)
+    return torch.cat([top, rest], -1)
 
 
 def cells_or_raise(k: int, vocabulary: int) -> int:

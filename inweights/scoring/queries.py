@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inweights.models.base import LanguageModel, Tree
+from inweights.scoring.whole_text import common, encode_behind
 from inweights.types import Example, Prompt, UserError
+
+Spelled = tuple[tuple[int, ...], ...]
+"""Token ids of every label word."""
 
 
 @dataclass(frozen=True)
@@ -18,54 +22,65 @@ class Queries:
     prefix: tuple[int, ...]
     """Token ids in front of every tree; empty where nothing is shared."""
     trees: tuple[Tree, ...]
-    words: tuple[tuple[tuple[int, ...], ...], ...]
-    """Token ids of every label word, for each example."""
+    words: tuple[Spelled, ...]
+    """For each example."""
+
+    def at(self, rows: Sequence[int]) -> "Queries":
+        return Queries(self.prefix, tuple(self.trees[i] for i in rows), tuple(self.words[i] for i in rows))
 
 
 def queries_of(model: LanguageModel, prompt: Prompt, examples: Sequence[Example], context: str = "") -> Queries:
-    """Raises UserError where two label words have the same tokens."""
+    """Raises UserError where two label words have the same tokens, or where an example has none or too many."""
     bodies = [prompt.body(example) for example in examples]
-    stems = model.encode([context + body for body in bodies])
-    endings: dict[str, tuple[int, tuple[tuple[int, ...], ...]]] = {}
-    trees, words = [], []
-    shared = _shared(model, context, stems)
-    for body, stem in zip(bodies, stems, strict=True):
-        ending = " ".join(body.rsplit(maxsplit=2)[-2:])
-        if ending not in endings:
-            endings[ending] = _word_tokens(model, prompt, body)
-        cut, spelled = endings[ending]
-        stem = stem[shared : len(stem) - cut]
-        trees.append(Tree(tuple(stem), tuple(word[:-1] for word in spelled if len(word) > 1)))
-        words.append(spelled)
-    return Queries(tuple(stems[0][:shared]) if stems else (), tuple(trees), tuple(words))
+    if not bodies:
+        return Queries((), (), ())
+    cuts, words = zip(*_endings(model, prompt, bodies), strict=True)
+    behind = encode_behind(model, context, bodies, spare=1 + max(cuts))
+    stems = [rest[: len(rest) - cut] for rest, cut in zip(behind.rests, cuts, strict=True)]
+    trees = tuple(
+        Tree(stem, tuple(word[:-1] for word in spelled if len(word) > 1)) for stem, spelled in zip(stems, words, strict=True)
+    )
+    for index, (stem, spelled) in enumerate(zip(stems, words, strict=True)):
+        longest = len(behind.shared) + len(stem) + max(map(len, spelled)) - 1
+        _check(model, index, bodies[index], stem, longest, len(behind.shared))
+    return Queries(behind.shared, trees, words)
 
 
-def _shared(model: LanguageModel, context: str, stems: Sequence[list[int]]) -> int:
-    """Tokens at the front that come from the context alone and are the same for every query."""
-    if not context or not stems:
-        return 0
-    alone = model.encode([context])[0]
-    return min(_common(alone, stem) for stem in stems)
+def _endings(model: LanguageModel, prompt: Prompt, bodies: Sequence[str]) -> list[tuple[int, Spelled]]:
+    """For each body, how many tokens at its end a label word changes (nearly always 0), and the words' tokens.
 
-
-def _word_tokens(model: LanguageModel, prompt: Prompt, body: str) -> tuple[int, tuple[tuple[int, ...], ...]]:
-    """How many tokens at the body's end a label word changes (nearly always 0), and every label word's tokens.
-
-    Depends on the end of the body alone, which is why the caller asks once for each ending.
+    They depend on the end of the body alone, so that bodies with the same last words are asked about once.
     """
-    alone, *answered = model.encode([body, *(f"{body} {word}" for word in prompt.verbalizer)])
-    common = min(_common(alone, full) for full in answered)
-    spelled = tuple(tuple(full[common:]) for full in answered)
+    endings = [" ".join(body.rsplit(maxsplit=2)[-2:]) for body in bodies]
+    asked = dict(zip(endings, bodies, strict=True))
+    each = 1 + len(prompt.verbalizer)
+    texts = model.encode(
+        [text for body in asked.values() for text in (body, *(f"{body} {word}" for word in prompt.verbalizer))]
+    )
+    groups = (texts[start : start + each] for start in range(0, len(texts), each))
+    known = {ending: _words(model, prompt, *group) for ending, group in zip(asked, groups, strict=True)}
+    return [known[ending] for ending in endings]
+
+
+def _words(model: LanguageModel, prompt: Prompt, body: list[int], *answered: list[int]) -> tuple[int, Spelled]:
+    alike = min(common(body, text) for text in answered)
+    spelled = tuple(tuple(text[alike:]) for text in answered)
     for index, word in enumerate(spelled):
-        if not word or word in spelled[:index]:
-            other = prompt.verbalizer[spelled.index(word)] if word else ""
+        if word in spelled[:index]:
             raise UserError(
-                f"the label word {prompt.verbalizer[index]!r} has the same tokens as {other!r} for {model.card.name}: "
-                "choose another word with --verbalizer"
+                f"the label words {prompt.verbalizer[spelled.index(word)]!r} and {prompt.verbalizer[index]!r} have the "
+                f"same tokens for {model.card.name}: choose words that it can tell apart"
             )
-    return len(alone) - common, spelled
+    return len(body) - alike, spelled
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences share at the front."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _check(model: LanguageModel, index: int, body: str, stem: Sequence[int], longest: int, shared: int) -> None:
+    if not stem:
+        raise UserError(f"example {index + 1} reads as an empty text: give it some, or a pattern with words of its own")
+    if longest > model.card.max_tokens:
+        shown = body if len(body) < 60 else body[:57] + "..."
+        raise UserError(
+            f"example {index + 1} ({shown!r}) has {longest:,} tokens, {shared:,} of them demonstrations, and "
+            f"{model.card.name} reads at most {model.card.max_tokens:,}: shorten its text, show fewer demonstrations, "
+            "or take a model with a longer context window"
+        )

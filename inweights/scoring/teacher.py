@@ -1,17 +1,38 @@
-"""What a teacher says, as data: the next token at every answer position, over all tokens or the top k and the rest."""
+"""What a teacher says, as data: over the labels, or of the next token at every answer position, all or top k + rest.
 
-from collections.abc import Sequence
+The teacher is the model with a context in front; its targets are computed once per context, which is encoded once.
+"""
+
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from inweights.models.base import LanguageModel
 from inweights.scoring.batches import batches_of
-from inweights.scoring.divergence import kl, with_rest
-from inweights.scoring.queries import queries_of
+from inweights.scoring.divergence import cells_or_raise, kl, with_rest
+from inweights.scoring.labels import label_scores
+from inweights.scoring.queries import Queries, queries_of
 from inweights.types import Example, Prompt
+
+
+@dataclass(frozen=True)
+class LabelTargets:
+    """Distributions over the labels, fp32 log-probabilities."""
+
+    log_probs: Float[Tensor, "examples labels"]
+
+    def at(self, rows: Int[Tensor, " rows"]) -> "LabelTargets":
+        return LabelTargets(self.log_probs[rows])
+
+    def kl_to(self, student: Float[Tensor, "examples labels"]) -> Float[Tensor, " examples"]:
+        """KL(teacher || student) in nats; the student's label scores need not add up to 1."""
+        return kl(self.log_probs, student.log_softmax(-1))
 
 
 @dataclass(frozen=True)
@@ -19,7 +40,8 @@ class Answers:
     """Next-token log-probabilities at the answer positions of every example, fp32.
 
     Positions: the prompt's end, then every token but the last of every label word, in label order. Only the label
-    words are followed, so a position inside a word counts as much as the teacher is likely to reach it.
+    words are followed, so a position inside a word counts as much as the teacher is likely to reach it. Where label
+    words are spelled in fewer tokens than elsewhere, positions that no one reaches fill up the end.
     """
 
     log_probs: Float[Tensor, "examples positions cells"]
@@ -29,7 +51,7 @@ class Answers:
 
     def top(self, k: int) -> "Answers":
         """The k most likely tokens and one cell for all others (Askell et al. 2021, B.5: top 50 + 1)."""
-        ids = self.log_probs.topk(min(k, self.log_probs.shape[-1]), -1).indices
+        ids = self.log_probs.topk(cells_or_raise(k, self.log_probs.shape[-1]), -1).indices
         return Answers(with_rest(self.log_probs, ids), self.reach, ids)
 
     def at(self, rows: Int[Tensor, " rows"]) -> "Answers":
@@ -37,33 +59,83 @@ class Answers:
 
     def kl_to(self, student: Float[Tensor, "examples positions vocabulary"]) -> Float[Tensor, " examples"]:
         """KL(teacher || student) in nats, added up over the positions by their reach."""
-        cells = student if self.ids is None else with_rest(student, self.ids)
-        return (self.reach * kl(self.log_probs, cells)).sum(-1)
+        both = min(self.reach.shape[1], student.shape[1])
+        cells = student[:, :both] if self.ids is None else with_rest(student[:, :both], self.ids[:, :both])
+        return (self.reach[:, :both] * kl(self.log_probs[:, :both], cells)).sum(-1)
+
+
+Targets = LabelTargets | Answers
+
+
+@torch.no_grad()
+def teacher_targets(
+    model: LanguageModel,
+    prompt: Prompt,
+    contexts: Sequence[str],
+    examples: Sequence[Example],
+    kind: Literal["labels", "top_k", "vocabulary"] = "labels",
+    k: int = 50,
+    *,
+    batch_tokens: int = 8192,
+) -> list[Targets]:
+    """What the model says of every example behind each context; `k` is for `top_k`."""
+    if kind == "labels":
+        scores = [label_scores(model, prompt, examples, each, batch_tokens=batch_tokens) for each in contexts]
+        return [LabelTargets(each.log_softmax(-1)) for each in scores]
+    queries = [queries_of(model, prompt, examples, each) for each in contexts]
+    if kind == "vocabulary":
+        return [_answers(model, each, batch_tokens, lambda said: said) for each in queries]
+    return [_answers(model, each, batch_tokens, lambda said: said.top(k)) for each in queries]
+
+
+def student_kl(
+    targets: Targets, model: LanguageModel, prompt: Prompt, examples: Sequence[Example], *, batch_tokens: int = 1 << 20
+) -> Float[Tensor, " examples"]:
+    """KL(teacher || model) of every example without a context; differentiable."""
+    if isinstance(targets, LabelTargets):
+        return targets.kl_to(label_scores(model, prompt, examples, batch_tokens=batch_tokens))
+    return targets.kl_to(answers(model, prompt, examples, batch_tokens=batch_tokens).log_probs)
 
 
 def answers(
     model: LanguageModel, prompt: Prompt, examples: Sequence[Example], context: str = "", *, batch_tokens: int = 8192
 ) -> Answers:
     """The whole vocabulary at every answer position; differentiable."""
-    queries = queries_of(model, prompt, examples, context)
+    return _answers(model, queries_of(model, prompt, examples, context), batch_tokens, lambda said: said)
+
+
+def _answers(model: LanguageModel, queries: Queries, batch_tokens: int, reduced: Callable[[Answers], Answers]) -> Answers:
+    """`reduced` batch by batch: the whole vocabulary at all positions of all examples may not fit in memory."""
     prefix = model.prefix(queries.prefix) if queries.prefix else None
-    rows: dict[int, tuple[Tensor, Tensor]] = {}
-    for batch in batches_of([len(tree) for tree in queries.trees], batch_tokens):
-        trees = [queries.trees[i] for i in batch]
-        parts = model.next_token_logits(trees, prefix).log_softmax(-1).split([len(t.positions_read) for t in trees])
-        for i, part in zip(batch, parts, strict=True):
-            rows[i] = (part, _reach(part.detach(), queries.words[i]))
-    ordered = [rows[i] for i in range(len(examples))]
-    return Answers(torch.stack([part for part, _ in ordered]), torch.stack([reach for _, reach in ordered]))
+    most = max(len(tree.positions_read) for tree in queries.trees)
+    batches = batches_of([len(tree) for tree in queries.trees], batch_tokens)
+    parts = []
+    for batch in batches:
+        part = queries.at(batch)
+        read = model.next_token_logits(part.trees, prefix).log_softmax(-1)
+        rows = read.split([len(tree.positions_read) for tree in part.trees])
+        # A position nobody reaches says that every token is as likely.
+        filled = [F.pad(row, (0, 0, 0, most - len(row)), value=-math.log(row.shape[1])) for row in rows]
+        reach = [F.pad(_reach(row, words), (0, most - len(row))) for row, words in zip(rows, part.words, strict=True)]
+        parts.append(reduced(Answers(torch.stack(filled), torch.stack(reach))))
+    order = torch.tensor([index for batch in batches for index in batch]).argsort().to(parts[0].reach.device)
+    ids = [part.ids for part in parts if part.ids is not None]
+    said = Answers(
+        torch.cat([part.log_probs for part in parts]),
+        torch.cat([part.reach for part in parts]),
+        torch.cat(ids) if ids else None,
+    )
+    return said.at(order)
 
 
 def _reach(log_probs: Float[Tensor, "positions vocabulary"], words: Sequence[Sequence[int]]) -> Tensor:
-    reach = [torch.zeros((), device=log_probs.device)]
-    position = 1
+    """How likely each position is reached: 1 at the prompt's end, inside a word what its tokens so far weigh."""
+    told = log_probs.detach()
+    reach = [told.new_zeros(())]
     for word in words:
-        total, place = torch.zeros((), device=log_probs.device), 0
+        total, place = told.new_zeros(()), 0
         for token in word[:-1]:
-            total = total + log_probs[place, token]
+            total = total + told[place, token]
+            place = len(reach)
             reach.append(total)
-            place, position = position, position + 1
     return torch.stack(reach).exp()

@@ -54,7 +54,8 @@ def execute(setting: Setting, loaded: Loaded) -> Record:
 def fit(setting: Setting, model: LanguageModel) -> tuple[Fitted, Shots, Mapping[str, object]]:
     """The fitted method of a run, its shots, and what tuning chose. The same for the same run, every time."""
     shots = draw(setting.task, setting.run.shots, setting.run.seed)
-    method, chosen = setting.method, {}
+    method: Method = setting.method
+    chosen: Mapping[str, object] = {}
     if setting.run.tune:
         method, chosen = tuned(setting.method, setting.run.tune, model, setting.prompt, shots, setting.run.budget)
     [fitted] = method.fit(model, setting.prompt, [shots], setting.run.budget)
@@ -87,9 +88,15 @@ def _execute(setting: Setting, loaded: Loaded) -> Record:
         indices=shots.indices,
         losses=tuple(round(loss, 6) for loss in fitted.losses),
         settings=settings(setting.method),
-        notes={**fitted.notes, **chosen},
+        notes={**fitted.notes, **chosen, **_fallbacks(fitted, evaluation)},
         environment=loaded.environment,
     )
+
+
+def _fallbacks(fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, object]:
+    """How many examples of which set were too long to be scored as they are, by what was done about it."""
+    found = {name: fitted.readout.fallbacks(examples) for name, examples in evaluation.items()}
+    return {"fallbacks": {name: counts for name, counts in found.items() if counts}} if any(found.values()) else {}
 
 
 def _outcomes(task: Task, fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, Outcome]:

@@ -24,9 +24,9 @@ def forecast(study: Study) -> str:
     lines, total = [], 0.0
     loaded: dict[str, LanguageModel] = {}
     known = {
-        method: statistics.median(r.adapt.seconds + r.predict.seconds for r in of_method)
+        method: statistics.median(a.seconds + p.seconds for a, p in of_method)
         for method in {r.run.method for r in study.records}
-        if (of_method := [r for r in study.records if r.run.method == method and r.adapt and r.predict])
+        if (of_method := [(r.adapt, r.predict) for r in study.records if r.run.method == method and r.adapt and r.predict])
     }
     for setting in study.settings:
         name = setting.run.model

@@ -22,7 +22,8 @@ def tasks_of(spec: Spec) -> tuple[list[Task], tuple[str, ...]]:
     if spec.train is None:
         if spec.test or spec.ood:
             raise UserError("--test and --ood need --train FILE with the examples to learn from")
-        return [task_named(name, data) for name in spec.task or DEMO_TASKS], ()
+        tasks = [task_named(name, data) for name in spec.task or DEMO_TASKS]
+        return tasks, tuple(note for each in tasks for note in each.notes)
     if spec.task:
         raise UserError(f"give either --train or --task {' '.join(spec.task)}, not both")
     own = from_files(

@@ -81,6 +81,9 @@ def spec_from_yaml(path: Path) -> Spec:
 def _listed(key: str, value: Any) -> Any:
     """A single value where several may stand."""
     several = ("model", "task", "methods", "shots", "labels", "verbalizer")
+    if key in ("labels", "verbalizer") and isinstance(value, list):
+        # YAML reads a bare `no` or `yes` as a Boolean.
+        value = [{True: "yes", False: "no"}.get(each, str(each)) if isinstance(each, bool) else str(each) for each in value]
     return [value] if key in several and isinstance(value, (str, int)) else value
 
 

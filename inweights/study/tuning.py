@@ -49,7 +49,7 @@ def _folds(shots: Shots, labels: int) -> list[tuple[Shots, Sequence[Example]]]:
     if len(turns) < 2:
         raise UserError(f"{len(shots.labelled)} shots are too few to hold some out: take at least {2 * labels}")
     parts = min(4, len(turns))
-    folds = []
+    folds: list[tuple[Shots, Sequence[Example]]] = []
     for part in range(parts):
         held = [example for i, turn in enumerate(turns) if i % parts == part for example in turn]
         kept = tuple(example for i, turn in enumerate(turns) if i % parts != part for example in turn)

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,10 +31,11 @@ def task(name: str, data: Path | None = None) -> Task:
 
 
 def digest(examples: Sequence[Example]) -> str:
-    """SHA-256 over fields and labels in order, 16 hexadecimal digits: the same data, whatever file it came from."""
+    """SHA-256 over fields, labels and subsets in order, 16 hexadecimal digits: the same data, whatever file it came from."""
     sha = hashlib.sha256()
     for example in examples:
-        sha.update(repr((sorted(example.fields.items()), example.label)).encode())
+        values = [dict(sorted(example.fields.items())), example.label, example.subset]
+        sha.update(json.dumps(values, ensure_ascii=True).encode())
     return sha.hexdigest()[:16]
 
 

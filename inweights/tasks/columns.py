@@ -1,18 +1,20 @@
-"""From rows to examples: which column is the label, which hold text, which number stands for which label."""
+"""Which column of a file is the label, and which hold the text of which field."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from inweights.tasks.rows import Row, read_rows
-from inweights.types import Example, UserError
+from inweights.tasks.rows import Row
+from inweights.types import UserError
 
-LABEL_COLUMNS = ("label", "labels", "target", "class", "category", "gold_label", "answer", "y")
-TEXT_COLUMNS = ("text", "sentence", "text1", "text2", "sentence1", "sentence2", "premise", "hypothesis")
-TEXT_COLUMNS += ("question", "question1", "question2", "q1", "q2", "passage", "review", "content", "input")
-MISSING = (None, "", "-1", -1)
+LABELS = ("label", "labels", "target", "class", "category", "gold_label", "is_duplicate", "coarse_label", "answer", "y")
+"""Names of a label column, the likeliest first; in any case."""
+ONE = ("text", "sentence", "question", "review", "content", "input", "document", "title", "body")
+FIRST = ("premise", "sentence1", "question1", "text1", "q1", "first")
+SECOND = ("hypothesis", "sentence2", "question2", "text2", "q2", "second")
+"""Each line: names of the same thing. A pattern that asks for one of them is content with another."""
+OTHER = ("id", "idx", "index", "uid", "guid", "pairid", "split", "source", "")
+"""Strings that are no text of the example's."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Columns:
     fields: Mapping[str, str]
     """Field of the pattern -> column."""
     label: str
+    """"" for a file without labels."""
     subset: tuple[str, ...] = ()
     """Columns that name the subset, joined by a slash."""
 
@@ -29,70 +32,64 @@ class Columns:
 def detect(rows: Sequence[tuple[int, Row]], path: Path, wanted: Sequence[str], given: Mapping[str, str]) -> Columns:
     """The columns of a file. `wanted`: fields the pattern asks for, if there is one; `given`: the user's mapping.
 
-    Raises UserError that lists the columns there are.
+    Without a pattern the text is what is called like text, or else every column of words. Raises UserError that lists
+    the columns there are.
     """
+    label = label_column(rows, path, given)
+    return Columns(text_columns(rows, path, wanted, given, label), label)
+
+
+def label_column(rows: Sequence[tuple[int, Row]], path: Path, given: Mapping[str, str]) -> str:
     there = list(rows[0][1])
+    _check(given, there, path)
+    label = given.get("label") or _named(LABELS, there)
+    if label is None:
+        raise UserError(f"{path} has no label column; it has {', '.join(there)}: name it with --columns label=COLUMN")
+    return label
+
+
+def text_columns(
+    rows: Sequence[tuple[int, Row]], path: Path, wanted: Sequence[str], given: Mapping[str, str], label: str
+) -> dict[str, str]:
+    """Field -> column; every field of the pattern that is wanted, in its order."""
+    there = [name for name in rows[0][1] if name != label]
+    _check(given, list(rows[0][1]), path)
+    fields = {field: column for field, column in given.items() if field != "label"}
+    for field in wanted:
+        column = fields.get(field) or (field if field in there else _synonym(field, there, fields))
+        if column is None:
+            raise UserError(
+                f"the pattern asks for the field {{{field}}}; {path} has {', '.join(there)}: "
+                f"change the pattern or give --columns {field}=COLUMN"
+            )
+        fields[field] = column
+    if fields:
+        return fields
+    known = [name for name in there if name.lower() in (*ONE, *FIRST, *SECOND)]
+    # A brace in a column's name would be one of the pattern's.
+    texts = known or [n for n in there if n.lower() not in OTHER and not {"{", "}"} & set(n) and _words(rows, n)]
+    if not texts:
+        raise UserError(f"{path} has no text column; it has {', '.join(rows[0][1])}: give --columns text=COLUMN")
+    return {name: name for name in texts}
+
+
+def _check(given: Mapping[str, str], there: Sequence[str], path: Path) -> None:
     for field, column in given.items():
         if column not in there:
             raise UserError(f"{path} has no column {column!r} (given for {field}); it has {', '.join(there)}")
-    label = given.get("label") or next((name for name in LABEL_COLUMNS if name in there), None)
-    if label is None:
-        raise UserError(f"{path} has no label column; it has {', '.join(there)}: name it with --columns label=COLUMN")
-    fields = {field: column for field, column in given.items() if field != "label"}
-    for field in wanted:
-        if field not in fields:
-            if field not in there:
-                raise UserError(
-                    f"the pattern asks for the field {{{field}}}; {path} has {', '.join(there)}: "
-                    f"change the pattern or give --columns {field}=COLUMN"
-                )
-            fields[field] = field
-    if not fields:
-        known = [name for name in TEXT_COLUMNS if name in there]
-        texts = known or [n for n in there if n != label and all(isinstance(row[n], str) for _, row in rows[:100])]
-        if not texts:
-            raise UserError(f"{path} has no text column; it has {', '.join(there)}: give --columns text=COLUMN")
-        fields = {name: name for name in texts}
-    return Columns(fields, label)
 
 
-def label_names(path: Path, rows: Sequence[tuple[int, Row]], column: str) -> tuple[str, ...]:
-    """The labels of a file: whole numbers in their order, anything else by the alphabet."""
-    found = Counter(str(row[column]) for _, row in rows if row[column] not in MISSING)
-    names = sorted(found, key=lambda name: (0, int(name), "") if name.lstrip("-").isdigit() else (1, 0, name))
-    if len(names) < 2:
-        raise UserError(f"{path} has one class only ({', '.join(names) or 'none'}): at least two are wanted")
-    return tuple(names)
+def _named(names: Sequence[str], there: Sequence[str]) -> str | None:
+    lower = {column.lower(): column for column in reversed(there)}
+    return next((lower[name] for name in names if name in lower), None)
 
 
-def examples(
-    path: Path,
-    rows: Sequence[tuple[int, Row]],
-    columns: Columns,
-    labels: Mapping[str, int],
-    empty: Literal["refused", "kept"] = "refused",
-) -> list[Example]:
-    """Raises UserError with file and line for an unknown label or an empty text."""
-    made = []
-    for number, row in rows:
-        fields = {}
-        for field, column in columns.fields.items():
-            value = row.get(column)
-            if empty == "refused" and (value is None or not str(value).strip()):
-                raise UserError(f"{path}:{number} has no text in {column!r}: fill it or take the line out")
-            fields[field] = "" if value is None else str(value).strip()
-        raw = row.get(columns.label)
-        label = None if raw in MISSING else labels.get(str(raw))
-        if label is None and raw not in MISSING:
-            known = ", ".join(dict.fromkeys(labels))
-            raise UserError(f"{path}:{number} has the label {raw!r}, which is none of {known}")
-        made.append(Example(fields, label, "/".join(str(row[name]) for name in columns.subset if name in row)))
-    return made
+def _synonym(field: str, there: Sequence[str], taken: Mapping[str, str]) -> str | None:
+    free = [column for column in there if column not in taken.values()]
+    return next((_named(names, free) for names in (ONE, FIRST, SECOND) if field.lower() in names), None)
 
 
-def labelled(path: Path, columns: Columns, labels: Mapping[str, int]) -> list[Example]:
-    """The file's examples that have a label; the others cannot be scored or shown."""
-    found = [e for e in examples(path, read_rows(path), columns, labels) if e.label is not None]
-    if not found:
-        raise UserError(f"{path} has no example with a label in {columns.label!r}")
-    return found
+def _words(rows: Sequence[tuple[int, Row]], column: str) -> bool:
+    """Whether the first values are strings with a letter in them: not numbers, not dates."""
+    values = [row.get(column) for _, row in rows[:100]]
+    return all(isinstance(value, str) and any(c.isalpha() for c in value) for value in values if value not in (None, ""))

@@ -1,14 +1,18 @@
 """A user's own files as a task."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from inweights.tasks.columns import Columns, detect, examples, label_names, labelled
-from inweights.tasks.rows import FORMATS, read_rows
-from inweights.types import Example, Prompt, Split, Task, UserError
+from inweights.tasks.columns import Columns, detect, text_columns
+from inweights.tasks.detected import detected
+from inweights.tasks.examples import examples
+from inweights.tasks.labels import label_names, labels_and_words
+from inweights.tasks.rows import read_rows
+from inweights.types import Domain, Example, Prompt, Split, Task, UserError
+
+Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -31,83 +35,71 @@ def from_files(
     answer_prefix: str = "",
     name: str | None = None,
 ) -> OwnTask:
-    """A task out of files. `labels`: the labels' names in order, or, where they name none of the file's labels, the
-    words for them in the order of the file's labels. Raises UserError that says file, line and what to do.
+    """A task out of files. `columns`: field, or `label`, -> column. `labels` and `verbalizer`: see labels.py.
+
+    The label column and the text are found in each file by themselves, by their names (columns.py). Every file is read
+    now, so that a mistake in the last one is not found after an hour of training. Raises UserError that says file,
+    line and what to do.
     """
-    rows = read_rows(train)
-    asked = Prompt(pattern, ("0", "1"), ("0", "1")).field_names if pattern else ()
-    found = detect(rows, train, asked, columns or {})
-    names = label_names(train, rows, found.label)
-    order, words = _labels_and_words(names, labels, verbalizer)
-    prompt = Prompt(pattern or _default_pattern(found), words, order, answer_prefix)
-    index = {label: order.index(label) for label in order}
-    splits = {"train": Split(partial(_load, train, found, index), "train")}
-    sets = {"test": test, **(ood or {})}
-    for set_name, path in sets.items():
-        if path is not None:
-            domain = "in-domain" if set_name == "test" else "out-of-domain"
-            splits[set_name] = Split(partial(_load, path, found, index), domain)  # type: ignore[arg-type]
-    if len(splits) < 2:
+    sets = {"test": test} if test else {}
+    if twice := set(ood or {}) & {"train", "test", "unlabelled"}:
+        raise UserError(f"an out-of-domain set cannot be called {', '.join(twice)}: give it another name")
+    if not sets and not ood:
         raise UserError("there is nothing to measure on: give --test FILE, --ood NAME=FILE, or both")
+    rows, given = read_rows(train), dict(columns or {})
+    wanted = _wanted(pattern)
+    found = detect(rows, train, wanted, given)
+    order, words = labels_and_words(label_names(train, rows, found.label), labels, verbalizer)
+    prompt = Prompt(pattern or _default_pattern(found), words, order, answer_prefix)
+    fields = prompt.field_names
+
+    def split(path: Path, domain: Domain) -> Split:
+        return Split(partial(_labelled, path, fields, tuple(given.items()), order), domain)
+
+    splits = {"train": split(train, "train")}
+    splits |= {name: split(path, "in-domain") for name, path in sets.items()}
+    splits |= {name: split(path, "out-of-domain") for name, path in (ood or {}).items()}
     if unlabelled is not None:
-        splits["unlabelled"] = Split(partial(_bare, unlabelled, found), "unlabelled")
-    task = Task(name or train.stem, (prompt,), splits)
-    # Every file is read now, so that a mistake in the last one is not found after an hour of training.
-    loaded = {set_name: list(split.load()) for set_name, split in splits.items()}
-    return OwnTask(task, _summary(train, found, prompt, loaded))
+        splits["unlabelled"] = Split(partial(_unlabelled, unlabelled, fields, tuple(given.items())), "unlabelled")
+    loaded = {name: split.load() for name, split in splits.items()}
+    return OwnTask(Task(name or train.stem, (prompt,), splits), detected(train, found, prompt, loaded))
 
 
-def _labels_and_words(
-    names: tuple[str, ...], labels: Sequence[str] | None, verbalizer: Sequence[str] | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    order, words = names, tuple(name.replace("_", " ") for name in names)
-    if labels is not None:
-        if len(labels) != len(names):
-            raise UserError(
-                f"{len(labels)} labels were given ({', '.join(labels)}) and the file has {len(names)} "
-                f"({', '.join(names)}): give one for each"
-            )
-        if set(labels) == set(names):
-            order, words = tuple(labels), tuple(label.replace("_", " ") for label in labels)
-        else:
-            words = tuple(labels)
-    return order, tuple(verbalizer) if verbalizer is not None else words
+def _wanted(pattern: str | None) -> tuple[str, ...]:
+    if pattern is None:
+        return ()
+    fields = Prompt(pattern, ("0", "1"), ("0", "1")).field_names
+    if not fields:
+        raise UserError(f"the pattern {pattern!r} shows no field of the example: name one in braces, such as {{text}}")
+    return fields
 
 
 def _default_pattern(columns: Columns) -> str:
     return "\n".join(f"{field}: {{{field}}}" for field in columns.fields) + "\nlabel:"
 
 
+def _labelled(path: Path, fields: tuple[str, ...], given: Pairs, labels: tuple[str, ...]) -> Sequence[Example]:
+    return _read(path, fields, given, labels, _stamp(path))
+
+
+def _unlabelled(path: Path, fields: tuple[str, ...], given: Pairs) -> Sequence[Example]:
+    return _read(path, fields, tuple(pair for pair in given if pair[0] != "label"), (), _stamp(path))
+
+
 @cache
-def _cached(
-    path: Path, fields: tuple[tuple[str, str], ...], label: str, index: tuple[tuple[str, int], ...]
-) -> list[Example]:
-    return labelled(path, Columns(dict(fields), label), dict(index))
+def _read(
+    path: Path, fields: tuple[str, ...], given: Pairs, labels: tuple[str, ...], stamp: tuple[int, int]
+) -> Sequence[Example]:
+    """Read once for each state of the file: in a notebook it may be mended and read again."""
+    rows, mapping = read_rows(path), dict(given)
+    if labels:
+        columns = detect(rows, path, fields, mapping)
+    else:
+        columns = Columns(text_columns(rows, path, fields, mapping, ""), "")
+    return tuple(examples(path, rows, columns, {label: index for index, label in enumerate(labels)}))
 
 
-def _load(path: Path, columns: Columns, index: Mapping[str, int]) -> Sequence[Example]:
-    return _cached(path, tuple(columns.fields.items()), columns.label, tuple(index.items()))
-
-
-def _bare(path: Path, columns: Columns) -> Sequence[Example]:
-    bare = replace(columns, label="")
-    return examples(path, read_rows(path), bare, {})
-
-
-def _summary(train: Path, columns: Columns, prompt: Prompt, loaded: Mapping[str, Sequence[Example]]) -> tuple[str, ...]:
-    first = loaded["train"][0]
-    counts = {name: Counter(example.label for example in found) for name, found in loaded.items()}
-    lines = [
-        f"{FORMATS[train.suffix]}; label column {columns.label!r}; text from "
-        + ", ".join(f"{column!r} as {{{field}}}" for field, column in columns.fields.items()),
-        "labels: " + ", ".join(f"{n} = {w!r}" for n, w in zip(prompt.labels, prompt.verbalizer, strict=True)),
-    ]
-    for name, found in loaded.items():
-        spread = ", ".join(f"{label} {counts[name][i]:,}" for i, label in enumerate(prompt.labels))
-        lines.append(f"{name}: {len(found):,} examples ({spread if name != 'unlabelled' else 'without labels'})")
-    seen = {tuple(example.fields.items()) for example in loaded["train"]}
-    for name, found in loaded.items():
-        again = sum(tuple(example.fields.items()) in seen for example in found)
-        if again and name not in ("train", "unlabelled"):
-            lines.append(f"warning: {again:,} of the {len(found):,} examples of {name} stand in the training file too")
-    return (*lines, "one example, as the model reads it:", prompt.answered(first))
+def _stamp(path: Path) -> tuple[int, int]:
+    if not path.exists():
+        raise UserError(f"there is no file {path}")
+    return path.stat().st_mtime_ns, path.stat().st_size

@@ -1,12 +1,13 @@
 """What an update is: the choice of which numbers may change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import nn
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import LanguageModel, Swap
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,12 @@ class Adapted:
     model: LanguageModel
     parameters: Mapping[str, nn.Parameter]
     """Private to this update. Named as in the backbone where they replace one of its parameters, else as PEFT would
-    name them (`model.layers.0.self_attn.q_proj.lora_A.weight`)."""
+    name them (`model.layers.0.self_attn.q_proj.lora_A.weight`). In fp32 whatever the backbone's dtype: steps of
+    fine-tuning are smaller than what bf16 can tell apart."""
     lr_scales: Mapping[str, float] = field(default_factory=dict)
     """Factor on the learning rate of a parameter; 1 for those not named."""
+    starts: Mapping[str, float] = field(default_factory=dict)
+    """Share of the steps after which a parameter begins to learn; 0 for those not named."""
 
 
 @runtime_checkable
@@ -36,3 +40,17 @@ class Update(Protocol):
         Raises UserError where this backbone has nothing for it to train, saying why.
         """
         ...
+
+
+def private_copies(model: LanguageModel, names: Sequence[str]) -> Adapted:
+    """The parameters of those names as copies of this update's own, in the place of the shared ones while it runs."""
+    shared = dict(model.module.named_parameters())
+    copies = {name: nn.Parameter(shared[name].detach().to(torch.float32, copy=True)) for name in names}
+    return Adapted(model.patched(Swap(model.module, copies)), copies)
+
+
+def trainable(model: LanguageModel) -> Iterator[tuple[str, nn.Parameter]]:
+    """Every parameter on the way to what is read off. An encoder's pooler is not: hidden states are read before it."""
+    for name, parameter in model.module.named_parameters():
+        if "pooler" not in name.split("."):
+            yield name, parameter

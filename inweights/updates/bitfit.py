@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from inweights.models.base import LanguageModel
 from inweights.types import UserError
-from inweights.updates.base import Adapted
-from inweights.updates.full import private_copies
+from inweights.updates.base import Adapted, private_copies, trainable
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,7 @@ class BitFit:
     name = "bitfit"
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
-        names = [name for name, _ in model.module.named_parameters() if name.split(".")[-1] == "bias"]
+        names = [name for name, _ in trainable(model) if name.split(".")[-1] == "bias"]
         if not names:
             raise UserError(
                 f"BitFit would train nothing: {model.card.architecture} has no bias terms "

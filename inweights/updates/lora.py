@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
 
 from inweights.models.base import LanguageModel
 from inweights.types import UserError
@@ -23,14 +25,24 @@ class LoRA:
     rank: int = 8
     alpha: float = 16.0
     targets: str = "all-linear"
-    """A regular expression over module names, or `all-linear`: every linear layer but the LM head."""
+    """A regular expression searched for in module names, such as `q_proj|v_proj`, or `all-linear`: every linear layer
+    but the LM head."""
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+    def __post_init__(self) -> None:
         if self.rank < 1:
             raise UserError(f"a LoRA has a rank of at least 1, not {self.rank}")
+        try:
+            re.compile(self.targets)
+        except re.error as error:
+            raise UserError(f"LoRA targets {self.targets!r} are no regular expression: {error}") from error
+
+    def apply(self, model: LanguageModel, seed: int) -> Adapted:
         layers = {name: layer for name, layer in linear_layers(model) if self._wanted(name)}
         if not layers:
-            raise UserError(f"LoRA targets {self.targets!r} match no linear layer of {model.card.architecture}")
+            known = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name, _ in linear_layers(model)))
+            raise UserError(
+                f"LoRA targets {self.targets!r} match no linear layer of {model.card.architecture}; it has {known}"
+            )
         generator = torch.Generator().manual_seed(seed)
         parameters: dict[str, nn.Parameter] = {}
         for name, layer in layers.items():
@@ -47,12 +59,11 @@ class LoRA:
 
     def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "..."]]:
         """(alpha / rank) B A for every weight it adds to, by the weight's name and in its layout; fp32."""
-        scale = self.alpha / self.rank
         found = {}
         for name, layer in linear_layers(model):
             if f"{name}.lora_A.weight" in parameters:
                 a, b = parameters[f"{name}.lora_A.weight"], parameters[f"{name}.lora_B.weight"]
-                delta = scale * (b.detach().float() @ a.detach().float())
+                delta = self.alpha / self.rank * (b.detach().float() @ a.detach().float())
                 found[f"{name}.weight"] = delta if isinstance(layer, nn.Linear) else delta.T
         return found
 
@@ -70,32 +81,36 @@ class _Added:
 
     @contextmanager
     def _hooked(self) -> Iterator[None]:
-        handles = [layer.register_forward_hook(self._hook(name)) for name, layer in self.layers.items()]
+        handles = [self._hook(name, layer) for name, layer in self.layers.items()]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _hook(self, name: str):  # type: ignore[no-untyped-def]
+    def _hook(self, name: str, layer: nn.Module) -> RemovableHandle:
         a, b = self.parameters[f"{name}.lora_A.weight"], self.parameters[f"{name}.lora_B.weight"]
 
         def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             low = F.linear(F.linear(inputs[0].to(a.dtype), a), b)
             return output + (self.scale * low).to(output.dtype)
 
-        return add
+        return layer.register_forward_hook(add)
 
 
 def linear_layers(model: LanguageModel) -> Iterator[tuple[str, nn.Module]]:
-    """Every linear layer but the LM head, by name; GPT-2's `Conv1D` is one with its weight transposed."""
-    head = model.module.get_output_embeddings() if model.card.family == "causal" else None  # type: ignore[operator]
+    """Every linear layer but the LM head and an encoder's pooler, which nothing reads.
+
+    GPT-2's `Conv1D` is one with its weight transposed.
+    """
+    head = cast(Any, model.module).get_output_embeddings() if model.card.family == "causal" else None
     for name, layer in model.module.named_modules():
-        if (isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D") and layer is not head:
+        linear = isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
+        if linear and layer is not head and "pooler" not in name.split("."):
             yield name, layer
 
 
 def shape(layer: nn.Module) -> tuple[int, int]:
     """Inputs and outputs of a linear layer."""
-    rows, columns = layer.weight.shape  # type: ignore[misc,union-attr]
+    rows, columns = cast(Tensor, layer.weight).shape
     return (columns, rows) if isinstance(layer, nn.Linear) else (rows, columns)

@@ -11,6 +11,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -144,19 +145,25 @@ def mix(progress: Progress, rng: random.Random) -> list[tuple[str, float, list[R
             (f"canonical {single}", 0.3, rows(10, lambda: episodes.canonical(rng, single))),
             (f"canonical {pair}", 0.3, rows(6, lambda: episodes.canonical(rng, pair))),
         ]
-    easy = rng.choice(EASY)
+    first, second = rng.sample(EASY, 2)
     hard = rng.choice(("acceptability", *PAIRS))
-    facts = min(20, 3 + int(progress.accuracy.get("document", 0) * 22))
+    # Documents grow with what is found in them, from a handful of facts to twenty.
+    facts = min(20, 3 + int(40 * max(0.0, progress.accuracy.get("document", 0) - 0.6)))
     found = [
-        ("words", 0.3, rows(10, lambda: episodes.words(rng, level))),
-        ("recall", 0.3, rows(8, lambda: episodes.recall(rng, level))),
-        (f"task {easy}", 1.0, rows(10, lambda: episodes.episode(rng, easy, level))),
-        ("document", 1.0, rows(6, lambda: episodes.document(rng, facts))),
-        ("text", 0.05, rows(2, lambda: episodes.text(rng))),
-        (f"canonical {hard}", 0.5, rows(8, lambda: episodes.canonical(rng, hard))),
+        ("words", 0.2, rows(6, lambda: episodes.words(rng, level))),
+        ("recall", 0.2, rows(4, lambda: episodes.recall(rng, level))),
+        (f"task {first}", 1.0, rows(8, lambda: episodes.episode(rng, first, level))),
+        (f"task {second}", 1.0, rows(8, lambda: episodes.episode(rng, second, level))),
+        ("document", 0.5, rows(3, lambda: episodes.document(rng, facts))),
     ]
+    # A task is looked up by its features, so they have to be there: without this, topic stayed at chance.
+    found += [(f"canonical {task}", 0.5, rows(10, partial(episodes.canonical, rng, task))) for task in EASY]
     if stage == "pairs":
-        found.append((f"task {hard}", 1.0, rows(8, lambda: episodes.episode(rng, hard, level))))
+        found += [
+            (f"task {hard}", 1.0, rows(6, lambda: episodes.episode(rng, hard, level))),
+            (f"canonical {hard}", 1.0, rows(16, lambda: episodes.canonical(rng, hard))),
+            ("text", 0.05, rows(1, lambda: episodes.text(rng))),
+        ]
     return found
 
 

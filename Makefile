@@ -1,0 +1,29 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STUDY ?= studies/demo
+
+.PHONY: demo test test-all lint clean
+
+# Set up once: again only when what is installed has changed.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt torch numpy
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: .venv/ready
+	$(BIN)/inweights compare --out $(STUDY)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu"
+
+test-all: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu"
+
+clean:
+	rm -rf .venv studies

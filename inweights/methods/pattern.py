@@ -1,0 +1,100 @@
+"""Pattern-based fine-tuning (Schick & Schütze 2021): label words through the LM head, no new parameters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from inweights.methods.base import Fitted
+from inweights.methods.items import gold, labelled, pieces
+from inweights.methods.result import fitted
+from inweights.models.base import LanguageModel, Tree
+from inweights.readouts import LabelWords, words_within
+from inweights.scoring import Queries, batches_of, queries_of, word_log_probs
+from inweights.training import Schedule, minimize
+from inweights.types import Budget, Prompt, Shots
+from inweights.updates import Full, Update
+
+
+@dataclass(frozen=True)
+class WordFineTune:
+    """Pattern-based fine-tuning: label words through the LM head, no new parameters."""
+
+    families: ClassVar[tuple[str, ...]] = ("causal",)
+    update: Update = Full()
+    schedule: Schedule = Schedule()
+    loss: Literal["labels", "vocabulary"] = "labels"
+    """Cross-entropy among the label scores (Gao et al. 2021), or of the label's tokens in the whole vocabulary."""
+    unlikelihood: float = 0.0
+    """Weight of -log(1 - p) on the tokens of wrong labels (Liu et al. 2022, T-Few)."""
+    length_normalised: float = 0.0
+    """Weight of the cross-entropy among scores divided by their tokens (T-Few)."""
+    snapshots: int = 0
+    """Checkpoints to keep, at equal distances."""
+
+    def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
+        return [self._fit(model, prompt, draw, budget) for draw in shots]
+
+    def _fit(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Fitted:
+        examples = words_within(model, prompt, labelled(shots))
+        queries = queries_of(model, prompt, examples)
+        answers = torch.tensor(gold(examples), device=next(model.module.parameters()).device)
+        schedule = self.schedule.on(model.hidden_size)
+        adapted = self.update.apply(model, shots.seeds.init)
+
+        def loss(rows: Sequence[int]) -> Tensor:
+            tokens = word_log_probs(adapted.model, queries.at(rows), batch_tokens=budget.batch_tokens)
+            return self.of_scores(tokens, answers[rows])
+
+        trace = minimize(
+            loss,
+            adapted.parameters,
+            range(len(examples)),
+            schedule,
+            shots.seeds,
+            model.module,
+            most_steps=budget.steps,
+            lr_scales=adapted.lr_scales,
+            starts=adapted.starts,
+            snapshots=self.snapshots,
+            pieces=lambda rows: pieces(rows, list(map(len, queries.trees)), budget.batch_tokens),
+        )
+        readout = LabelWords(adapted.model, prompt, batch_tokens=budget.batch_tokens)
+        share = vocabulary_accuracy(adapted.model, queries, gold(examples), budget.batch_tokens)
+        notes = {"lr": schedule.lr, "vocabulary_accuracy_on_shots": share}
+        return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes)
+
+    def of_scores(
+        self, tokens: Float[Tensor, "examples labels tokens"], answers: Int[Tensor, " examples"]
+    ) -> Float[Tensor, " examples"]:
+        """The loss of each example, given log-probabilities that are 0 behind the end of short words."""
+        scores = tokens.sum(-1)
+        if self.loss == "labels":
+            value = F.cross_entropy(scores, answers, reduction="none")
+        else:
+            value = -scores.gather(1, answers[:, None])[:, 0]
+        real = tokens < 0
+        if self.unlikelihood:
+            wrong = real & (torch.arange(scores.shape[1], device=answers.device) != answers[:, None])[..., None]
+            # 1 - p, kept off log(0) where a wrong token is certain.
+            unlikely = -torch.log1p(-tokens.exp().clamp_max(1 - 1e-6))
+            value = value + self.unlikelihood * (unlikely * wrong).sum((1, 2)) / wrong.sum((1, 2)).clamp_min(1)
+        if self.length_normalised:
+            normalised = scores / real.sum(-1).clamp_min(1)
+            value = value + self.length_normalised * F.cross_entropy(normalised, answers, reduction="none")
+        return value
+
+
+@torch.no_grad()
+def vocabulary_accuracy(model: LanguageModel, queries: Queries, answers: Sequence[int], batch_tokens: int) -> float:
+    """How often the right label's first token is the likeliest of the whole vocabulary: a diagnostic."""
+    right = 0
+    for rows in batches_of([len(tree) for tree in queries.trees], batch_tokens):
+        stems = [Tree(queries.trees[row].stem) for row in rows]
+        likeliest = model.next_token_logits(stems).argmax(-1).tolist()
+        right += sum(token == queries.words[row][answers[row]][0] for row, token in zip(rows, likeliest, strict=True))
+    return right / len(answers)

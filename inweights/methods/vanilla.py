@@ -1,0 +1,89 @@
+"""Vanilla fine-tuning: a new head on the hidden state of the whole text; cross-entropy."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inweights.methods.base import Fitted
+from inweights.methods.items import gold, labelled, pieces
+from inweights.methods.result import fitted
+from inweights.models.base import LanguageModel
+from inweights.readouts import Head, texts_within
+from inweights.training import Schedule, minimize
+from inweights.types import Budget, Prompt, Shots
+from inweights.updates import Full, Update
+
+
+@dataclass(frozen=True)
+class HeadFineTune:
+    """Vanilla fine-tuning: a new head on the hidden state of the whole text."""
+
+    families: ClassVar[tuple[str, ...]] = ("causal", "encoder")
+    update: Update = Full()
+    schedule: Schedule = Schedule()
+    head_lr: float = 1e-3
+    """Peak learning rate of the head, which starts from nothing whatever the update."""
+    pooling: Literal["auto", "own", "mean"] = "auto"
+    """Own: the last token of a causal model, the first of an encoder. Mean: over all tokens. Auto: own on a causal
+    model, mean on an encoder, where a few shots teach more through it (MiniLM, 16 shots: TREC .62 against .33)."""
+    snapshots: int = 0
+    """Checkpoints to keep, at equal distances."""
+
+    def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
+        return [self._fit(model, prompt, draw, budget) for draw in shots]
+
+    def _fit(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Fitted:
+        examples = texts_within(model, prompt, labelled(shots))
+        sequences = model.encode([prompt.body(example) for example in examples])
+        answers = torch.tensor(gold(examples), device=next(model.module.parameters()).device)
+        schedule = self.schedule.on(model.hidden_size)
+        adapted = self.update.apply(model, shots.seeds.init)
+        head = new_head(model, len(prompt.labels), shots.seeds.init)
+        pooling = _pooling(self.pooling, model)
+        readout = Head(adapted.model, prompt, head, pooling, budget.batch_tokens)
+        names = {f"score.{name}": parameter for name, parameter in head.named_parameters()}
+        parameters = {**adapted.parameters, **names}
+
+        def loss(rows: Sequence[int]) -> Tensor:
+            logits = readout.logits([sequences[row] for row in rows])
+            return F.cross_entropy(logits, answers[rows], reduction="none")
+
+        trace = minimize(
+            loss,
+            parameters,
+            range(len(examples)),
+            schedule,
+            shots.seeds,
+            model.module,
+            most_steps=budget.steps,
+            lr_scales={**adapted.lr_scales, **dict.fromkeys(names, self.head_lr / schedule.lr)},
+            starts=adapted.starts,
+            snapshots=self.snapshots,
+            pieces=lambda rows: pieces(rows, list(map(len, sequences)), budget.batch_tokens),
+        )
+        return fitted(readout, parameters, self.update, trace, model, shots.seeds.init, {"lr": schedule.lr})
+
+
+def new_head(model: LanguageModel, labels: int, seed: int) -> nn.Linear:
+    """Normal weights of the size transformers gives a classifier (0.02); a generator of its own.
+
+    Without a bias on a causal model, as in transformers' classifiers on them, and with one (zero) on an encoder.
+    """
+    # `skip_init`: torch's own start would draw from the global generator.
+    head: nn.Linear = nn.utils.skip_init(nn.Linear, model.hidden_size, labels, bias=model.card.family == "encoder")
+    generator = torch.Generator().manual_seed(random.Random(f"head {seed}").getrandbits(63))
+    nn.init.normal_(head.weight, std=0.02, generator=generator)
+    if head.bias is not None:
+        nn.init.zeros_(head.bias)
+    return head.to(next(model.module.parameters()).device)
+
+
+def _pooling(wanted: Literal["auto", "own", "mean"], model: LanguageModel) -> Literal["own", "mean"]:
+    if wanted == "auto":
+        return "mean" if model.card.family == "encoder" else "own"
+    return wanted

@@ -1,0 +1,53 @@
+"""The examples run as they are, on a tiny model."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import folder
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(name: str, *arguments: object) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+    env = {"PYTHONPATH": str(EXAMPLES.parent), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_an_example_is_under_40_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 40
+
+
+def test_compare_your_own_data() -> None:
+    out = run("compare_your_own_data.py", folder("opt"))
+    assert "vanilla+lora" in out
+    assert "long" in out
+
+
+def test_notebook() -> None:
+    assert "pbft+lora" in run("notebook.py", folder("opt"))
+
+
+def test_predict_with_a_hand_out() -> None:
+    assert "score the same within 0.0001" in run("predict_with_a_hand_out.py", folder("opt"))
+
+
+def test_load_with_plain_libraries(tmp_path: Path) -> None:
+    from inweights.artifact import About
+    from inweights.artifact.export import write
+    from tests.handouts import CHECKS, words
+    from tests.tiny import tiny
+
+    write(words(tiny("opt"), "lora"), tmp_path, CHECKS, About())
+    lines = run("load_with_plain_libraries.py", tmp_path).splitlines()
+    assert len(lines) == len(CHECKS)
+    for line in lines:
+        now, then = (json.loads(each) for each in line.split(" handed out with "))
+        assert now == pytest.approx(then, abs=2e-4)

@@ -1,0 +1,97 @@
+"""Data flows one way: a module imports only from layers before its own, and heavy libraries stay where they belong."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "inweights"
+LAYERS = (
+    {"types"},
+    {"settings", "records", "grammar"},
+    {"tasks", "models", "meter", "report"},
+    {"scoring", "training", "merging"},
+    {"updates", "readouts"},
+    {"methods"},
+    {"study"},
+    {"artifact"},
+    {"cli"},
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+LATER = {"merging"}
+"""Parts that have their place before they have a file."""
+# The package itself is its front door: it may open on anything, and nothing but an entry point may go through it.
+DOOR = {"__init__", "__main__"}
+HOMES = {
+    "torch": {
+        "models",
+        "scoring",
+        "training",
+        "merging",
+        "updates",
+        "readouts",
+        "methods",
+        "study",
+        "artifact",
+        "meter",
+        "cli",
+    },
+    "transformers": {"models", "artifact", "study"},
+    "peft": {"artifact", "updates"},
+    "plotly": {"report"},
+    "jinja2": {"report"},
+    "scipy": {"report"},
+    "typer": {"cli"},
+    "rich": {"cli", "report", "study"},
+    "pydantic": {"study", "artifact"},
+    "pyarrow": {"tasks"},
+    "datasets": {"tasks"},
+}
+
+
+def part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it, whole: `inweights.methods.base`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} has a relative import: write the whole name"
+            below = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from below if node.module == "inweights" else [node.module or ""]
+
+
+def files() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if part(path) not in DOOR)
+
+
+def test_every_part_has_a_layer():
+    assert {part(path) for path in files()} | LATER == set(LEVEL)
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    for module in imported(path):
+        name = module.split(".")[1] if module.startswith("inweights.") else ""
+        if name in LEVEL and name != part(path):
+            assert LEVEL[name] < LEVEL[part(path)], f"{path.relative_to(PACKAGE)} imports {module}, which is not below it"
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_foreign_library_is_imported_only_where_it_belongs(library):
+    found = {part(path) for path in files() for module in imported(path) if module.split(".")[0] == library}
+    assert found <= HOMES[library]
+
+
+@pytest.mark.parametrize("name", ["types", "settings", "records", "grammar", "tasks", "report", "cli"])
+def test_a_light_part_loads_no_heavy_library(name):
+    """`inweights --help` and `inweights report` answer at once because of it."""
+    code = f"import sys, inweights.{name}; print(*sorted({{'torch', 'transformers', 'plotly', 'scipy'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

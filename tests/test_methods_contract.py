@@ -1,0 +1,192 @@
+"""What every method promises, on a causal model and, where it runs there, on an encoder. Parametrised over METHODS."""
+
+import dataclasses
+from dataclasses import replace
+from typing import get_type_hints
+
+import pytest
+import torch
+
+from inweights.methods import METHODS, Fitted, Method
+from inweights.methods.in_context import InContext
+from inweights.models.base import LanguageModel, weights_digest
+from inweights.readouts import Ensemble, Head, LabelWords
+from inweights.settings import changed, settings
+from inweights.study.draw import draw
+from inweights.types import Budget, Example, Prompt, Seeds, Shots, Split, Task
+from tests.tiny import tiny
+
+PROMPT = Prompt("question: {text} true?", ("yes", "not good"), ("right", "wrong"), " answer:")
+TEXTS = (
+    "The judge saw the doctor.", "A lazy cook sold lamps.", "It rained that year.", "money", "the old king",
+    "nobody paid him", "Did the street get wet?", "seven red lamps", "Hypothesis: short", "a house {near} the cook",
+    "great and terrible", "The doctor was lazy.", "the location of the human",
+)  # fmt: skip
+SHOTS = Shots(
+    labelled=tuple(Example({"text": text}, index % 2) for index, text in enumerate(TEXTS[:8])),
+    indices=tuple(range(8)),
+    unlabelled=tuple(Example({"text": text}) for text in TEXTS[8:]),
+    seeds=Seeds(data=1, order=2, init=3, dropout=4),
+)
+QUERIES = [Example({"text": text + extra}) for text in TEXTS[:4] for extra in ("", " and the judge was paid by the king")]
+BUDGET = Budget(steps=4)
+FAMILIES = {"causal": "opt", "encoder": "bert"}
+CASES = [(name, family) for name, method in METHODS.items() for family in FAMILIES if family in method.families]
+TRAINED = [case for case in CASES if not isinstance(METHODS[case[0]], InContext)]
+LEARNING = [case for case in TRAINED if not case[0].startswith("distill")]
+WORDS = [name for name, method in METHODS.items() if method.families == ("causal",)]
+
+
+def quick(method: Method) -> Method:
+    """Settings with which a tiny model of random weights moves within a few steps."""
+    for path in settings(method):
+        if path in ("schedule.lr", "schedule.width", "head_lr"):
+            method = changed(method, path, "none" if path.endswith("width") else "0.01")
+    return method
+
+
+def fit(method: Method, model: LanguageModel, shots: Shots = SHOTS, prompt: Prompt = PROMPT, budget=BUDGET) -> Fitted:
+    [fitted] = method.fit(model, prompt, [shots], budget)
+    return fitted
+
+
+@pytest.mark.parametrize(("name", "family"), CASES)
+def test_scores_are_finite_one_for_each_example_and_label(name, family):
+    fitted = fit(METHODS[name], tiny(FAMILIES[family]))
+    scores = fitted.readout(QUERIES)
+    assert scores.shape == (len(QUERIES), 2)
+    assert scores.dtype == torch.float32
+    assert scores.device.type == "cpu"
+    assert not scores.requires_grad
+    assert bool(torch.isfinite(scores).all())
+    assert fitted.readout([]).shape == (0, 2)
+    assert isinstance(fitted.readout, LabelWords | Head | Ensemble)
+
+
+@pytest.mark.parametrize(("name", "family"), CASES)
+def test_equal_seeds_give_equal_bits_and_nothing_leaks_out(name, family):
+    method, model = quick(METHODS[name]), tiny(FAMILIES[family])
+    before, state, modes = weights_digest(model.module), torch.random.get_rng_state(), _modes(model)
+    first = fit(method, model)
+    torch.rand(7)  # whatever else draws in between does not matter
+    again = fit(method, model)
+    assert torch.equal(first.readout(QUERIES), again.readout(QUERIES))
+    assert first.losses == again.losses
+    assert list(first.trained) == list(again.trained)
+    assert all(torch.equal(first.trained[key], again.trained[key]) for key in first.trained)
+    assert weights_digest(model.module) == before
+    assert _modes(model) == modes
+    torch.random.set_rng_state(state)
+    fit(method, model)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(("name", "family"), CASES)
+def test_the_score_of_an_example_does_not_depend_on_its_batch(name, family):
+    readout = fit(quick(METHODS[name]), tiny(FAMILIES[family])).readout
+    alone = torch.cat([readout([query]) for query in QUERIES])
+    torch.testing.assert_close(readout(QUERIES), alone, rtol=0, atol=1e-4)
+    torch.testing.assert_close(readout(QUERIES[::-1]).flip(0), alone, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "family"), CASES)
+def test_what_counts_as_trained_is_exactly_what_changed(name, family):
+    method, model = quick(METHODS[name]), tiny(FAMILIES[family])
+    fitted = fit(method, model)
+    shared = dict(model.module.named_parameters())
+    if isinstance(method, InContext):
+        assert not fitted.trained
+        assert fitted.optimizer_bytes == 0
+        return
+    start = fitted.update.apply(model, SHOTS.seeds.init).parameters
+    assert all(not torch.equal(p, start[key]) for key, p in fitted.trained.items() if key in start)
+    assert all(not torch.equal(p, shared[key]) for key, p in fitted.trained.items() if key in shared)
+    head = {key for key in fitted.trained if key.startswith("score.")}
+    assert bool(head) == isinstance(fitted.readout, Head)
+    assert set(fitted.trained) - head == set(start)
+    assert fitted.optimizer_bytes >= 2 * sum(p.numel() * p.element_size() for p in fitted.trained.values())
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_labels_permuted_give_scores_permuted(name):
+    """The same words, demonstrations and questions; only which label is called 0 differs."""
+    model = tiny("opt")
+    turned = replace(PROMPT, verbalizer=PROMPT.verbalizer[::-1], labels=PROMPT.labels[::-1])
+    shots = replace(SHOTS, labelled=tuple(replace(each, label=1 - each.label) for each in SHOTS.labelled))
+    one = fit(METHODS[name], model).readout(QUERIES)
+    other = fit(METHODS[name], model, shots, turned).readout(QUERIES)
+    torch.testing.assert_close(other, one.flip(1), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "family"), LEARNING)
+def test_fine_tuning_learns_its_own_shots(name, family):
+    """And with labels permuted it learns those, so a head is no more tied to an order of labels than words are."""
+    # With random weights the first token of most encoders hardly sees the others.
+    model = tiny("opt" if family == "causal" else "distilbert")
+    method = changed(changed(quick(METHODS[name]), "schedule.epochs", "120"), "schedule.batch_size", "4")
+    method = changed(method, "schedule.lr", "0.03" if "bitfit" in name else "0.01")
+    for labels in ((0, 1), (1, 0)):
+        shots = replace(SHOTS, labelled=tuple(replace(each, label=labels[each.label]) for each in SHOTS.labelled[:4]))
+        fitted = fit(method, model, shots, budget=Budget())
+        assert fitted.readout(shots.labelled).argmax(-1).tolist() == [each.label for each in shots.labelled]
+        assert fitted.losses[-1] < fitted.losses[0] / 2
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_settings_read_back_from_text_give_the_same_method(name):
+    method = METHODS[name]
+    for path, value in settings(method).items():
+        if not dataclasses.is_dataclass(_at(method, path)):
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            assert changed(method, path, text) == method
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_a_frozen_value_whose_fit_gets_no_task(name):
+    method = METHODS[name]
+    assert isinstance(method, Method)
+    assert hash(method) == hash(replace(method))
+    hints = get_type_hints(type(method).fit)
+    assert list(hints) == ["model", "prompt", "shots", "budget", "return"]
+    assert Task not in hints.values()
+    assert type(method).__doc__
+
+
+@pytest.mark.parametrize(("name", "family"), CASES)
+def test_evaluation_sets_are_out_of_reach(name, family):
+    def forbidden():
+        raise AssertionError("an evaluation set was read")
+
+    train = Split(lambda: [*SHOTS.labelled, *(replace(each, label=i % 2) for i, each in enumerate(QUERIES))], "train")
+    evaluation = {"dev": Split(forbidden, "in-domain"), "ood": Split(forbidden, "out-of-domain")}
+    task = Task("guarded", (PROMPT,), {"train": train, **evaluation})
+    shots = draw(task, 4, seed=0)
+    assert len(fit(METHODS[name], tiny(FAMILIES[family]), shots).readout(QUERIES)) == len(QUERIES)
+
+
+@pytest.mark.parametrize(("name", "family"), CASES)
+def test_several_draws_give_what_each_gives_alone(name, family):
+    method, model = quick(METHODS[name]), tiny(FAMILIES[family])
+    other = replace(SHOTS, labelled=SHOTS.labelled[:4], seeds=Seeds(5, 6, 7, 8))
+    together = method.fit(model, PROMPT, [SHOTS, other], BUDGET)
+    for fitted, shots in zip(together, (SHOTS, other), strict=True):
+        torch.testing.assert_close(fitted.readout(QUERIES), fit(method, model, shots).readout(QUERIES), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "family"), CASES)
+def test_notes_are_json(name, family):
+    import json
+
+    fitted = fit(METHODS[name], tiny(FAMILIES[family]))
+    assert json.loads(json.dumps(dict(fitted.notes), allow_nan=False)) == fitted.notes
+    assert len(fitted.losses) == (0 if isinstance(METHODS[name], InContext) else BUDGET.steps)
+
+
+def _modes(model: LanguageModel) -> list[bool]:
+    return [module.training for module in model.module.modules()]
+
+
+def _at(value: object, path: str) -> object:
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value

@@ -1,0 +1,143 @@
+"""Teacher targets are the teacher's distributions, and divergences from them are worked out by hand."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inweights.scoring import LabelTargets, answers, label_scores, student_kl, teacher_targets
+from inweights.scoring.divergence import kl, rest_cell, with_rest
+from inweights.types import Example, Prompt, UserError
+from tests.tiny import tiny
+
+PROMPT = Prompt("question: {text} true?", ("yes", "quite terrible", "not good"), ("yes", "bad", "poor"), " answer:")
+EXAMPLES = [Example({"text": text}) for text in ("The judge saw it.", "A lazy cook sold seven lamps", "money")]
+SHOWN = [Example({"text": "the king paid"}, 0), Example({"text": "nobody saw the street."}, 1)]
+CONTEXTS = [PROMPT.context(SHOWN), PROMPT.context(SHOWN[::-1])]
+KINDS = ["labels", "top_k", "vocabulary"]
+
+
+def test_kl_of_a_coin_worked_out_by_hand():
+    fair, biased = torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75]).log()
+    assert kl(fair, biased).item() == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(2 / 3))
+    assert kl(biased, fair).item() == pytest.approx(0.25 * math.log(0.5) + 0.75 * math.log(1.5))
+
+
+def test_kl_of_a_distribution_from_itself_is_zero():
+    same = torch.randn(50, 400, generator=torch.Generator().manual_seed(0)).mul(5).log_softmax(-1)
+    assert kl(same, same).abs().max() == 0
+
+
+def test_a_cell_the_teacher_gives_nothing_adds_nothing():
+    teacher, student = torch.tensor([0.0, -math.inf]), torch.tensor([0.5, 0.5]).log().requires_grad_()
+    loss = kl(teacher, student)
+    assert loss.item() == pytest.approx(math.log(2))
+    loss.backward()
+    assert student.grad is not None
+    assert student.grad.tolist() == [-1.0, 0.0]
+
+
+@given(st.floats(1e-6, 1 - 1e-6), st.integers(1, 5))
+def test_the_rest_cell_holds_what_is_missing(inside, cells):
+    top = torch.full((cells,), math.log(inside / cells), dtype=torch.float64)
+    assert rest_cell(top).exp().item() == pytest.approx(1 - inside, rel=2e-2, abs=1e-7)
+
+
+def test_the_rest_cell_is_exactly_nothing_where_the_top_holds_all():
+    assert rest_cell(torch.tensor([0.25, 0.75]).log()).item() == -math.inf
+    assert rest_cell(torch.tensor([0.0])).item() == -math.inf
+    assert rest_cell(torch.tensor([5e-5])).item() == -math.inf
+
+
+def test_top_cells_that_hold_more_than_all_are_an_error():
+    with pytest.raises(ValueError, match=r"the top cells hold 1\.100000, which is more than 1"):
+        rest_cell(torch.tensor([0.6, 0.5]).log())
+
+
+def test_top_cells_and_their_rest_add_up_to_one_and_a_small_rest_is_not_lost():
+    said = torch.tensor([40.0, 0.0, 1.0, 2.0]).log_softmax(-1)
+    cells = with_rest(said, torch.tensor([0]))
+    assert cells[1].item() == pytest.approx(torch.logsumexp(said[1:], 0).item())
+    assert cells.isfinite().all()
+    assert with_rest(said, torch.tensor([0, 1, 2, 3]))[-1].item() == -math.inf
+
+
+@torch.no_grad()
+def test_label_targets_are_the_distribution_behind_each_context(causal):
+    for context, targets in zip(CONTEXTS, teacher_targets(causal, PROMPT, CONTEXTS, EXAMPLES), strict=True):
+        expected = label_scores(causal, PROMPT, EXAMPLES, context).log_softmax(-1)
+        torch.testing.assert_close(targets.log_probs, expected)
+
+
+@torch.no_grad()
+def test_answers_are_read_at_the_prompts_end_and_inside_every_label_word(causal):
+    said = answers(causal, PROMPT, EXAMPLES, CONTEXTS[0])
+    ids = causal.encode([f"{CONTEXTS[0]}{PROMPT.body(EXAMPLES[1])} not good"])[0]
+    log_probs = causal.module(torch.tensor([ids])).logits[0].log_softmax(-1)
+    word = len(ids) - len(causal.encode([CONTEXTS[0] + PROMPT.body(EXAMPLES[1])])[0])
+    ending = log_probs[-word - 1 : -1]
+    torch.testing.assert_close(said.log_probs[1, 0], ending[0], rtol=0, atol=1e-4)
+    torch.testing.assert_close(said.log_probs[1, -(word - 1) :], ending[1:], rtol=0, atol=1e-4)
+    reached = ending.gather(1, torch.tensor(ids[-word:])[:, None])[:-1, 0].cumsum(0).exp()
+    torch.testing.assert_close(said.reach[1, -(word - 1) :], reached, rtol=1e-3, atol=1e-9)
+    assert said.reach[:, 0].tolist() == [1.0] * len(EXAMPLES)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("batch_tokens", [1, 8192])
+def test_top_k_targets_are_the_likeliest_tokens_and_the_rest(causal, batch_tokens):
+    [whole] = teacher_targets(causal, PROMPT, CONTEXTS[:1], EXAMPLES, "vocabulary")
+    [top] = teacher_targets(causal, PROMPT, CONTEXTS[:1], EXAMPLES, "top_k", 5, batch_tokens=batch_tokens)
+    values, ids = whole.log_probs.topk(5, -1)
+    torch.testing.assert_close(top.log_probs[..., :5], values, rtol=0, atol=1e-5)
+    assert torch.equal(top.ids, ids)
+    torch.testing.assert_close(top.log_probs.exp().sum(-1), torch.ones(top.reach.shape))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_teacher_does_not_diverge_from_itself(causal, kind):
+    [targets] = teacher_targets(causal, PROMPT, [""], EXAMPLES, kind, 5)
+    assert student_kl(targets, causal, PROMPT, EXAMPLES).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_targets_of_some_rows_are_those_of_these_examples(causal, kind):
+    targets = teacher_targets(causal, PROMPT, CONTEXTS, EXAMPLES, kind, 5)[1]
+    whole = student_kl(targets, causal, PROMPT, EXAMPLES)
+    rows = torch.tensor([2, 0])
+    torch.testing.assert_close(
+        student_kl(targets.at(rows), causal, PROMPT, [EXAMPLES[2], EXAMPLES[0]]), whole[rows], rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_divergence_has_gradients_that_are_finite(kind):
+    model = tiny("llama")
+    targets = teacher_targets(model, PROMPT, CONTEXTS, EXAMPLES, kind, 5)[0]
+    model.module.requires_grad_(True)
+    loss = student_kl(targets, model, PROMPT, EXAMPLES).mean()
+    assert loss > 0
+    loss.backward()
+    gradients = [each.grad for each in model.module.parameters() if each.grad is not None]
+    assert all(bool(each.isfinite().all()) for each in gradients)
+    assert max(float(each.abs().max()) for each in gradients) > 1e-4
+
+
+def test_coarser_cells_never_diverge_more(causal):
+    kinds = [teacher_targets(causal, PROMPT, CONTEXTS[:1], EXAMPLES, "top_k", k)[0] for k in (1, 5, 50, 10**6)]
+    kinds += teacher_targets(causal, PROMPT, CONTEXTS[:1], EXAMPLES, "vocabulary")
+    found = torch.stack([student_kl(each, causal, PROMPT, EXAMPLES) for each in kinds])
+    assert bool((found.diff(dim=0) > -1e-5).all())
+    torch.testing.assert_close(found[-2], found[-1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_top_k_of_none_is_refused(causal):
+    with pytest.raises(UserError, match="the teacher's top k must be at least 1, not 0"):
+        teacher_targets(causal, PROMPT, CONTEXTS, EXAMPLES, "top_k", 0)
+
+
+def test_students_scores_need_not_be_normalised():
+    targets = LabelTargets(torch.tensor([[0.5, 0.5]]).log())
+    torch.testing.assert_close(targets.kl_to(torch.tensor([[3.0, 3.0]])), torch.zeros(1))
