@@ -12,7 +12,7 @@ STUDY ?= studies/demo
 	touch $@
 
 demo: .venv/ready
-	$(BIN)/inweights compare --out $(STUDY)
+	OMP_NUM_THREADS=1 $(BIN)/inweights compare --out $(STUDY)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -68,8 +68,8 @@ def main() -> None:
         row = measure(shape, options.queries, options.prefix, options.query, options.repeats)
         result["models"][name] = row  # type: ignore[index]
         print(name, json.dumps(row, indent=2))
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+        RESULT.parent.mkdir(exist_ok=True)
+        RESULT.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def measure(shape: dict[str, object], queries: int, prefix: int, query: int, repeats: int) -> dict[str, object]:

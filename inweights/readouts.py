@@ -148,8 +148,8 @@ def texts_within(model: LanguageModel, prompt: Prompt, examples: Sequence[Exampl
 
 def _within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example], room: int) -> list[Example]:
     bodies = [prompt.body(example) for example in examples]
-    # Tokens are at least a byte long, but for the special ones around a text.
-    if all(len(body.encode()) + 2 <= room for body in bodies):
+    # Tokens are at least a byte long, but for a few that stand around a text.
+    if all(len(body.encode()) + 8 <= room for body in bodies):
         return list(examples)
     fits = [len(ids) <= room for ids in model.encode(bodies)]
     return [e if fit else fitting_example(model, prompt, e, room) for e, fit in zip(examples, fits, strict=True)]

@@ -43,6 +43,8 @@ def from_json(text: str) -> Record:
     values["run"]["budget"] = Budget(**values["run"]["budget"])
     values["run"] = Run(**values["run"])
     values["outcomes"] = {name: _outcome(each) for name, each in values["outcomes"].items()}
+    oracles = values.get("oracles", {}).items()
+    values["oracles"] = {rule: {name: _outcome(each) for name, each in found.items()} for rule, found in oracles}
     for phase in ("load", "adapt", "predict"):
         values[phase] = _cost(values[phase])
     for name in ("labels", "indices", "losses"):

@@ -243,6 +243,9 @@ class Record:
     labels: tuple[str, ...] = ()
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     """By evaluation set."""
+    oracles: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
+    """Outcomes of the checkpoint that an evaluation set would have selected, by the rule: a diagnostic that no method
+    may use, kept for protocols whose published figures were selected so."""
     load: Cost | None = None
     adapt: Cost | None = None
     predict: Cost | None = None

@@ -192,7 +192,9 @@ def test_an_encoder_decoder(tmp_path):
 
 
 def test_a_hub_that_cannot_be_reached():
-    with pytest.raises(UserError, match="'nobody/nothing' is no folder here and could not be had from a model hub: it"):
+    with pytest.raises(
+        UserError, match="'nobody/nothing' is no folder here and could not be had from a model hub: give a folder"
+    ):
         load("nobody/nothing")
 
 

@@ -143,6 +143,7 @@ def test_the_rest_goes_on_when_one_fails(tmp_path, monkeypatch):
 def test_a_failed_run_is_done_again_only_when_asked_for(tmp_path):
     study = small_study(tmp_path)
     setting = study.settings[0]
+    study.store.prepare({})
     study.store.write(execute(replace(setting, method=Broken(RuntimeError("x"))), load(str(folder("gpt2")))))
     assert setting not in study.missing()
     assert setting in study.missing(retry_failed=("failed",))
@@ -194,3 +195,22 @@ def test_a_full_disk_leaves_the_old_record_and_nothing_half_written(tmp_path, mo
         store.write(replace(first, reason="second"))
     assert store.find(run) == first
     assert [path.name for path in (tmp_path / "records").iterdir()] == [store.path(run).name]
+
+
+def test_the_published_protocol_is_reproduced_with_its_oracles_named_as_such(tmp_path):
+    from inweights.report import choose, rows_of
+    from inweights.study.spec import mosbach2023
+
+    spec = mosbach2023(spec_of({"model": str(folder("gpt2")), "task": "made-topic", "shots": 4, "limit": 12, "steps": 4}))
+    assert (spec.seeds, spec.set["pbft.schedule.lr"], spec.set["pbft.schedule.decay"]) == (10, "1e-5", "constant")
+    assert (spec.set["pbft.schedule.epochs"], spec.set["pbft.schedule.batch_size"]) == ("40", "32")
+    small = spec.model_copy(update={"seeds": 2, "methods": ["pbft"], "pattern_name": None})
+    study = study_of(small, tasks_of(small)[0], tmp_path)
+    study.run(load, lambda setting, record: None)
+    rows = rows_of(study.records)
+    assert sorted(row.oracle for row in rows) == ["", "oracle: best in-domain", "oracle: best out-of-domain"]
+    by_oracle = {row.oracle: row for row in rows}
+    last = by_oracle[""]
+    for rule, domain in (("oracle: best in-domain", "in-domain"), ("oracle: best out-of-domain", "out-of-domain")):
+        assert by_oracle[rule].mean_over(domain) >= last.mean_over(domain)
+    assert choose(study.records).row.oracle == ""

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from inweights.methods.base import Fitted, Method
 from inweights.methods.context_distillation import ContextDistillation
@@ -33,9 +34,10 @@ METHODS: dict[str, Method] = {
     "pbft+lora": WordFineTune(LoRA(), LORA),
     "adaptive": WordFineTune(LastBlocks(), FULL),
     "adaptive+head": HeadFineTune(LastBlocks(), FULL),
-    "distill": ContextDistillation(Full(), FULL),
-    "distill+bitfit": ContextDistillation(BitFit(), BITFIT),
-    "distill+lora": ContextDistillation(LoRA(), LORA),
+    # The pool is larger than the shots: fewer epochs make as many steps.
+    "distill": ContextDistillation(Full(), replace(FULL, epochs=10, batch_size=16)),
+    "distill+bitfit": ContextDistillation(BitFit(), replace(BITFIT, epochs=10, batch_size=16)),
+    "distill+lora": ContextDistillation(LoRA(), replace(LORA, epochs=10, batch_size=16)),
 }
 
 

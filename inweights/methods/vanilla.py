@@ -26,7 +26,7 @@ class HeadFineTune:
     families: ClassVar[tuple[str, ...]] = ("causal", "encoder")
     update: Update = Full()
     schedule: Schedule = Schedule()
-    head_lr: float = 1e-3
+    head_lr: float = 3e-3
     """Peak learning rate of the head, which starts from nothing whatever the update."""
     pooling: Literal["auto", "own", "mean"] = "auto"
     """Own: the last token of a causal model, the first of an encoder. Mean: over all tokens. Auto: own on a causal

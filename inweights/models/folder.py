@@ -67,10 +67,10 @@ def why(error: Exception, name: str = "", place: str = "") -> str:
     if Path(place).is_dir():
         return f"the model folder {place} cannot be loaded: {line}"
     if "connect" in str(error):
-        line = "it cannot be reached, and there is no copy here from before"
+        line = "it cannot be reached, and no copy is here from before"
     return (
-        f"{name!r} is no folder here and could not be had from a model hub: {line}; "
-        "give a folder with config.json and model.safetensors, `embedded` or `minilm`"
+        f"{name!r} is no folder here and could not be had from a model hub: give a folder with config.json and "
+        f"model.safetensors, `embedded` or `minilm` ({line})"
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean, median
 from typing import Any
 
@@ -89,11 +89,19 @@ class Row:
 def rows_of(records: Sequence[Record]) -> list[Row]:
     """In the order of the records, which is that of the study; failed runs are left to `failures`."""
     groups: dict[Key, list[Record]] = defaultdict(list)
-    for record in records:
+    for record in (each for one in records for each in (one, *_oracles(one))):
         if record.status == "ok" and record.outcomes:
             groups[_key(record)].append(record)
     rows = [_row(key, group) for key, group in groups.items()]
     return sorted((_compared(row, rows) for row in rows), key=lambda r: (r.task, r.model, r.shots, r.method))
+
+
+def _oracles(record: Record) -> list[Record]:
+    """A record as if the checkpoint had been selected by each rule that looks at an evaluation set."""
+    return [
+        replace(record, outcomes=outcomes, oracles={}, notes={**record.notes, "oracle": f"oracle: {rule}"})
+        for rule, outcomes in record.oracles.items()
+    ]
 
 
 def failures(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -158,8 +166,6 @@ def _added(outcomes: Sequence[Outcome], labels: int) -> list[list[int]]:
 
 def _compared(row: Row, rows: Sequence[Row]) -> Row:
     """With what needs the other rows: the break-even point against ICL, and the ties."""
-    from dataclasses import replace
-
     beside = [r for r in rows if (r.task, r.model, r.shots) == (row.task, row.model, row.shots) and r is not row]
     icl = next((r for r in beside if r.method == "icl"), None)
     pays = None

@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
@@ -24,6 +25,8 @@ class Setting:
     task: Task
     prompt: Prompt
     method: Method
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What else a record should say of its ground, such as the digest of the data."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def execute(setting: Setting, loaded: Loaded) -> Record:
             labels=setting.prompt.labels,
             load=loaded.cost,
             settings=settings(setting.method),
-            environment=loaded.environment,
+            environment={**loaded.environment, **setting.environment},
         )
 
 
@@ -78,6 +81,7 @@ def _execute(setting: Setting, loaded: Loaded) -> Record:
         status="ok",
         labels=setting.prompt.labels,
         outcomes=outcomes,
+        oracles=oracles_of(setting.task, fitted, evaluation),
         load=loaded.cost,
         adapt=adapt,
         predict=predict,
@@ -89,8 +93,26 @@ def _execute(setting: Setting, loaded: Loaded) -> Record:
         losses=tuple(round(loss, 6) for loss in fitted.losses),
         settings=settings(setting.method),
         notes={**fitted.notes, **chosen, **_fallbacks(fitted, evaluation)},
-        environment=loaded.environment,
+        environment={**loaded.environment, **setting.environment},
     )
+
+
+def oracles_of(task: Task, fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, dict[str, Outcome]]:
+    """The best snapshot by in-domain and by out-of-domain accuracy (Mosbach et al. 2023); empty without snapshots.
+
+    Scored outside the predict phase: the cost of an oracle is no method's cost.
+    """
+    scored = [_outcomes(task, snapshot, evaluation) for snapshot in fitted.snapshots.values()]
+    found = {}
+    for rule, domain in (("best in-domain", "in-domain"), ("best out-of-domain", "out-of-domain")):
+        if scored and any(outcome.domain == domain for outcome in scored[0].values()):
+            found[rule] = max(scored, key=partial(_accuracy_on, domain=domain))
+    return found
+
+
+def _accuracy_on(outcomes: Mapping[str, Outcome], domain: str) -> float:
+    pairs = [pair for o in outcomes.values() if o.domain == domain for pair in zip(o.gold, o.predicted, strict=True)]
+    return sum(gold == predicted for gold, predicted in pairs) / len(pairs)
 
 
 def _fallbacks(fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, object]:

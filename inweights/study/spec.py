@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inweights.types import UserError
 
-DEMO_TASKS = ("made-topic", "made-acceptability", "made-paraphrase")
-DEMO: dict[str, Any] = {"task": list(DEMO_TASKS), "shots": [16, 64], "seeds": 3, "limit": 100}
+DEMO_TASKS = ("made-tense", "made-acceptability")
+DEMO: dict[str, Any] = {"task": list(DEMO_TASKS), "shots": [16], "seeds": 3, "limit": 100, "steps": 60}
 """What `inweights compare` does when nothing is asked for: minutes on two cores."""
 
 
@@ -98,7 +98,13 @@ def mosbach2023(spec: Spec) -> Spec:
         update={
             "methods": spec.methods or ["icl", "vanilla", "pbft"],
             "seeds": max(spec.seeds, 10),
-            "pattern_name": spec.pattern_name or "gpt-3",
-            "set": {**protocol, **snapshots, **spec.set},
+            "pattern_name": spec.pattern_name or ("gpt-3" if _all_have(spec.task, "gpt-3") else None),
+            "set": {**protocol, **snapshots, "vanilla.head_lr": "1e-5", **spec.set},
         }
     )
+
+
+def _all_have(tasks: list[str], pattern: str) -> bool:
+    from inweights.tasks.presets import PRESETS
+
+    return bool(tasks) and all(t in PRESETS and pattern in [p.name for p in PRESETS[t].prompts] for t in tasks)

@@ -83,10 +83,11 @@ def train(folder: Path, minutes: float, device: str, seed: int) -> LlamaForCausa
 
 
 def new_model() -> LlamaForCausalLM:
-    """Llama's layout; embeddings apart from the head and wide at the start, without which the plateau is not left."""
+    """Llama's layout, with the biases it allows so that BitFit has something to train. Embeddings apart from the head
+    and wide at the start, without which the plateau is not left."""
     config = LlamaConfig(
         vocab_size=len(IDS), max_position_embeddings=2048, initializer_range=0.05, tie_word_embeddings=False,
-        bos_token_id=BOS, eos_token_id=EOS, pad_token_id=PAD, **SIZE,
+        attention_bias=True, mlp_bias=True, bos_token_id=BOS, eos_token_id=EOS, pad_token_id=PAD, **SIZE,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
     nn.init.normal_(model.model.embed_tokens.weight, std=0.3)

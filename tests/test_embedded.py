@@ -1,0 +1,58 @@
+"""The model that ships: small, quick to load, one token a word, and what its card says of it."""
+
+import json
+
+from inweights.grammar.lexicon import CANONICAL, HELD_OUT, LABELS, vocabulary
+from inweights.models import load
+from inweights.models.embedded import WEIGHTS
+from inweights.models.embedded.episodes import Level, document, episode, recall, text, words
+
+
+def test_it_is_small_and_has_nothing_pickled():
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 8_000_000
+    assert not [path for path in WEIGHTS.iterdir() if path.suffix in (".bin", ".pt", ".pkl")]
+
+
+def test_every_word_is_one_token_and_reads_back():
+    model = load("embedded")
+    for word in vocabulary():
+        ids = model.encode([f"the {word}"])[0]
+        assert len(ids) == 3, word
+        assert model.decode(ids[2:]).strip() == word
+
+
+def test_words_join_as_their_text_does():
+    model = load("embedded")
+    whole = model.encode(["the cook sold it .\nwho ? king"])[0]
+    assert whole == model.encode(["the cook sold it .\nwho ?"])[0] + model.encode(["king"])[0][1:]
+
+
+def test_label_words_held_out_are_in_no_training_label():
+    import random
+
+    assert not set(HELD_OUT) & set(LABELS)
+    assert not set(HELD_OUT) & {word for words_ in CANONICAL.values() for word in words_}
+    from inweights.models.embedded.tokens import IDS
+
+    held = {IDS[word] for word in HELD_OUT}
+    rng = random.Random(0)
+    for _ in range(50):
+        for ids, places in (words(rng, Level()), episode(rng, "tense", Level(labels=149)), document(rng, 5)):
+            assert not {ids[place] for place in places} & held
+
+
+def test_training_text_is_the_same_for_the_same_seed():
+    import random
+
+    for make in (lambda r: recall(r, Level()), lambda r: text(r), lambda r: document(r, 4)):
+        assert make(random.Random(3)) == make(random.Random(3))
+
+
+def test_the_card_has_the_figures_that_were_measured():
+    figures = json.loads((WEIGHTS / "figures.json").read_text())
+    card = (WEIGHTS / "README.md").read_text()
+    for group in ("easy", "hard"):
+        assert f"{figures[group]['icl']:.3f}" in card
+    for kind, value in figures["documents"].items():
+        assert kind in card
+        assert f"{value:.3f}" in card

@@ -1,0 +1,26 @@
+"""The README keeps its word: the two commands, the files it names, the code it shows."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_it_opens_with_exactly_two_commands_that_exist():
+    first = TEXT.split("\n\n")[1].splitlines()
+    assert [line.split("#")[0].split() for line in first] == [["make", "demo"], ["make", "test"]]
+    targets = (ROOT / "Makefile").read_text()
+    assert "\ndemo:" in targets
+    assert "\ntest:" in targets
+
+
+def test_every_file_it_links_to_is_there():
+    for link in re.findall(r"\]\(([^)]+)\)", TEXT):
+        assert (ROOT / link).exists(), link
+
+
+def test_every_method_is_in_its_table():
+    from inweights.methods import METHODS
+
+    assert not [name for name in METHODS if f"`{name}`" not in TEXT]

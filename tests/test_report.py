@@ -1,0 +1,79 @@
+"""Rows, formats and the choice, from records with known properties."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from inweights.report import FORMATS, Limits, choose, parse_bytes, parse_seconds, rows_of
+from inweights.types import NothingFitsError, UserError
+from tests.sample_records import ACCURACY, study
+
+KEYS = {
+    "task", "model", "method", "shots", "seeds", "accuracy", "adapt_seconds", "seconds_per_query", "peak_bytes",
+    "trained_parameters", "artifact_bytes", "break_even_queries", "tied_with",
+}  # fmt: skip
+
+
+def test_json_is_one_object_with_the_rows_and_what_failed():
+    found = json.loads(FORMATS["json"](study()))
+    assert set(found) == {"rows", "failed"}
+    assert len(found["rows"]) == 2 * len(ACCURACY)
+    for row in found["rows"]:
+        assert not KEYS - set(row)
+        assert set(row["accuracy"]["dev"]) == {"mean", "low", "high"}
+    assert [each["status"] for each in found["failed"]] == ["diverged"]
+
+
+def test_a_row_is_over_its_seeds():
+    row = next(row for row in rows_of(study()) if (row.method, row.shots) == ("pbft", 16))
+    assert row.seeds == (0, 1, 2, 3, 4)
+    assert row.accuracy["dev"].mean == pytest.approx(0.8, abs=0.05)
+    assert row.majority == {"dev": 0.5, "hans": 0.5}
+    # 3 s against 0.1 s to adapt, 2 ms against 10 ms a query: 2.9 / 0.008 = 362.5.
+    assert row.break_even_queries == 363
+
+
+def test_near_methods_tie_and_far_ones_do_not():
+    rows = {row.method: row for row in rows_of(study()) if row.shots == 16}
+    assert "pbft+lora" in rows["pbft"].tied_with
+    assert "zero-shot" not in rows["pbft"].tied_with
+
+
+@pytest.mark.parametrize("name", ["terminal", "markdown", "csv", "latex"])
+def test_every_format_shows_every_method_and_the_majority(name):
+    text = FORMATS[name](study())
+    for method in ACCURACY:
+        assert method in text
+    assert "majority" in text
+
+
+def test_csv_reads_back():
+    rows = list(csv.DictReader(io.StringIO(FORMATS["csv"](study()))))
+    assert len(rows) == 4 * len(ACCURACY)
+    assert all(0 <= float(row["low"]) <= float(row["mean"]) <= float(row["high"]) <= 1 for row in rows)
+
+
+def test_the_best_fits_the_limits_and_says_what_it_ties_with():
+    choice = choose(study())
+    assert choice.row.method in ("pbft", "pbft+lora")
+    assert {row.method for row in choice.tied} == {"pbft", "pbft+lora"} - {choice.row.method}
+    assert choice.record.status == "ok"
+    cheap = choose(study(), limits=Limits(adapt_seconds=1.0))
+    assert cheap.row.method == "icl"
+    assert any("adapting takes 3.0 s, over 1.0 s" in line for line in cheap.excluded)
+
+
+def test_limits_that_nothing_keeps_are_said_method_by_method():
+    with pytest.raises(NothingFitsError, match=r"no method keeps within the limits: .*zero-shot .*2\.00 ms per query"):
+        choose(study(), limits=Limits(latency_seconds=1e-6))
+
+
+def test_amounts_read_as_people_write_them():
+    assert parse_bytes("8GB") == 8e9
+    assert parse_bytes("512 MiB") == 512 * 2**20
+    assert parse_seconds("50ms") == 0.05
+    assert parse_seconds("2min") == 120
+    with pytest.raises(UserError, match="'much' is no amount: a number and a unit are wanted, such as 8GB or 512MB"):
+        parse_bytes("much")
