@@ -146,12 +146,19 @@ def mix(progress: Progress, rng: random.Random) -> list[tuple[str, float, list[R
             (f"canonical {single}", 0.3, rows(10, lambda: episodes.canonical(rng, single))),
             (f"canonical {pair}", 0.3, rows(6, lambda: episodes.canonical(rng, pair))),
         ]
+    if stage == "gaps":
+        return [
+            ("gaps", 1.0, rows(16, lambda: episodes.gaps(rng, level))),
+            ("words", 0.3, rows(5, lambda: episodes.words(rng, level))),
+            (f"canonical {single}", 0.3, rows(4, lambda: episodes.canonical(rng, single))),
+        ]
     first, second = rng.sample(EASY, 2)
     hard = rng.choice(("acceptability", *PAIRS))
     # Documents grow with what is found in them, from a handful of facts to twenty.
     facts = min(20, 3 + int(40 * max(0.0, progress.accuracy.get("document", 0) - 0.6)))
     found = [
         ("words", 0.2, rows(6, lambda: episodes.words(rng, level))),
+        ("gaps", 0.3, rows(4, lambda: episodes.gaps(rng, level))),
         ("recall", 0.2, rows(4, lambda: episodes.recall(rng, level))),
         (f"task {first}", 1.0, rows(8, lambda: episodes.episode(rng, first, level))),
         (f"task {second}", 1.0, rows(8, lambda: episodes.episode(rng, second, level))),
@@ -180,6 +187,12 @@ def advance(progress: Progress) -> None:
             progress.level = replace(level, form=level.form + 1)
         elif level.words < 24:
             progress.level = replace(level, words=24)
+        else:
+            progress.stage = "gaps"
+    if progress.stage == "gaps" and seen.get("gaps", 0) > 0.78:
+        seen["gaps"] = 0.6
+        if level.gap < 7:
+            progress.level = replace(level, gap=level.gap + 1, variety=min(1.0, level.variety + 0.15))
         else:
             progress.stage = "sentences"
     easy = [seen.get(f"task {task}", 0) for task in EASY]
