@@ -1,11 +1,11 @@
 """Scoring queries behind a shared prefix: inweights beside plain transformers, and beside what the machine can do.
 
-    python benchmarks/scoring.py [--queries 128] [--prefix 768] [--query 48] [--repeats 3]
+    python benchmarks/scoring.py [--queries 128] [--prefix 768] [--query 48] [--repeats 5]
 
 Random weights in the shapes of OPT-125M and of a Llama of 110M parameters; nothing is downloaded. All ways answer the
 queries with logits at the last token alone, in one process and in turns, so that what else the machine does falls on
 all of them; the fastest turn of each counts. Plain transformers, whose cost per query does not depend on their number,
-answers the first 16. `inweights` encodes the prefix too, `inweights_prefix_known` finds it encoded.
+answers the first 8. `inweights` encodes the prefix too, `inweights_prefix_known` finds it encoded.
 Writes benchmarks/results/scoring.json.
 """
 
@@ -51,7 +51,7 @@ class Load:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("queries", 128), ("prefix", 768), ("query", 48), ("repeats", 3)):
+    for name, default in (("queries", 128), ("prefix", 768), ("query", 48), ("repeats", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     torch.manual_seed(0)
@@ -85,7 +85,7 @@ def measure(shape: dict[str, object], queries: int, prefix: int, query: int, rep
         torch.randint(low, high, (prefix,)).tolist(), [torch.randint(low, high, (query,)).tolist() for _ in range(queries)]
     )
     trees = [Tree(tuple(ids)) for ids in load.queries]
-    known, few = ours.prefix(load.prefix), Load(load.prefix, load.queries[:16])
+    known, few = ours.prefix(load.prefix), Load(load.prefix, load.queries[:8])
     ways: dict[str, Way] = {
         "inweights": lambda: ours.next_token_logits(trees, ours.prefix(load.prefix)),
         "inweights_prefix_known": lambda: ours.next_token_logits(trees, known),

@@ -1,5 +1,6 @@
 """`inweights compare`: run every method on the same examples, measure, report."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,11 @@ from inweights.types import UserError
 
 if TYPE_CHECKING:
     from inweights.study import Study
+    from inweights.study.execute import Loaded
 
+    Load = Callable[[str], Loaded]
+
+FAILED = ("failed", "out-of-memory", "diverged")
 GRID, OWN, RUNS = "What to compare", "Your own data", "How to run"
 
 
@@ -58,7 +63,11 @@ def compare(
         list[str] | None, Option(help="FIELD=COLUMN, such as label=gold; repeatable.", rich_help_panel=OWN)
     ] = None,
     set: Annotated[
-        list[str] | None, Option(help="METHOD.SETTING=VALUE, such as pbft+lora.update.rank=4.", rich_help_panel=RUNS)
+        list[str] | None,
+        Option(
+            help="METHOD.SETTING=VALUE, such as pbft+lora.update.rank=4, or SETTING=VALUE for all that have it.",
+            rich_help_panel=RUNS,
+        ),
     ] = None,
     tune: Annotated[
         str | None, Option(help="Learning rate by held-out shots: holdout or kfold.", rich_help_panel=RUNS)
@@ -90,6 +99,7 @@ def compare(
     if shots and shots_per_label:
         raise UserError("give either --shots or --shots-per-label, not both")
     flags: dict[str, Any] = {
+        "preset": preset,
         "model": model,
         "task": _split(task),
         "data": _text(data),
@@ -116,53 +126,57 @@ def compare(
         "batch_tokens": batch_tokens,
     }
     given = {key: value for key, value in flags.items() if value is not None}
-    study, loader = _prepared(file, given, preset, out)
+    study, load = _prepared(file, given, out)
     if dry_run:
-        from inweights.study.forecast import forecast
+        from inweights.study.forecast import as_text, forecast
 
-        print(forecast(study))
+        print(as_text(forecast(study)))
         return
-    _run(study, loader, retry_failed)
+    _run(study, load, retry_failed)
 
 
-def _prepared(file: Path | None, given: dict[str, Any], preset: str | None, out: Path | None) -> tuple["Study", Any]:
-    from functools import partial
-
+def _prepared(file: Path | None, given: dict[str, Any], out: Path | None) -> tuple["Study", "Load"]:
     from inweights.study.api import study_of
     from inweights.study.grid import tasks_of
     from inweights.study.loading import load
-    from inweights.study.spec import DEMO, mosbach2023, spec_from_yaml, spec_of
+    from inweights.study.spec import DEMO, spec_of
+    from inweights.study.yaml_file import read_yaml
 
-    base = spec_from_yaml(file).model_dump(exclude_unset=True) if file else {} if given else DEMO
-    spec = spec_of({**base, **given}, str(file or "the command line"))
-    if preset is not None:
-        if preset != "mosbach2023":
-            raise UserError(f"there is no preset {preset!r}; there is mosbach2023")
-        spec = mosbach2023(spec)
-    tasks, detected = tasks_of(spec)
-    for line in detected:
+    values = {**(read_yaml(file) if file else {}), **given}
+    folder = out or _path(values.pop("out", None))
+    spec = spec_of(values or DEMO, str(file or "the command line"))
+    tasks, told = tasks_of(spec)
+    if folder is None:
+        names = [*(task.name for task in tasks[:3]), Path(spec.model[0]).name]
+        folder = Path("studies") / (file.stem if file else "-".join(names))
+    study = study_of(spec, tasks, folder)
+    for line in [*told, *(f"left out: {name}: {reason}" for name, reason in study.left_out.items())]:
         print(line)
-    folder = out or Path("studies") / (
-        file.stem if file else "-".join([*(t.name for t in tasks[:3]), Path(spec.model[0]).name])
-    )
-    return study_of(spec, tasks, folder), partial(load, dtype=spec.dtype, device=spec.device)
+
+    def shown(name: str) -> "Loaded":
+        loaded = load(name, spec.dtype, spec.device)
+        card = loaded.model.card
+        print(f"{name}: {card.architecture}, {card.parameters:,} parameters, {card.dtype} on {card.device}", flush=True)
+        return loaded
+
+    return study, shown
 
 
-def _run(study: "Study", loader: Any, retry_failed: bool) -> None:
+def _run(study: "Study", load: "Load", retry_failed: bool) -> None:
     from inweights.report import terminal, write_report
     from inweights.study.progress import watching
 
-    missing = len(study.missing())
-    print(f"{study.folder}: {len(study.settings)} runs, {len(study.settings) - missing} done already")
+    retried = FAILED if retry_failed else ()
+    to_do = len(study.missing(retried))
+    print(f"{study.folder}: {len(study.settings)} runs, {len(study.settings) - to_do} done already", flush=True)
     try:
-        with watching(study) as watch:
-            study.run(loader, watch, ("failed", "out-of-memory", "diverged") if retry_failed else ())
+        with watching(study, to_do) as watch:
+            study.run(load, watch, retried)
     except KeyboardInterrupt:
         print(f"\nstopped; what is done is in {study.folder}: give the same command again to go on")
         raise
     print(terminal(study.records))
-    paths = write_report(study.folder)
-    print(paths["html"])
+    print(write_report(study.folder)["html"])
     if any(record.status != "ok" for record in study.records):
         raise Exit(1)
 
@@ -184,6 +198,10 @@ def _pairs(values: list[str] | None, form: str) -> dict[str, str] | None:
         if not (name and equals and value):
             raise UserError(f"{name}{equals}{value}: {form} is wanted")
     return {name: value for name, _, value in pairs} or None
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _text(path: Path | None) -> str | None:

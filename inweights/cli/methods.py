@@ -9,7 +9,7 @@ def methods(
     model: Annotated[str | None, Option(help="Say for this model what runs and what does not, and why.")] = None,
     settings: Annotated[bool, Option("--settings", help="Every setting with its default.")] = False,
 ) -> None:
-    """List the methods, and what of them runs on a model.
+    """List the methods, and what of them runs on a model. Its weights are not loaded.
 
     Example: inweights methods --model gpt2
     """
@@ -26,25 +26,17 @@ def methods(
 
 
 def _fits(model: str) -> dict[str, str]:
-    from typing import Any, cast
-
-    from inweights import models
     from inweights.methods import METHODS
-    from inweights.types import UserError
+    from inweights.models.skeleton import skeleton
+    from inweights.study.fitting import misfit, trainable
 
-    loaded = models.load(model)
-    print(f"{loaded.card.name}: {loaded.card.architecture}, {loaded.card.parameters:,} parameters, {loaded.card.dtype}")
+    shape = skeleton(model)
+    print(f"{model}: {shape.card.architecture}, {shape.card.parameters:,} parameters")
     found = {}
     for name, method in METHODS.items():
-        if loaded.card.family not in method.families:
-            found[name] = f"no: runs on {', '.join(method.families)}, this is of the family {loaded.card.family}"
-            continue
-        found[name] = "yes"
-        update = cast(Any, method).update if hasattr(method, "update") else None
-        if update is not None:
-            try:
-                trained = sum(p.numel() for p in update.apply(loaded, seed=0).parameters.values())
-                found[name] = f"yes, trains {trained:,} parameters of the backbone"
-            except UserError as error:
-                found[name] = f"no: {error}"
+        if reason := misfit(method, model):
+            found[name] = f"no: {reason}"
+        else:
+            trained = trainable(method, shape)
+            found[name] = f"yes, may change {trained:,} parameters of the backbone" if trained else "yes"
     return found

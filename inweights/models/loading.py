@@ -26,7 +26,7 @@ def load_from(name: str, place: str, dtype: str | None, device: str | None) -> L
     with quiet():
         config = configuration(name, place)
         encoder = is_encoder(config)
-        tokenizer = _tokenizer(name, place)
+        tokenizer = tokenizer_of(name, place)
         module = _module(name, place, chosen_dtype, encoder)
         try:
             module = module.to(chosen_device).eval()
@@ -47,9 +47,8 @@ def load_from(name: str, place: str, dtype: str | None, device: str | None) -> L
         if encoder:
             size = int(config.get_text_config().hidden_size)
             return packing_where_equal(Encoder(card, module, tokenizer, size, first, packs=False))
-        # Asked of the head: in OPT-350M it reads narrower vectors than the blocks pass on.
-        size = int(module.get_output_embeddings().weight.shape[1])
-        return packing_where_equal(CausalLM(card, module, tokenizer, size, _front(tokenizer), packs=False))
+        size = read_size(module)
+        return packing_where_equal(CausalLM(card, module, tokenizer, size, front_of(tokenizer), packs=False))
 
 
 def _device(device: str | None) -> torch.device:
@@ -77,7 +76,7 @@ def _spelled(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
-def _tokenizer(name: str, place: str) -> Any:
+def tokenizer_of(name: str, place: str) -> Any:
     from transformers import AutoTokenizer
 
     kinds = ("tokenizer.json", "vocab.json", "vocab.txt", "*.model", "*.tiktoken")
@@ -133,7 +132,12 @@ def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _front(tokenizer: Any) -> tuple[int, ...]:
+def read_size(module: Any) -> int:
+    """Width of the vectors a causal model is read at: in OPT-350M the head reads narrower ones than blocks pass on."""
+    return int(module.get_output_embeddings().weight.shape[1])
+
+
+def front_of(tokenizer: Any) -> tuple[int, ...]:
     """The special tokens in front of a text; asked with a text, since templates may put some behind it, too."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = tokenizer("a")["input_ids"]

@@ -1,7 +1,7 @@
 """Studies: the same frozen examples for every method, measured, recorded, resumable."""
 
 from inweights.study.api import compare
-from inweights.study.spec import Spec, spec_from_yaml, spec_of
+from inweights.study.spec import Spec, spec_of
 from inweights.study.study import Study
 
-__all__ = ["Spec", "Study", "compare", "spec_from_yaml", "spec_of"]
+__all__ = ["Spec", "Study", "compare", "spec_of"]

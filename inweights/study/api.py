@@ -1,11 +1,11 @@
 """`inweights.compare(...)`: a study from Python."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from inweights.models.family import family_of
 from inweights.study.grid import settings_of, tasks_of
 from inweights.study.loading import load
 from inweights.study.spec import Spec, spec_of
@@ -17,9 +17,9 @@ from inweights.types import Task
 def compare(
     model: str | Sequence[str] = "embedded",
     task: str | Sequence[str] = (),
-    methods: Sequence[str] = (),
-    shots: Sequence[int] = (16,),
-    seeds: int = 3,
+    methods: str | Sequence[str] = (),
+    shots: int | Sequence[int] = (16,),
+    seeds: int | None = None,
     out: str | Path | None = None,
     watch: Watch = lambda setting, record: None,
     **more: Any,  # any other key of a study's file, checked there
@@ -29,23 +29,25 @@ def compare(
     The result's `records` say all that was measured. Raises UserError before the first run for anything that is
     wrong with what was asked; a run that fails is a record with its reason.
     """
-    values: Mapping[str, Any] = {
-        "model": [model] if isinstance(model, str) else list(model),
-        "task": [task] if isinstance(task, str) else list(task),
-        "methods": list(methods),
-        "shots": list(shots),
-        "seeds": seeds,
+    values: dict[str, Any] = {
+        "model": _listed(model),
+        "task": _listed(task),
+        "methods": _listed(methods),
+        "shots": [shots] if isinstance(shots, int) else list(shots),
+        **({} if seeds is None else {"seeds": seeds}),
         **more,
     }
-    spec = spec_of(dict(values))
+    spec = spec_of(values)
     study = study_of(spec, tasks_of(spec)[0], Path(out) if out else Path(mkdtemp(prefix="inweights-")))
-    study.run(lambda name: load(name, spec.dtype, spec.device), watch)
+    study.run(partial(load, dtype=spec.dtype, device=spec.device), watch)
     return study
 
 
 def study_of(spec: Spec, tasks: Sequence[Task], folder: Path) -> Study:
-    """The study of a spec, all its runs checked; its folder is made, nothing is run."""
-    settings = settings_of(spec, tasks, {name: family_of(name) for name in spec.model})
-    store = Store(folder)
-    store.prepare(spec.model_dump())
-    return Study(store, tuple(settings))
+    """The study of a spec, all its runs checked. Nothing is run and nothing written."""
+    settings, left_out = settings_of(spec, tasks)
+    return Study(Store(folder), tuple(settings), spec, left_out)
+
+
+def _listed(values: str | Sequence[str]) -> list[str]:
+    return [values] if isinstance(values, str) else list(values)

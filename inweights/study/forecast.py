@@ -1,91 +1,86 @@
-"""What a study would take: every run resolved, with time and memory from its token count and this machine's speed.
+"""What a study would take: every run resolved, with predicted time and memory.
 
-A forward pass takes 2 operations per parameter and token, training 6 (Kaplan et al. 2020, arXiv 2001.08361, 2.1).
-Where the folder has records of the same method, their own seconds are taken instead.
+Where the folder has records, what they took over what was predicted for them corrects the rest.
 """
 
 import statistics
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from inweights import models
-from inweights.methods import Method
-from inweights.models.base import LanguageModel
-from inweights.settings import settings
-from inweights.study.draw import draw
+from inweights.models.skeleton import skeleton
+from inweights.study.estimate import Estimate, estimate, measured_rate
 from inweights.study.execute import Setting
 from inweights.study.study import Study
-
-UTILISATION = 0.3
-"""Of the matrix-product rate that small batches reach; measured on this kind of work, see benchmarks."""
+from inweights.types import Record
 
 
-def forecast(study: Study) -> str:
-    rate = _rate()
-    lines, total = [], 0.0
-    loaded: dict[str, LanguageModel] = {}
-    known = {
-        method: statistics.median(a.seconds + p.seconds for a, p in of_method)
-        for method in {r.run.method for r in study.records}
-        if (of_method := [(r.adapt, r.predict) for r in study.records if r.run.method == method and r.adapt and r.predict])
-    }
-    for setting in study.settings:
-        name = setting.run.model
-        model = loaded.setdefault(name, loaded[name] if name in loaded else models.load(name))
-        seconds, size = _cost(setting, model, rate)
-        seconds = known.get(setting.run.method, seconds)
-        done = study.store.find(setting.run) is not None
-        total += 0.0 if done else seconds
-        run = setting.run
+@dataclass(frozen=True)
+class Forecast:
+    setting: Setting
+    estimate: Estimate
+    done: bool
+
+
+def forecast(study: Study) -> list[Forecast]:
+    """One for each run, in the order in which they will be done."""
+    rate = measured_rate()
+    records = [study.store.find(setting.run) for setting in study.settings]
+    plain = [estimate(setting, rate) for setting in study.settings]
+    ratios = [
+        (setting, _ratio(record, predicted))
+        for setting, record, predicted in zip(study.settings, records, plain, strict=True)
+        if record is not None and record.status == "ok"
+    ]
+    return [
+        Forecast(setting, predicted * _correction(setting, ratios), record is not None)
+        for setting, record, predicted in zip(study.settings, records, plain, strict=True)
+    ]
+
+
+def as_text(forecasts: Sequence[Forecast]) -> str:
+    """A line for each run, and one for all of them."""
+    lines = []
+    for each in forecasts:
+        run = each.setting.run
+        changed = "".join(f" {path}={value}" for path, value in run.settings.items())
+        took = f"{_span(each.estimate.seconds)}, {_size(each.estimate.peak_bytes)} above the model"
         lines.append(
-            f"{name} {run.task} {run.method} shots {run.shots} seed {run.seed} pattern {run.prompt}: "
-            + ("done" if done else f"{seconds:.1f} s, {size / 1e6:.0f} MB")
+            f"{run.model} {run.task} {run.method} {run.shots} shots seed {run.seed} pattern {run.prompt}{changed}: "
+            + ("done" if each.done else took)
         )
-    lines.append(f"{len(study.settings)} runs, about {total / 60:.1f} minutes at {rate / 1e9:.0f} GFLOP/s; nothing was run")
+    left = [each for each in forecasts if not each.done]
+    seconds = sum(each.estimate.seconds for each in left)
+    weights = {name: 4.0 * skeleton(name).card.parameters for name in {each.setting.run.model for each in left}}
+    peak = max((weights[each.setting.run.model] + each.estimate.peak_bytes for each in left), default=0.0)
+    done = len(forecasts) - len(left)
+    lines.append(
+        f"{len(forecasts)} runs, {done} done; the rest takes about {_span(seconds)} and at most {_size(peak)} "
+        "with the model in fp32; nothing was run"
+    )
     return "\n".join(lines)
 
 
-def _cost(setting: Setting, model: LanguageModel, rate: float) -> tuple[float, float]:
-    """Seconds, and peak bytes above the loaded model."""
-    run = setting.run
-    shots = draw(setting.task, run.shots, run.seed)
-    length = _mean_tokens(model, setting, [*shots.labelled[:32]] or [*setting.task.splits["train"].load()[:32]])
-    queries = sum(min(len(split.load()), run.limit or 10**9) for split in setting.task.evaluation.values())
-    flat = settings(setting.method)
-    parameters = model.card.parameters
-    demonstrations = 0 if "schedule.lr" in flat or flat.get("demonstrations") == 0 else run.shots
-    members = int(str(flat.get("members", 1)))
-    tokens = members * (queries + demonstrations) * length
-    operations = 2 * parameters * tokens
-    size = 4.0 * run.budget.batch_tokens * model.hidden_size * 12
-    if "schedule.lr" in flat:
-        trained = _trained(setting.method, model)
-        items = min(int(str(flat.get("pool_size", run.shots))), 512)
-        seen = length * int(str(flat["schedule.epochs"])) * (items if "pool_size" in flat else run.shots)
-        operations += 6 * parameters * seen
-        if "contexts" in flat:
-            operations += 2 * parameters * int(str(flat["contexts"])) * (items + run.shots) * length
-        size += 16.0 * trained
-    return operations / (rate * UTILISATION), size
+def _ratio(record: Record, predicted: Estimate) -> Estimate:
+    assert record.adapt is not None
+    assert record.predict is not None
+    peak = max(record.adapt.peak_bytes, record.predict.peak_bytes)
+    seconds = record.adapt.seconds + record.predict.seconds
+    return Estimate(seconds / predicted.seconds, peak / predicted.peak_bytes)
 
 
-def _trained(method: Method, model: LanguageModel) -> int:
-    update = method.update  # type: ignore[attr-defined]
-    return sum(parameter.numel() for parameter in update.apply(model, 0).parameters.values())
+def _correction(setting: Setting, ratios: Sequence[tuple[Setting, Estimate]]) -> Estimate:
+    """From the model's records of the same method, or of any."""
+    of_model = [(other, ratio) for other, ratio in ratios if other.run.model == setting.run.model]
+    same = [ratio for other, ratio in of_model if other.run.method == setting.run.method]
+    found = same or [ratio for _, ratio in of_model]
+    if not found:
+        return Estimate(1.0, 1.0)
+    return Estimate(statistics.median(r.seconds for r in found), statistics.median(r.peak_bytes for r in found))
 
 
-def _mean_tokens(model: LanguageModel, setting: Setting, examples: list) -> float:  # type: ignore[type-arg]
-    encoded = model.encode([setting.prompt.body(example) for example in examples])
-    return statistics.mean(map(len, encoded))
+def _span(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _rate() -> float:
-    """Floating-point operations per second of a matrix product here, the best of a few."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    a, best = torch.randn(1024, 1024, device=device), 0.0
-    for _ in range(5):
-        started = time.perf_counter()
-        (a @ a).sum().item()
-        best = max(best, 2 * 1024**3 / (time.perf_counter() - started))
-    return best
+def _size(size: float) -> str:
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -1,29 +1,35 @@
 """From a spec to its runs, each resolved and checked, before the first one starts."""
 
+import difflib
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 from inweights.methods import METHODS, method
+from inweights.settings import settings
 from inweights.study.draw import check_distinct
 from inweights.study.execute import Setting
+from inweights.study.fitting import default_methods, misfit
 from inweights.study.spec import DEMO_TASKS, Spec
+from inweights.tasks import digest
 from inweights.tasks import task as task_named
 from inweights.tasks.files import from_files
 from inweights.types import Budget, Prompt, Run, Task, UserError
 
-TUNED = ("icl+contextual", "icl+batch", "icl+ensemble", "adaptive+head")
-"""Variants that are named but not part of the default comparison on a causal model."""
+Overrides = Mapping[str, Mapping[str, str]]
+"""By method: settings that differ from its own."""
 
 
 def tasks_of(spec: Spec) -> tuple[list[Task], tuple[str, ...]]:
-    """The tasks, and what was detected of the user's files, as lines to print."""
+    """The tasks, and what a user should be told of them, as lines to print."""
     data = Path(spec.data) if spec.data else None
     if spec.train is None:
         if spec.test or spec.ood:
             raise UserError("--test and --ood need --train FILE with the examples to learn from")
-        tasks = [task_named(name, data) for name in spec.task or DEMO_TASKS]
-        return tasks, tuple(note for each in tasks for note in each.notes)
+        tasks = [task_named(name, data) for name in dict.fromkeys(spec.task or DEMO_TASKS)]
+        return tasks, tuple(note for task in tasks for note in task.notes)
     if spec.task:
         raise UserError(f"give either --train or --task {' '.join(spec.task)}, not both")
     own = from_files(
@@ -40,46 +46,94 @@ def tasks_of(spec: Spec) -> tuple[list[Task], tuple[str, ...]]:
     return [own.task], own.detected
 
 
-def settings_of(spec: Spec, tasks: Sequence[Task], families: Mapping[str, str]) -> list[Setting]:
-    """Every run of the grid, cheapest kind of mistake first. `families`: model name -> its family."""
-    seeds = range(spec.first_seed, spec.first_seed + spec.seeds)
-    overrides = _overrides(spec)
+def settings_of(spec: Spec, tasks: Sequence[Task]) -> tuple[list[Setting], Mapping[str, str]]:
+    """Every run of the grid, and the methods left out by name with the reason. Nothing heavy is loaded.
+
+    Raises UserError for the first thing that is wrong with any of them.
+    """
+    methods, left_out = _methods(spec)
+    overrides = _overrides(spec, list(dict.fromkeys(name for names in methods.values() for name in names)))
+    prompts = [_prompt(spec, task) for task in tasks]
+    for task, shots in product(tasks, spec.shots):
+        _check_shots(spec, task, _total(spec, task, shots))
+    data = {task.name: {"data digest": _digest(task)} for task in tasks}
     found = []
-    for model, task in product(spec.model, tasks):
-        prompt = _prompt(spec, task)
-        names = spec.methods or [n for n, m in METHODS.items() if families[model] in m.families and n not in TUNED]
-        if not spec.methods and families[model] == "encoder":
-            names = [name for name, each in METHODS.items() if families[model] in each.families]
-        for name, shots in product(names, spec.shots):
-            fitted_by = method(name, overrides.get(name.removesuffix("+full"), {}))
-            if families[model] not in fitted_by.families:
-                raise UserError(
-                    f"{name} does not run on {model}, which is of the family {families[model]}: "
-                    f"it runs on {', '.join(fitted_by.families)}"
-                )
-            total = shots * len(task.prompt.labels) if spec.shots_mean == "per-label" else shots
-            check_distinct(task, total, seeds)
-            for seed in seeds:
-                run = Run(
-                    model, task.name, name.removesuffix("+full"), total, seed, prompt.name,
-                    overrides.get(name.removesuffix("+full"), {}), Budget(spec.steps, spec.batch_tokens),
-                    spec.limit, spec.tune,
-                )  # fmt: skip
-                found.append(Setting(run, task, prompt, fitted_by))
+    for model in methods:
+        for (task, prompt), name, shots in product(zip(tasks, prompts, strict=True), methods[model], spec.shots):
+            fitted_by = method(name, overrides[name])
+            for seed in _seeds(spec):
+                budget = Budget(spec.steps, spec.batch_tokens)
+                total = _total(spec, task, shots)
+                run = Run(model, task.name, name, total, seed, prompt.name, overrides[name], budget, spec.limit, spec.tune)
+                found.append(Setting(run, task, prompt, fitted_by, data[task.name]))
     # All methods of the first seed come first: a study that is stopped early is still a comparison.
-    return sorted(found, key=lambda s: (spec.model.index(s.run.model), s.run.seed))
+    return sorted(found, key=lambda setting: (spec.model.index(setting.run.model), setting.run.seed)), left_out
 
 
-def _overrides(spec: Spec) -> dict[str, dict[str, str]]:
-    """`pbft+lora.update.rank` -> {"pbft+lora": {"update.rank": ...}}; the longest method name that fits is meant."""
-    found: dict[str, dict[str, str]] = {}
+def _methods(spec: Spec) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """By model. Methods that were asked for by name have to run on every model; of the others those do that can."""
+    found: dict[str, list[str]] = {}
+    left_out: dict[str, str] = {}
+    for model in dict.fromkeys(spec.model):
+        if not spec.methods:
+            found[model], reasons = default_methods(model)
+            left_out |= {f"{name} on {model}": reason for name, reason in reasons.items()}
+            continue
+        found[model] = list(dict.fromkeys(_plain(name) for name in spec.methods))
+        for name in found[model]:
+            if reason := misfit(method(name), model):
+                raise UserError(f"{name} does not run on {model}: {reason}")
+    return found, left_out
+
+
+def _overrides(spec: Spec, names: Sequence[str]) -> Overrides:
+    """`pbft+lora.update.rank` is of one method, `schedule.epochs` of every method compared that has it."""
+    found: dict[str, dict[str, str]] = {name: {} for name in names}
+    known = {name: settings(method(name)) for name in names}
     for path, value in spec.set.items():
-        name, _, setting = path.partition(".")
-        if not setting:
-            raise UserError(f"--set {path}={value}: METHOD.SETTING=VALUE is wanted, such as pbft+lora.update.rank=4")
-        method(name)
-        found.setdefault(name.removesuffix("+full"), {})[setting] = str(value)
+        first, _, setting = path.partition(".")
+        if first.removesuffix("+full") in METHODS:
+            if not setting:
+                raise UserError(f"--set {path}={value}: METHOD.SETTING=VALUE is wanted, such as pbft+lora.update.rank=4")
+            found.setdefault(_plain(first), {})[setting] = value
+            continue
+        having = [name for name in names if path in known[name]]
+        if not having:
+            there = dict.fromkeys([*METHODS, *(key for of_method in known.values() for key in of_method)])
+            near = difflib.get_close_matches(path, there, n=1) or difflib.get_close_matches(first, there, n=1)
+            hint = f"did you mean {near[0]}?" if near else "METHOD.SETTING=VALUE or SETTING=VALUE is wanted"
+            raise UserError(f"--set {path}={value}: there is no such method or setting among those compared; {hint}")
+        for name in having:
+            found[name].setdefault(path, value)  # what is said of one method alone goes first
     return found
+
+
+def _plain(name: str) -> str:
+    method(name)
+    return name.removesuffix("+full")
+
+
+def _seeds(spec: Spec) -> range:
+    return range(spec.first_seed, spec.first_seed + spec.seeds)
+
+
+def _total(spec: Spec, task: Task, shots: int) -> int:
+    return shots * len(task.prompt.labels) if spec.shots_mean == "per-label" else shots
+
+
+def _check_shots(spec: Spec, task: Task, total: int) -> None:
+    check_distinct(task, total, _seeds(spec))
+    if spec.tune and total < 2 * len(task.prompt.labels):
+        raise UserError(
+            f"--tune {spec.tune} holds some of the {total} shots of {task.name} out: "
+            f"it takes at least {2 * len(task.prompt.labels)}"
+        )
+
+
+def _digest(task: Task) -> str:
+    """Of every set of the task, 16 hexadecimal digits."""
+    sets = {name: digest(split.load()) for name, split in task.splits.items()}
+    return hashlib.sha256(json.dumps(sets, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _prompt(spec: Spec, task: Task) -> Prompt:

@@ -2,7 +2,9 @@
 
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 
 from inweights import __version__, models
 from inweights.meter import measure
@@ -15,7 +17,7 @@ def load(name: str, dtype: str | None = None, device: str | None = None) -> Load
     environment = {
         "inweights": __version__,
         "python": platform.python_version(),
-        **{library: version(library) for library in ("torch", "transformers")},
+        **{library: version(library) for library in ("torch", "transformers", "peft")},
         "machine": _machine(),
         "threads": str(_threads()),
         "model digest": card.digest,
@@ -28,8 +30,16 @@ def load(name: str, dtype: str | None = None, device: str | None = None) -> Load
 
 
 def _machine() -> str:
-    cpu = platform.processor() or platform.machine()
-    return f"{cpu}, {os.cpu_count()} cores, {platform.system()}"
+    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def _processor() -> str:
+    """As the kernel calls it; Python's own answer on Linux is its instruction set at best."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _threads() -> int:

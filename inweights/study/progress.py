@@ -4,65 +4,95 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from inweights.study.execute import Setting
 from inweights.study.study import Study, Watch
 from inweights.types import Record
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SHOWN = 8
+"""Runs that ended last, in the live table."""
+
+
+@dataclass
+class State:
+    """How far a study is, and how long it will take at the pace so far."""
+
+    total: int
+    to_do: int
+    started: float = field(default_factory=time.monotonic)
+    ended: int = 0
+    failed: int = 0
+    running: str = ""
+    last: list[tuple[str, str]] = field(default_factory=list)
+
+    def tell(self, setting: Setting, record: Record | None) -> None:
+        if record is None:
+            self.running = _name(setting)
+            return
+        self.ended += 1
+        self.failed += record.status != "ok"
+        self.running = ""
+        self.last = [*self.last[-SHOWN + 1 :], (_name(setting), _result(record))]
+
+    @property
+    def left(self) -> str:
+        """Such as `about 3 min left`; "" at the beginning and the end."""
+        if not self.ended or self.ended >= self.to_do:
+            return ""
+        seconds = (time.monotonic() - self.started) / self.ended * (self.to_do - self.ended)
+        return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"
+
+    @property
+    def done(self) -> int:
+        return self.total - self.to_do + self.ended
+
 
 @contextmanager
-def watching(study: Study) -> Iterator[Watch]:
-    if sys.stdout.isatty():
-        with _live(study) as watch:
-            yield watch
-    else:
-        yield _plain(len(study.settings), len(study.settings) - len(study.missing()))
+def watching(study: Study, to_do: int) -> Iterator[Watch]:
+    state = State(len(study.settings), to_do)
+    if not sys.stdout.isatty():
+        yield _plain(state)
+        return
+    from rich.live import Live
+
+    with Live(get_renderable=lambda: _table(str(study.folder), state), refresh_per_second=2) as live:
+
+        def watch(setting: Setting, record: Record | None) -> None:
+            state.tell(setting, record)
+            live.refresh()
+
+        yield watch
 
 
-def _plain(total: int, done: int) -> Watch:
-    count = done
-
+def _plain(state: State) -> Watch:
     def watch(setting: Setting, record: Record | None) -> None:
-        nonlocal count
+        state.tell(setting, record)
         if record is not None:
-            count += 1
-            print(f"[{count}/{total}] {_name(setting)}: {_result(record)}", flush=True)
+            left = f" ({state.left})" if state.left else ""
+            print(f"[{state.done}/{state.total}] {_name(setting)}: {_result(record)}{left}", flush=True)
 
     return watch
 
 
-@contextmanager
-def _live(study: Study) -> Iterator[Watch]:
-    from rich.live import Live
+def _table(title: str, state: State) -> "Table":
+    from rich.markup import escape
     from rich.table import Table
 
-    started, ended = time.monotonic(), 0
-    to_do = len(study.missing())
-    last: list[tuple[str, str]] = []
-    running = "loading the model"
-
-    def table() -> Table:
-        shown = Table(title=f"{study.folder}", title_justify="left", expand=False)
-        shown.add_column("run")
-        shown.add_column("result")
-        for name, result in last[-8:]:
-            shown.add_row(name, result)
-        shown.add_row(f"[bold]{running}[/bold]", "running")
-        left = (time.monotonic() - started) / ended * (to_do - ended) if ended else None
-        shown.caption = f"{ended} of {to_do} done" + (f", about {_span(left)} left" if left is not None else "")
-        return shown
-
-    with Live(get_renderable=table, refresh_per_second=2) as live:
-
-        def watch(setting: Setting, record: Record | None) -> None:
-            nonlocal ended, running
-            running = _name(setting)
-            if record is not None:
-                ended += 1
-                last.append((_name(setting), _result(record)))
-            live.refresh()
-
-        yield watch
+    table = Table(title=escape(title), title_justify="left", caption_justify="left")
+    table.add_column("run")
+    table.add_column("result")
+    for name, result in state.last:
+        table.add_row(escape(name), escape(result))
+    if state.ended < state.to_do:
+        table.add_row(f"[bold]{escape(state.running or 'loading the model')}[/bold]", "running")
+    parts = [f"{state.done} of {state.total} done", f"{state.failed} failed" * bool(state.failed), state.left]
+    table.caption = ", ".join(part for part in parts if part)
+    return table
 
 
 def _name(setting: Setting) -> str:
@@ -79,7 +109,3 @@ def _result(record: Record) -> str:
     ]
     assert record.adapt is not None
     return f"{', '.join(accuracies)}, adapted in {record.adapt.seconds:.1f} s"
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

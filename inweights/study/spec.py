@@ -1,10 +1,8 @@
 """What a study is to do, as plain values: from flags, from a YAML file, or from Python; the same in all three."""
 
 import difflib
-from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inweights.types import UserError
@@ -17,8 +15,10 @@ DEMO: dict[str, Any] = {"task": list(DEMO_TASKS), "shots": [16], "seeds": 3, "li
 class Spec(BaseModel):
     """A grid: every model x task x method x shots x seed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
+    preset: str = ""
+    """A published protocol, which sets what is not set here."""
     model: list[str] = Field(default_factory=lambda: ["embedded"], min_length=1)
     task: list[str] = Field(default_factory=list)
     """Presets and made tasks; empty with `train`: the user's own files."""
@@ -36,12 +36,12 @@ class Spec(BaseModel):
     columns: dict[str, str] = Field(default_factory=dict)
     methods: list[str] = Field(default_factory=list)
     """Empty: all that run on the model's family."""
-    shots: list[int] = Field(default_factory=lambda: [16], min_length=1)
+    shots: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [16], min_length=1)
     shots_mean: Literal["total", "per-label"] = "total"
     seeds: int = Field(default=3, ge=1)
     first_seed: int = 0
     set: dict[str, str] = Field(default_factory=dict)
-    """`pbft+lora.update.rank: 4`."""
+    """`pbft+lora.update.rank: 4`, or `schedule.epochs: 40` for every method that has it."""
     tune: Literal["", "holdout", "kfold"] = ""
     limit: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
@@ -59,47 +59,43 @@ def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
             raise UserError(f"{source} has an unknown key {key!r}; {hint}")
     try:
-        return Spec(**{key: _listed(key, value) for key, value in values.items()})
+        spec = Spec(**{key: _listed(key, value) for key, value in values.items()})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{source}: {where} is {first.get('input')!r}: {first['msg'].lower()}") from error
-
-
-def spec_from_yaml(path: Path) -> Spec:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"there is no file {path}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} is no study: keys and values are wanted, such as `model: embedded`")
-    return spec_of({str(key).replace("-", "_"): value for key, value in values.items()}, str(path))
+    if spec.preset not in ("", "mosbach2023"):
+        raise UserError(f"there is no preset {spec.preset!r}; there is mosbach2023")
+    return mosbach2023(spec) if spec.preset else spec
 
 
 def _listed(key: str, value: Any) -> Any:
-    """A single value where several may stand."""
-    several = ("model", "task", "methods", "shots", "labels", "verbalizer")
-    if key in ("labels", "verbalizer") and isinstance(value, list):
-        # YAML reads a bare `no` or `yes` as a Boolean.
-        value = [{True: "yes", False: "no"}.get(each, str(each)) if isinstance(each, bool) else str(each) for each in value]
-    return [value] if key in several and isinstance(value, (str, int)) else value
+    """Several values where one was given, or where they stand in one text with commas; a model's name may hold one."""
+    if key in ("task", "methods", "shots", "labels", "verbalizer") and isinstance(value, (str, int)):
+        return [each.strip() for each in str(value).split(",") if each.strip()]
+    return [value] if key == "model" and isinstance(value, str) else value
 
 
 def mosbach2023(spec: Spec) -> Spec:
     """The protocol of Mosbach et al. 2023 (arXiv 2305.16938): AdamW 1e-5, a tenth of warm-up, then constant, no decay,
     batch 32, 40 epochs, ten seeds, the gpt-3 pattern where the task has it. Dropout is the backbone's own (0.1)."""
-    schedule = {"lr": "1e-5", "warmup": "0.1", "decay": "constant", "weight_decay": "0.0", "batch_size": "32"}
+    schedule = {
+        "lr": "1e-5",
+        "width": "none",
+        "warmup": "0.1",
+        "decay": "constant",
+        "weight_decay": "0.0",
+        "batch_size": "32",
+    }
     trained = [f"{method}.schedule" for method in ("vanilla", "pbft")]
     protocol = {f"{each}.{key}": value for each in trained for key, value in {**schedule, "epochs": "40"}.items()}
     snapshots = {f"{method}.snapshots": "10" for method in ("vanilla", "pbft")}
     return spec.model_copy(
         update={
             "methods": spec.methods or ["icl", "vanilla", "pbft"],
-            "seeds": max(spec.seeds, 10),
+            "seeds": spec.seeds if "seeds" in spec.model_fields_set else 10,
             "pattern_name": spec.pattern_name or ("gpt-3" if _all_have(spec.task, "gpt-3") else None),
-            "set": {**protocol, **snapshots, "vanilla.head_lr": "1e-5", **spec.set},
+            "set": {**protocol, **snapshots, **spec.set},
         }
     )
 

@@ -18,7 +18,10 @@ class Store:
     folder: Path
 
     def prepare(self, spec: dict[str, object]) -> None:
-        """Make the folder, and keep the spec beside the records: a study can grow, its spec is the latest asked for."""
+        """Make the folder, and keep the spec beside the records.
+
+        A study can grow: what is asked for later joins what is there, and the spec is the latest one.
+        """
         try:
             for name in ("records", "locks"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,19 @@
 """A study: a grid of runs in a folder, done where they are missing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inweights.study.execute import Loaded, Setting, execute, fit
+from inweights.study.spec import Spec
 from inweights.study.store import Store
 from inweights.types import Record, UserError
 
 if TYPE_CHECKING:
     from inweights.methods import Fitted
+    from inweights.report import Choice
+    from inweights.report.best import Objective
 
 Watch = Callable[[Setting, Record | None], None]
 """Told of every run when it begins (no record yet) and when it has ended."""
@@ -22,6 +25,9 @@ class Study:
 
     store: Store
     settings: tuple[Setting, ...]
+    spec: Spec
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Methods that do not run on the model and were not asked for by name, with the reason."""
 
     @property
     def folder(self) -> Path:
@@ -39,24 +45,26 @@ class Study:
 
     def run(self, load: Callable[[str], Loaded], watch: Watch, retry_failed: Sequence[str] = ()) -> None:
         """Do what is missing. Runs that another process holds are left to it, and waited for at the end."""
-        loaded: dict[str, Loaded] = {}
+        self.store.prepare(self.spec.model_dump())
+        for setting in self.settings:
+            self._check_ground(setting, setting.environment)
         held = []
-        again = {id(setting) for setting in self.missing(retry_failed)}
-        for setting in [each for each in self.settings if id(each) in again]:
+        loaded: dict[str, Loaded] = {}
+        for setting in self.missing(retry_failed):
             with self.store.claimed(setting.run) as mine:
                 if not mine:
                     held.append(setting)
                     continue
                 record = self.store.find(setting.run)
-                if record is not None and record.status not in retry_failed:
-                    watch(setting, record)
-                    continue
-                if setting.run.model not in loaded:
-                    loaded[setting.run.model] = load(setting.run.model)
-                watch(setting, None)
-                record = execute(setting, loaded[setting.run.model])
-                self.store.write(record)
+                if record is None or record.status in retry_failed:
+                    if setting.run.model not in loaded:
+                        loaded.clear()  # runs are in the order of their models: two need not be in memory at once
+                        loaded[setting.run.model] = self._loaded(load, setting.run.model)
+                    watch(setting, None)
+                    record = execute(setting, loaded[setting.run.model])
+                    self.store.write(record)
                 watch(setting, record)
+        loaded.clear()
         for setting in held:
             self.store.wait(setting.run)
         if held and self.missing():
@@ -72,12 +80,52 @@ class Study:
     def _repr_markdown_(self) -> str:
         return self.table()
 
-    def fit(self, method: str, seed: int | None = None) -> "Fitted":
-        """The fitted method of one of the study's runs, made again; the first seed's if none is given."""
+    def best(
+        self,
+        objective: "Objective" = "in-domain",
+        max_memory: str | None = None,
+        max_latency: str | None = None,
+        max_adapt_time: str | None = None,
+        task: str | None = None,
+    ) -> "Choice":
+        """The most accurate method within limits such as `8GB`, `50ms`, `2min`; see `Choice`.
+
+        Raises NothingFitsError where none keeps within them.
+        """
+        from inweights.report import Limits, choose, parse_bytes, parse_seconds
+
+        limits = Limits(
+            memory_bytes=parse_bytes(max_memory) if max_memory else None,
+            latency_seconds=parse_seconds(max_latency) if max_latency else None,
+            adapt_seconds=parse_seconds(max_adapt_time) if max_adapt_time else None,
+        )
+        return choose([record for record in self.records if task in (None, record.run.task)], objective, limits)
+
+    def fit(self, method: str, seed: int | None = None, shots: int | None = None) -> "Fitted":
+        """The fitted method of one of the study's runs, made again; of the first that fits what is given."""
         from inweights import models
 
         for setting in self.settings:
-            if setting.run.method == method and seed in (None, setting.run.seed):
-                return fit(setting, models.load(setting.run.model))[0]
-        known: Mapping[str, None] = dict.fromkeys(setting.run.method for setting in self.settings)
-        raise UserError(f"the study has no run of {method!r}; it has {', '.join(known)}")
+            run = setting.run
+            if run.method == method.removesuffix("+full") and seed in (None, run.seed) and shots in (None, run.shots):
+                return fit(setting, models.load(run.model, self.spec.dtype, self.spec.device))[0]
+        known = dict.fromkeys(f"{s.run.method} with {s.run.shots} shots and seed {s.run.seed}" for s in self.settings)
+        raise UserError(f"the study has no such run of {method!r}; it has {', '.join(known)}")
+
+    def _loaded(self, load: Callable[[str], Loaded], name: str) -> Loaded:
+        loaded = load(name)
+        for setting in self.settings:
+            if setting.run.model == name:
+                self._check_ground(setting, loaded.environment)
+        return loaded
+
+    def _check_ground(self, setting: Setting, now: Mapping[str, str]) -> None:
+        """Raises UserError where a record is there already and was made of other data or weights of the same name."""
+        record = self.store.find(setting.run)
+        then = record.environment if record else {}
+        for what in ("data digest", "model digest", "dtype"):
+            if what in now and then.get(what, now[what]) != now[what]:
+                raise UserError(
+                    f"{self.store.path(setting.run)} was made with the {what} {then[what]}, which is {now[what]} now: "
+                    f"give another --out, or delete {self.folder} to begin again"
+                )

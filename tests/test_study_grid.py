@@ -1,0 +1,101 @@
+"""A grid is resolved and checked before weights are read: what runs on which model, with which settings."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from inweights import models
+from inweights.methods import METHODS, method
+from inweights.models.skeleton import skeleton
+from inweights.study.api import compare, study_of
+from inweights.study.fitting import default_methods, misfit, trainable
+from inweights.study.grid import settings_of, tasks_of
+from inweights.study.progress import State
+from inweights.study.spec import spec_of
+from inweights.types import UserError
+from tests.tiny import folder
+
+FOLDERS = ("opt", "opt-350m", "llama", "qwen2", "gpt2", "gpt_neox", "gemma", "bert", "distilbert")
+
+
+def grid(**values):
+    spec = spec_of({"model": str(folder("llama")), "task": "made-topic", "shots": 4, "seeds": 2, **values})
+    return settings_of(spec, tasks_of(spec)[0])
+
+
+@pytest.mark.parametrize("architecture", FOLDERS)
+def test_a_skeleton_has_the_shapes_of_the_model_and_none_of_its_values(architecture):
+    name = str(folder(architecture))
+    shape, loaded = skeleton(name), models.load(name)
+    assert all(parameter.is_meta for parameter in shape.module.parameters())
+    assert {n: p.shape for n, p in shape.module.named_parameters()} == {
+        n: p.shape for n, p in loaded.module.named_parameters()
+    }
+    assert (shape.card.family, shape.card.architecture, shape.card.parameters) == (
+        loaded.card.family, loaded.card.architecture, loaded.card.parameters,
+    )  # fmt: skip
+    assert shape.encode(["the judge"]) == loaded.encode(["the judge"])
+
+
+@pytest.mark.parametrize("architecture", FOLDERS)
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_said_to_fit_a_model_trains_that_many_parameters_of_it(architecture, name):
+    tried, place = method(name), str(folder(architecture))
+    if reason := misfit(tried, place):
+        assert "family" in reason or "no bias" in reason
+        return
+    assert trainable(tried, skeleton(place)) == trainable(tried, models.load(place))
+
+
+def test_bitfit_is_left_out_of_the_default_methods_where_there_are_no_biases_and_the_reason_is_told():
+    names, left_out = default_methods(str(folder("llama")))
+    assert not [name for name in names if "bitfit" in name]
+    assert set(left_out) == {"vanilla+bitfit", "pbft+bitfit", "distill+bitfit"}
+    assert all("bias" in reason for reason in left_out.values())
+    assert "pbft+bitfit" in default_methods(str(folder("gpt2")))[0]
+
+
+def test_a_method_asked_for_by_name_has_to_run_on_the_model():
+    with pytest.raises(UserError, match="pbft\\+bitfit does not run on"):
+        grid(methods="pbft+bitfit")
+
+
+def test_a_setting_of_one_method_goes_before_that_of_all():
+    settings, _ = grid(methods="icl,vanilla,pbft+lora", set={"schedule.epochs": "3", "pbft+lora.schedule.epochs": "5"})
+    epochs = {s.run.method: s.run.settings.get("schedule.epochs") for s in settings}
+    assert epochs == {"icl": None, "vanilla": "3", "pbft+lora": "5"}
+
+
+@pytest.mark.parametrize("path", ["shedule.epochs", "pbft", "nosuch.rank"])
+def test_a_setting_that_no_method_has_is_refused(path):
+    with pytest.raises(UserError, match="--set"):
+        grid(methods="vanilla,pbft", set={path: "3"})
+
+
+def test_all_methods_of_a_seed_come_before_the_next_seed():
+    settings, _ = grid(methods="icl,zero-shot")
+    assert [(s.run.seed, s.run.method) for s in settings] == [
+        (0, "icl"), (0, "zero-shot"), (1, "icl"), (1, "zero-shot"),
+    ]  # fmt: skip
+
+
+def test_records_of_other_data_under_the_same_name_are_not_mixed(tmp_path):
+    place = {"model": str(folder("gpt2")), "task": "made-topic", "methods": "zero-shot", "shots": 4, "limit": 4, "seeds": 1}
+    compare(**place, out=tmp_path)
+    spec = spec_of(place)
+    task = tasks_of(spec)[0][0]
+    changed = replace(task, splits={**task.splits, "test": task.splits["ood"]})
+    with pytest.raises(UserError, match="data digest"):
+        study_of(spec, [changed], tmp_path).run(None, lambda setting, record: None)  # type: ignore[arg-type]
+
+
+def test_progress_tells_the_time_left_from_the_pace_so_far():
+    state = State(total=12, to_do=10)
+    assert state.left == ""
+    setting = grid(methods="icl")[0][0]
+    state.started -= 30
+    for _ in range(2):
+        state.tell(setting, SimpleNamespace(status="ok", outcomes={}, adapt=SimpleNamespace(seconds=1.0)))  # type: ignore[arg-type]
+    assert state.left == "about 120 s left" or state.left == "about 2 min left"
+    assert state.done == 4
