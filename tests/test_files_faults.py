@@ -128,3 +128,9 @@ def test_something_to_measure_on_is_wanted(train):
         from_files(train)
     with pytest.raises(UserError, match="an out-of-domain set cannot be called train"):
         from_files(train, ood={"train": train})
+
+
+def test_two_fields_do_not_share_a_column_because_their_names_mean_the_same(tmp_path):
+    train = jsonl(tmp_path / "train.jsonl", TEXTS)
+    with pytest.raises(UserError, match=r"asks for the field \{question\}"):
+        from_files(train, train, pattern="{question} {text}")

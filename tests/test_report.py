@@ -3,10 +3,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from inweights.report import FORMATS, Limits, choose, parse_bytes, parse_seconds, rows_of
+from inweights.report.page import page
+from inweights.report.rows import as_json
+from inweights.report.tables import markdown, terminal
 from inweights.types import NothingFitsError, UserError
 from tests.sample_records import ACCURACY, study
 
@@ -77,3 +81,15 @@ def test_amounts_read_as_people_write_them():
     assert parse_seconds("2min") == 120
     with pytest.raises(UserError, match="'much' is no amount: a number and a unit are wanted, such as 8GB or 512MB"):
         parse_bytes("much")
+
+
+def test_examples_that_were_not_read_as_they_are_are_told_once_for_all_seeds():
+    found = [each for each in study(shots=(16,), seeds=2) if each.run.method == "icl"]
+    [name] = {name for name, o in found[0].outcomes.items() if o.domain == "in-domain"}
+    found = [replace(each, notes={"fallbacks": {name: {"shortened": 2 + each.run.seed}}}) for each in found]
+    line = f"rte icl 16 shots: 3 of 200 of {name} too long for the model's context window, shortened"
+    assert line in markdown(found)
+    assert line in terminal(found)
+    assert line.replace("'", "&#39;") in page(found)
+    assert as_json(found)["rows"][0]["too_long"] == {name: {"shortened": 3}}
+    assert "too long" not in markdown(study(shots=(16,), seeds=2))

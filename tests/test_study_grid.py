@@ -1,11 +1,13 @@
 """A grid is resolved and checked before weights are read: what runs on which model, with which settings."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from inweights import models
+from inweights.cli import main
 from inweights.methods import METHODS, method
 from inweights.models.skeleton import skeleton
 from inweights.study.api import compare, study_of
@@ -15,6 +17,7 @@ from inweights.study.progress import State
 from inweights.study.spec import spec_of
 from inweights.types import UserError
 from tests.tiny import folder
+from tests.user_files import TEXTS, jsonl
 
 FOLDERS = ("opt", "opt-350m", "llama", "qwen2", "gpt2", "gpt_neox", "gemma", "bert", "distilbert")
 
@@ -99,3 +102,30 @@ def test_progress_tells_the_time_left_from_the_pace_so_far():
         state.tell(setting, SimpleNamespace(status="ok", outcomes={}, adapt=SimpleNamespace(seconds=1.0)))  # type: ignore[arg-type]
     assert state.left == "about 120 s left" or state.left == "about 2 min left"
     assert state.done == 4
+
+
+def test_a_spec_is_read_the_same_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("weights").mkdir()
+    spec = spec_of(
+        {"train": "a.jsonl", "ood": {"b": "b.jsonl"}, "data": "sets", "model": ["weights", "embedded", "org/hub"]}
+    )
+    assert (spec.train, spec.ood, spec.data) == (
+        str(tmp_path / "a.jsonl"),
+        {"b": str(tmp_path / "b.jsonl")},
+        str(tmp_path / "sets"),
+    )
+    assert spec.model == [str(tmp_path / "weights"), "embedded", "org/hub"]
+
+
+def test_a_line_break_in_a_pattern_can_be_typed_in_a_shell(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("train", "test"):
+        jsonl(tmp_path / f"{name}.jsonl", TEXTS)
+    files = ["--train", "train.jsonl", "--test", "test.jsonl", "--model", str(folder("gpt2")), "--shots", "2"]
+    with pytest.raises(SystemExit) as done:
+        main(["compare", *files, "--methods", "zero-shot", "--pattern", r"{text}\nAnswer:", "--dry-run"])
+    assert not done.value.code
+    shown = capsys.readouterr().out
+    assert "Answer:" in shown
+    assert r"\n" not in shown

@@ -8,9 +8,8 @@ from pathlib import Path
 from inweights import models
 from inweights.artifact.card import About
 from inweights.methods import Fitted, method
-from inweights.models.base import LanguageModel
 from inweights.study.execute import Setting, fit, limited, outcome
-from inweights.study.grid import tasks_of
+from inweights.study.grid import data_digest, tasks_of
 from inweights.study.spec import Spec, spec_of
 from inweights.tasks import task as task_named
 from inweights.types import Example, Record, Run, Task, UserError
@@ -33,7 +32,8 @@ def refit(study: Path, record: Record) -> tuple[Fitted, list[Example], Mapping[s
     spec = _spec(study)
     setting = _setting(spec, record.run)
     model = models.load(record.run.model, spec.dtype, spec.device)
-    _same(model, record, "model digest", model.card.digest)
+    _same(record, "model digest", model.card.digest)
+    _same(record, "data digest", data_digest(setting.task))
     fitted, shots, chosen = fit(setting, model)
     if shots.indices != record.indices:
         raise OtherResultError(f"the draw of {_named(record.run)} is another now: the training file has changed")
@@ -67,10 +67,10 @@ def _task(spec: Spec, name: str) -> Task:
     return task_named(name, Path(spec.data) if spec.data else None)
 
 
-def _same(model: LanguageModel, record: Record, what: str, now: str) -> None:
+def _same(record: Record, what: str, now: str) -> None:
     then = record.environment.get(what, now)
     if then != now:
-        raise OtherResultError(f"{model.card.name} has changed since the study: {what} {now}, it was {then}")
+        raise OtherResultError(f"{_named(record.run)} was measured with the {what} {then}, which is {now} now")
 
 
 def _same_losses(fitted: Fitted, record: Record) -> None:

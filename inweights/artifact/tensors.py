@@ -25,12 +25,15 @@ def with_adapter(folder: Path, said: Manifest, backbone: LanguageModel) -> Langu
     tensors = _tensors(folder / "adapter_model.safetensors")
     prefix = inner_prefix(backbone.module) if said.readout["task_type"] == "FEATURE_EXTRACTION" else ""
     named = {f"{prefix}{name.removeprefix(PEFT_ROOT).replace('.base_layer.', '.')}": each for name, each in tensors.items()}
+    # What training did not reach is not in the file: the bias of an LM head that a classifier does not read.
+    there = {name: parameter for name, parameter in adapted.parameters.items() if name in named}
+    if not there or any(named[name].shape != parameter.shape for name, parameter in there.items()):
+        raise UserError(f"{folder / 'adapter_model.safetensors'} does not fit the base model: hand out again")
     with torch.no_grad():
-        for name, parameter in adapted.parameters.items():
-            if name not in named or named[name].shape != parameter.shape:
-                raise UserError(f"{folder / 'adapter_model.safetensors'} has no tensor for {name}: hand out again")
+        for name, parameter in there.items():
             parameter.copy_(named[name])
-            parameter.requires_grad_(False)
+    for parameter in adapted.parameters.values():
+        parameter.requires_grad_(False)
     model: LanguageModel = adapted.model
     return model
 

@@ -112,8 +112,8 @@ def compare(
         "test": _text(test),
         "ood": _pairs(ood, "--ood NAME=FILE"),
         "unlabelled": _text(unlabelled),
-        "pattern": pattern,
-        "answer_prefix": answer_prefix,
+        "pattern": _breaks(pattern),
+        "answer_prefix": _breaks(answer_prefix),
         "labels": labels.split(",") if labels else None,
         "verbalizer": verbalizer.split(",") if verbalizer else None,
         "columns": _pairs(columns, "--columns FIELD=COLUMN"),
@@ -198,6 +198,11 @@ def _pairs(values: list[str] | None, form: str) -> dict[str, str] | None:
         if not (name and equals and value):
             raise UserError(f"{name}{equals}{value}: {form} is wanted")
     return {name: value for name, _, value in pairs} or None
+
+
+def _breaks(text: str | None) -> str | None:
+    r"""`\n` as a shell passes it on within quotes is a line break."""
+    return None if text is None else text.replace("\\n", "\n").replace("\\t", "\t")
 
 
 def _path(text: str | None) -> Path | None:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from inweights.report.best import choose
-from inweights.report.rows import Row, failures, rows_of
+from inweights.report.rows import Row, failures, rows_of, told_fallbacks
 from inweights.report.statistics import front
 from inweights.types import NothingFitsError, Record, UserError
 
@@ -26,6 +26,7 @@ def page(records: Sequence[Record]) -> str:
         headlines=headlines(records),
         environment=_environment(records),
         failed=failures(records),
+        fallbacks=told_fallbacks(rows_of(records)),
         runs=len(records),
     )
 

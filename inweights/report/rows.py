@@ -1,10 +1,10 @@
 """Records into rows: one for each task, model, method, number of shots and choice of settings, over its seeds."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import mean, median
-from typing import Any
+from typing import Any, cast
 
 from inweights.report.statistics import (
     Interval,
@@ -53,6 +53,8 @@ class Row:
     break_even_queries: int | None = None
     tied_with: tuple[str, ...] = ()
     """Methods that cannot be told from this one on the in-domain sets (paired test, Holm, 5 %)."""
+    fallbacks: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Examples too long to be read as they are, by evaluation set and what was done; of the seed that had most."""
     records: tuple[Record, ...] = field(default=(), repr=False)
 
     def mean_over(self, domain: str) -> float | None:
@@ -82,6 +84,7 @@ class Row:
             "constant_predictions": self.constant,
             "subsets": self.subsets,
             "optimizer_bytes": self.optimizer_bytes,
+            "too_long": self.fallbacks,
             "oracle": self.oracle or None,
         }
 
@@ -102,6 +105,27 @@ def _oracles(record: Record) -> list[Record]:
         replace(record, outcomes=outcomes, oracles={}, notes={**record.notes, "oracle": f"oracle: {rule}"})
         for rule, outcomes in record.oracles.items()
     ]
+
+
+def told_fallbacks(rows: Sequence[Row]) -> list[str]:
+    """A line for every row and set some of whose examples were not read as they are."""
+    return [
+        f"{row.task} {row.method} {row.shots} shots: {count:,} of {row.examples[name]:,} of {name} too long for the model's "
+        f"context window, {what}"
+        for row in rows
+        for name, counts in row.fallbacks.items()
+        for what, count in counts.items()
+    ]
+
+
+def _most(group: Sequence[Record]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for record in group:
+        for name, counts in cast(Mapping[str, Mapping[str, int]], record.notes.get("fallbacks", {})).items():
+            of_set = found.setdefault(name, {})
+            for what, count in counts.items():
+                of_set[what] = max(count, of_set.get(what, 0))
+    return found
 
 
 def failures(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -155,6 +179,7 @@ def _row(key: Key, group: list[Record]) -> Row:
         optimizer_bytes=int(median(r.optimizer_bytes for r in group)),
         artifact_bytes=int(median(r.artifact_bytes for r in group)),
         oracle=str(first.notes.get("oracle", "")),
+        fallbacks=_most(group),
         records=tuple(group),
     )
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inweights.report.rows import Row, as_json, failures, rows_of
+from inweights.report.rows import Row, as_json, failures, rows_of, told_fallbacks
 from inweights.types import Record
 
 
@@ -57,7 +57,9 @@ def markdown(records: Sequence[Record]) -> str:
 
     table = [line(heads), line(["---"] * len(heads)), *map(line, lines)]
     failed = [f"- {_failure(each)}" for each in failures(records)]
-    return "\n".join([*table, "", _legend(), *(["", "Failed:", *failed] if failed else [])]) + "\n"
+    told = [f"- {each}" for each in told_fallbacks(rows_of(records))]
+    parts = [*table, "", _legend(), *(["", "Failed:", *failed] if failed else [])]
+    return "\n".join([*parts, *(["", "Not read as they are:", *told] if told else [])]) + "\n"
 
 
 def csv_text(records: Sequence[Record]) -> str:
@@ -112,6 +114,8 @@ def terminal(records: Sequence[Record], width: int | None = None) -> str:
     console.print(_legend(), markup=False)
     for each in failures(records):
         console.print("failed: " + _failure(each), markup=False)
+    for told in told_fallbacks(rows):
+        console.print("note: " + told, markup=False)
     return out.getvalue()
 
 

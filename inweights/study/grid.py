@@ -56,7 +56,7 @@ def settings_of(spec: Spec, tasks: Sequence[Task]) -> tuple[list[Setting], Mappi
     prompts = [_prompt(spec, task) for task in tasks]
     for task, shots in product(tasks, spec.shots):
         _check_shots(spec, task, _total(spec, task, shots))
-    data = {task.name: {"data digest": _digest(task)} for task in tasks}
+    data = {task.name: {"data digest": data_digest(task)} for task in tasks}
     found = []
     for model in methods:
         for (task, prompt), name, shots in product(zip(tasks, prompts, strict=True), methods[model], spec.shots):
@@ -130,7 +130,7 @@ def _check_shots(spec: Spec, task: Task, total: int) -> None:
         )
 
 
-def _digest(task: Task) -> str:
+def data_digest(task: Task) -> str:
     """Of every set of the task, 16 hexadecimal digits."""
     sets = {name: digest(split.load()) for name, split in task.splits.items()}
     return hashlib.sha256(json.dumps(sets, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,10 +1,12 @@
 """What a study is to do, as plain values: from flags, from a YAML file, or from Python; the same in all three."""
 
 import difflib
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from inweights.models import SHORT_NAMES
 from inweights.types import UserError
 
 DEMO_TASKS = ("made-tense", "made-acceptability")
@@ -59,7 +61,7 @@ def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
             raise UserError(f"{source} has an unknown key {key!r}; {hint}")
     try:
-        spec = Spec(**{key: _listed(key, value) for key, value in values.items()})
+        spec = Spec(**{key: _from_anywhere(key, _listed(key, value)) for key, value in values.items()})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -74,6 +76,17 @@ def _listed(key: str, value: Any) -> Any:
     if key in ("task", "methods", "shots", "labels", "verbalizer") and isinstance(value, (str, int)):
         return [each.strip() for each in str(value).split(",") if each.strip()]
     return [value] if key == "model" and isinstance(value, str) else value
+
+
+def _from_anywhere(key: str, value: Any) -> Any:
+    """Paths whole, so that what is kept of a study can be read from any folder."""
+    if key in ("data", "train", "test", "unlabelled") and value:
+        return str(Path(value).absolute())
+    if key == "ood" and isinstance(value, dict):
+        return {name: str(Path(path).absolute()) for name, path in value.items()}
+    if key == "model" and isinstance(value, list):
+        return [str(Path(n).absolute()) if n not in SHORT_NAMES and Path(n).is_dir() else n for n in map(str, value)]
+    return value
 
 
 def mosbach2023(spec: Spec) -> Spec:

@@ -55,8 +55,10 @@ def text_columns(
     there = [name for name in rows[0][1] if name != label]
     _check(given, list(rows[0][1]), path)
     fields = {field: column for field, column in given.items() if field != "label"}
+    # Those of the very name first: else another field of like meaning would take their column.
+    fields |= {field: field for field in wanted if field in there and field not in fields}
     for field in wanted:
-        column = fields.get(field) or (field if field in there else _synonym(field, there, fields))
+        column = fields.get(field) or _synonym(field, there, fields)
         if column is None:
             raise UserError(
                 f"the pattern asks for the field {{{field}}}; {path} has {', '.join(there)}: "
