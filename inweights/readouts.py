@@ -136,9 +136,12 @@ class Ensemble:
         return self.members[0].fallbacks(examples)
 
 
-def words_within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
-    """The examples, those too long for a label word behind them shortened inside a field; the others themselves."""
-    return _within(model, prompt, examples, model.card.max_tokens - _longest_word(model, prompt))
+def words_within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example], before: int = 0) -> list[Example]:
+    """The examples, those too long for a label word behind them shortened inside a field; the others themselves.
+
+    `before`: tokens that stand in front of them.
+    """
+    return _within(model, prompt, examples, model.card.max_tokens - before - _longest_word(model, prompt))
 
 
 def texts_within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:

@@ -56,6 +56,8 @@ def read(path: Path) -> Record:
     """Raises UserError that names the file where it holds no whole record."""
     try:
         return from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} is not a whole record ({error}): delete it and run the study again, which redoes that run"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inweights.report import write_page
+from inweights.records import write_whole
+from inweights.report.page import page as page_of
 from tests.sample_records import study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -25,9 +26,14 @@ def browser() -> Iterator[object]:
         started.close()
 
 
+def written(records, path: Path) -> Path:
+    write_whole(path, page_of(records))
+    return path
+
+
 @pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
-    return write_page(study(), tmp_path_factory.mktemp("page") / "page.html")
+    return written(study(), tmp_path_factory.mktemp("page") / "page.html")
 
 
 @pytest.fixture
@@ -113,7 +119,7 @@ def test_a_study_of_one_number_of_shots_without_out_of_domain_sets_says_what_can
 
     records = [replace(r, outcomes={"dev": r.outcomes["dev"]}) for r in study(shots=(16,)) if r.status == "ok"]
     page = browser.new_page()
-    page.goto(write_page(records, tmp_path / "page.html").as_uri())
+    page.goto(written(records, tmp_path / "page.html").as_uri())
     page.wait_for_selector("html[data-ready=yes]")
     assert page.locator("#domains").inner_text() == "This task has no out-of-domain set."
     assert page.locator("#curve").inner_text() == "The study has one number of shots."

@@ -4,14 +4,16 @@ import csv
 import io
 import json
 from dataclasses import replace
+from statistics import mean
 
 import pytest
 
 from inweights.report import FORMATS, Limits, choose, parse_bytes, parse_seconds, rows_of
-from inweights.report.page import page
-from inweights.report.rows import as_json
+from inweights.report.page import headlines, page
+from inweights.report.rows import as_json, tied_text
+from inweights.report.statistics import by_subset
 from inweights.report.tables import markdown, terminal
-from inweights.types import NothingFitsError, UserError
+from inweights.types import Budget, Cost, NothingFitsError, UserError
 from tests.sample_records import ACCURACY, study
 
 KEYS = {
@@ -93,3 +95,83 @@ def test_examples_that_were_not_read_as_they_are_are_told_once_for_all_seeds():
     assert line.replace("'", "&#39;") in page(found)
     assert as_json(found)["rows"][0]["too_long"] == {name: {"shortened": 3}}
     assert "too long" not in markdown(study(shots=(16,), seeds=2))
+
+
+def test_ties_are_told_by_the_fewer_names():
+    rows = [replace(row, tied_with=()) for row in rows_of(study(shots=(16,)))]
+    names = [row.method for row in rows]
+    assert len(names) > 4
+    assert tied_text(replace(rows[0], tied_with=tuple(names[1:2])), rows) == names[1]
+    assert tied_text(replace(rows[0], tied_with=tuple(names[1:])), rows) == "all others"
+    assert tied_text(replace(rows[0], tied_with=tuple(names[2:])), rows) == f"all but {names[1]}"
+
+
+def mixed(**changes):
+    """The study's ICL and zero-shot once as they are, and ICL again with something else about the run."""
+    first = [each for each in study(shots=(16,), seeds=2) if each.run.method in ("icl", "zero-shot")]
+    again = [replace(each, run=replace(each.run, **changes)) for each in first if each.run.method == "icl"]
+    return [*first, *again]
+
+
+@pytest.mark.parametrize("changes", [{"limit": 100}, {"prompt": "other"}, {"budget": Budget(steps=3)}])
+def test_runs_under_other_conditions_are_not_taken_for_more_seeds(changes):
+    rows = rows_of(mixed(**changes))
+    assert [len(row.seeds) for row in rows] == [2, 2, 2]
+    assert len({row.method for row in rows}) == 3
+
+
+def test_rows_over_different_examples_are_not_tested_against_each_other():
+    found = mixed(limit=100)
+    shorter = [
+        replace(each, outcomes={n: cut(o, 100) for n, o in each.outcomes.items()}) if each.run.limit else each
+        for each in found
+    ]
+    assert all(not row.tied_with for row in rows_of(shorter) if "first 100" in row.method)
+
+
+def cut(outcome, count):
+    return replace(outcome, gold=outcome.gold[:count], predicted=outcome.predicted[:count], subsets=outcome.subsets[:count])
+
+
+def test_a_limit_on_memory_counts_the_model_too():
+    cost = Cost(1.0, 1000, 10**9, 28 * 10**9, "VmHWM")
+    large = [replace(each, adapt=cost, predict=cost) for each in study(shots=(16,))]
+    with pytest.raises(NothingFitsError, match="MB of memory with the model"):
+        choose(large, limits=Limits(memory_bytes=8e9))
+
+
+def test_a_method_that_failed_on_some_seeds_does_not_win_by_the_others():
+    found = study(shots=(16,))
+    best = choose(found).row.method
+    lucky = [each for each in found if each.run.method != best or each.run.seed == 0]
+    choice = choose(lucky)
+    assert choice.row.method != best
+    assert any(line.startswith(best) and "1 of 5 seeds" in line for line in choice.excluded)
+
+
+def test_without_an_in_domain_set_nothing_is_chosen_by_it():
+    bare = [
+        replace(each, outcomes={n: o for n, o in each.outcomes.items() if o.domain != "in-domain"})
+        for each in study(shots=(16,))
+    ]
+    with pytest.raises(UserError, match="no in-domain set"):
+        choose(bare)
+    assert choose(bare, "ood").row.method
+    assert "no in-domain set" in headlines(bare)[0]
+
+
+def test_ties_are_of_the_same_model_and_of_the_sets_the_objective_is_about():
+    found = study(shots=(16,))
+    other = [replace(each, run=replace(each.run, model="other")) for each in found if each.run.method == "zero-shot"]
+    for objective in ("in-domain", "ood"):
+        choice = choose([*found, *other], objective)
+        assert all(row.model == choice.row.model for row in choice.tied)
+
+
+def test_subsets_are_the_mean_over_seeds():
+    [one, two] = [each for each in study(shots=(16,), seeds=2) if each.run.method == "icl"]
+    name = next(iter(one.outcomes))
+    halves = tuple("ab"[i % 2] for i in range(len(one.outcomes[name].gold)))
+    found = [replace(each, outcomes={name: replace(each.outcomes[name], subsets=halves)}) for each in (one, two)]
+    expected = mean(by_subset(each.outcomes[name])["a"] for each in found)
+    assert rows_of(found)[0].subsets[name]["a"] == pytest.approx(expected)

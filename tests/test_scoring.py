@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from inweights.scoring import label_scores, label_token_log_probs, likeliest_words
+from inweights.scoring import label_scores, label_token_log_probs
 from inweights.types import Example, Prompt, UserError
 from tests.tiny import ARCHITECTURES, PADDED_ONLY, folder, tiny
 
@@ -117,19 +117,6 @@ def test_an_example_twice_scores_the_same_to_the_last_bit(causal):
 @torch.no_grad()
 def test_no_examples_have_no_scores(causal):
     assert label_scores(causal, prompt_with(MANY_TOKENS), []).shape == (0, 3)
-
-
-@torch.no_grad()
-def test_likeliest_words_are_what_greedy_decoding_writes(causal):
-    tokenizer, model = reference("llama")
-    words = tuple(token[1:] for token in tokenizer.get_vocab() if token[0] == "▁" and token[1:].isalpha())
-    prompt, examples = prompt_with(words), [Example({"text": text}) for text in words]
-    asked = [torch.tensor([tokenizer(prompt.body(each))["input_ids"]]) for each in examples]
-    written = [tokenizer.convert_ids_to_tokens(int(model(ids).logits[0, -1].argmax())) for ids in asked]
-    expected = [[each == f"▁{word}" for word in words] for each in written]
-    found = likeliest_words(causal, prompt, examples)
-    assert found.tolist() == expected
-    assert found.any()
 
 
 @torch.no_grad()

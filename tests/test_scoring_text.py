@@ -110,6 +110,6 @@ def test_contextual_calibration_skips_a_query_that_would_be_empty():
 
 @torch.no_grad()
 def test_batch_calibration_makes_the_mean_log_probability_of_every_label_zero(causal):
-    offsets = batch(causal, PAIRS, "", QUERIES)
+    offsets = batch(label_scores(causal, PAIRS, QUERIES))
     told = label_scores(causal, PAIRS, QUERIES).log_softmax(-1) - offsets
     torch.testing.assert_close(told.mean(0), torch.zeros(2), rtol=0, atol=1e-5)

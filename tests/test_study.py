@@ -201,10 +201,13 @@ def test_the_published_protocol_is_reproduced_with_its_oracles_named_as_such(tmp
     from inweights.report import choose, rows_of
     from inweights.study.spec import mosbach2023
 
-    spec = mosbach2023(spec_of({"model": str(folder("gpt2")), "task": "made-topic", "shots": 4, "limit": 12, "steps": 4}))
+    values = {"model": str(folder("gpt2")), "task": "made-topic", "shots": 4, "limit": 12, "steps": 4}
+    spec = mosbach2023(spec_of(values))
     assert (spec.seeds, spec.set["pbft.schedule.lr"], spec.set["pbft.schedule.decay"]) == (10, "1e-5", "constant")
     assert (spec.set["pbft.schedule.epochs"], spec.set["pbft.schedule.batch_size"]) == ("40", "32")
-    small = spec.model_copy(update={"seeds": 2, "methods": ["pbft"], "pattern_name": None})
+    assert mosbach2023(spec_of({**values, "set": {"schedule.epochs": "5"}})).set.get("pbft.schedule.epochs") is None
+    small = mosbach2023(spec_of({**values, "seeds": 2, "methods": "pbft"}))
+    assert {name.partition(".")[0] for name in small.set} == {"pbft"}
     study = study_of(small, tasks_of(small)[0], tmp_path)
     study.run(load, lambda setting, record: None)
     rows = rows_of(study.records)

@@ -205,7 +205,9 @@ def _breaks(text: str | None) -> str | None:
     return None if text is None else text.replace("\\n", "\n").replace("\\t", "\t")
 
 
-def _path(text: str | None) -> Path | None:
+def _path(text: Any) -> Path | None:
+    if text is not None and not isinstance(text, str):
+        raise UserError(f"out is {text!r}: the name of one folder is wanted")
     return None if text is None else Path(text)
 
 

@@ -73,7 +73,10 @@ def _read(path: Path, prompt: Prompt, given: Mapping[str, str]) -> list[Example]
 def _standard_input(prompt: Prompt, given: Mapping[str, str]) -> list[Example]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "stdin.jsonl"
-        path.write_text(sys.stdin.read(), encoding="utf-8")
+        try:
+            path.write_text(sys.stdin.read(), encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"standard input is no UTF-8 text ({error.reason}): convert it, or give a file") from error
         try:
             return _read(path, prompt, given)
         except UserError as error:

@@ -92,7 +92,8 @@ class ContextDistillation:
         return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes)
 
     def _demonstrations(self, model: LanguageModel, prompt: Prompt, shots: Shots) -> tuple[Example, ...]:
-        room = room_beside_queries(model, prompt, shots)
+        read = replace(shots, unlabelled=shots.unlabelled[: self.pool_size])
+        room = room_beside_queries(model, prompt, read)
         shown = fitting_demonstrations(model, prompt, labelled(shots), room)
         if not shown:
             raise UserError(
@@ -114,7 +115,9 @@ class ContextDistillation:
     ) -> tuple[list[Example], str]:
         """The inputs, and where they come from."""
         if self.pool == "unlabelled" and shots.unlabelled:
-            return words_within(model, prompt, shots.unlabelled[: self.pool_size]), "unlabelled"
+            # The teacher reads each behind demonstrations; those that are too long for that are cut for both.
+            before = len(model.encode([prompt.context(shown)])[0])
+            return words_within(model, prompt, shots.unlabelled[: self.pool_size], before), "unlabelled"
         made = generated_inputs(model, prompt, shown, self.pool_size, shots.seeds.order)
         if len(made) < 2:
             raise UserError(

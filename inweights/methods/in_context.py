@@ -70,23 +70,25 @@ class InContext:
     def _offsets(
         self, model: LanguageModel, prompt: Prompt, chosen: tuple[Example, ...], shots: Shots, budget: Budget
     ) -> tuple[float, ...]:
-        context = prompt.context(chosen)
         if self.calibration == "contextual":
+            context = prompt.context(chosen)
             return tuple(calibration.contextual(model, prompt, context, budget.batch_tokens).tolist())
         if self.calibration == "batch":
             inputs = (shots.unlabelled or shots.labelled)[: self.calibration_inputs]
             if not inputs:
                 raise UserError("batch calibration needs inputs: ask for shots, or give some with --unlabelled")
-            return tuple(calibration.batch(model, prompt, context, inputs, budget.batch_tokens).tolist())
+            # As the readout scores them, inputs too long for all demonstrations included.
+            scores = LabelWords(model, prompt, chosen, batch_tokens=budget.batch_tokens)(inputs)
+            return tuple(calibration.batch(scores).tolist())
         return ()
 
 
 def room_beside_queries(model: LanguageModel, prompt: Prompt, shots: Shots) -> int:
-    """Tokens for demonstrations that leave the longest input seen, and the longest word behind it, their place.
+    """Tokens for demonstrations that leave 19 of 20 inputs seen, and the longest word behind them, their place.
 
-    Queries to come may be longer; the readout shows those fewer demonstrations.
+    To longer queries the readout shows fewer demonstrations; one long input is no reason to show them to none.
     """
     seen = words_within(model, prompt, [*shots.labelled, *shots.unlabelled])
-    longest = max((len(ids) for ids in model.encode([prompt.body(example) for example in seen])), default=0)
+    lengths = sorted(len(ids) for ids in model.encode([prompt.body(example) for example in seen])) or [0]
     words = max(len(ids) for ids in model.encode([f" {word}" for word in prompt.verbalizer]))
-    return model.card.max_tokens - longest - words
+    return model.card.max_tokens - lengths[int(0.95 * (len(lengths) - 1))] - words

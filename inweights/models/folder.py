@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +77,22 @@ def why(error: Exception, name: str = "", place: str = "") -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """transformers without warnings and progress bars, which it writes in the middle of ours."""
+    """transformers without warnings and progress bars, which it writes in the middle of ours, and the hub's client
+    without a line for each of its retries."""
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
     # Tokenizers would warn at every fork of a process that has tokenised before.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    of_hub = hub_logging.get_verbosity()
+    hub_logging.set_verbosity(ERROR)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
+        hub_logging.set_verbosity(of_hub)
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()

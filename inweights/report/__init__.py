@@ -1,13 +1,12 @@
 """Pure functions of records: rows, tables, the page, the choice. Nothing here knows a model."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from inweights import records as stored
 from inweights.report.best import Choice, Limits, choose, parse_bytes, parse_seconds
 from inweights.report.rows import Row, as_json, rows_of
 from inweights.report.tables import FORMATS, csv_text, json_text, latex, markdown, terminal
-from inweights.types import Record
+from inweights.types import UserError
 
 FILES = {"markdown": "table.md", "csv": "table.csv", "latex": "table.tex", "json": "report.json"}
 
@@ -18,22 +17,18 @@ def write_report(study: Path) -> dict[str, Path]:
 
     found = stored.read_folder(study)
     folder = study / "report"
-    folder.mkdir(exist_ok=True)
     texts = {name: FORMATS[name](found) for name in FILES} | {"html": page(found)}
     paths = {name: folder / {**FILES, "html": "page.html"}[name] for name in texts}
-    for name, text in texts.items():
-        stored.write_whole(paths[name], text)
+    try:
+        folder.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            stored.write_whole(paths[name], text)
+    except OSError as error:
+        raise UserError(f"the report cannot be written to {folder}: {error.strerror}") from error
     return paths
-
-
-def write_page(found: Sequence[Record], path: Path) -> Path:
-    from inweights.report.page import page
-
-    stored.write_whole(path, page(found))
-    return path
 
 
 __all__ = [
     "FORMATS", "Choice", "Limits", "Row", "as_json", "choose", "csv_text", "json_text", "latex", "markdown",
-    "parse_bytes", "parse_seconds", "rows_of", "terminal", "write_page", "write_report",
+    "parse_bytes", "parse_seconds", "rows_of", "terminal", "write_report",
 ]  # fmt: skip

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from statistics import mean, median_low
 from typing import Literal
 
-from inweights.report.rows import Row, rows_of
+from inweights.report.rows import Row, rows_of, ties
 from inweights.report.statistics import accuracy
 from inweights.types import NothingFitsError, Record, UserError
 
 Objective = Literal["in-domain", "ood", "worst"]
+DOMAINS = {"in-domain": "in-domain", "ood": "out-of-domain", "worst": ""}
+"""The domain whose sets an objective is about; "": of all."""
 
 
 @dataclass(frozen=True)
@@ -40,32 +42,30 @@ def choose(records: Sequence[Record], objective: Objective = "in-domain", limits
     tasks = sorted({row.task for row in rows})
     if len(tasks) > 1:
         raise UserError(f"the study has several tasks: choose one with --task ({', '.join(tasks)})")
-    if objective == "ood" and all(row.mean_over("out-of-domain") is None for row in rows):
-        raise UserError("the study has no out-of-domain set: take --objective in-domain")
-    broken = {id(row): _broken(row, limits) for row in rows}
+    if all(score(row, objective) is None for row in rows):
+        raise UserError(f"the study has no {DOMAINS[objective]} set: take --objective worst")
+    most = max(len(row.seeds) for row in rows)
+    broken = {id(row): _broken(row, limits, most) for row in rows}
     fitting = [row for row in rows if not broken[id(row)]]
     excluded = tuple(f"{row.method} ({row.shots} shots): {', '.join(b)}" for row in rows if (b := broken[id(row)]))
     if not fitting:
         raise NothingFitsError("no method keeps within the limits: " + "; ".join(excluded))
-    best = max(fitting, key=lambda row: (score(row, objective), -row.seconds_per_query))
-    tied = tuple(r for r in fitting if r is not best and r.shots == best.shots and r.method in best.tied_with)
+    best = max(fitting, key=lambda row: (score(row, objective) or 0.0, -row.seconds_per_query))
+    tied = tuple(ties(best, fitting, DOMAINS[objective]))
     return Choice(best, _why(best, objective, tied), tied, excluded, _median_record(best, objective))
 
 
-def score(row: Row, objective: Objective) -> float:
-    """Mean accuracy over the sets the objective names; `worst`: of the lowest set."""
+def score(row: Row, objective: Objective) -> float | None:
+    """Mean accuracy over the sets the objective names; `worst`: of the lowest set. None where there is no such set."""
     if objective == "worst":
         return min(interval.mean for interval in row.accuracy.values())
-    value = row.mean_over("in-domain" if objective == "in-domain" else "out-of-domain")
-    return -1.0 if value is None else value
+    return row.mean_over(DOMAINS[objective])
 
 
 def _median_record(row: Row, objective: Objective) -> Record:
     def of(record: Record) -> float:
         values = [
-            accuracy(o)
-            for o in record.outcomes.values()
-            if objective == "worst" or o.domain == ("in-domain" if objective == "in-domain" else "out-of-domain")
+            accuracy(o) for o in record.outcomes.values() if objective == "worst" or o.domain == DOMAINS[objective]
         ] or [accuracy(o) for o in record.outcomes.values()]
         return min(values) if objective == "worst" else mean(values)
 
@@ -73,10 +73,13 @@ def _median_record(row: Row, objective: Objective) -> Record:
     return next(record for record in row.records if of(record) == middle)
 
 
-def _broken(row: Row, limits: Limits) -> list[str]:
+def _broken(row: Row, limits: Limits, seeds: int) -> list[str]:
     found = []
-    if limits.memory_bytes is not None and row.peak_bytes > limits.memory_bytes:
-        found.append(f"peak memory {row.peak_bytes / 1e6:.0f} MB over {limits.memory_bytes / 1e6:.0f} MB")
+    if len(row.seeds) < seeds:
+        # A method that failed on the other draws must not win by the luckiest one.
+        found.append(f"{len(row.seeds)} of {seeds} seeds ended well")
+    if limits.memory_bytes is not None and row.memory_bytes > limits.memory_bytes:
+        found.append(f"{row.memory_bytes / 1e6:.0f} MB of memory with the model, over {limits.memory_bytes / 1e6:.0f} MB")
     if limits.latency_seconds is not None and row.seconds_per_query > limits.latency_seconds:
         found.append(f"{1e3 * row.seconds_per_query:.2f} ms per query over {1e3 * limits.latency_seconds:.2f} ms")
     if limits.adapt_seconds is not None and row.adapt_seconds > limits.adapt_seconds:
@@ -85,7 +88,8 @@ def _broken(row: Row, limits: Limits) -> list[str]:
 
 
 def _why(row: Row, objective: Objective, tied: Sequence[Row]) -> str:
-    text = f"{row.method} at {row.shots} shots: {objective} accuracy {score(row, objective):.3f} over {len(row.seeds)} seeds"
+    reached = score(row, objective) or 0.0
+    text = f"{row.method} at {row.shots} shots: {objective} accuracy {reached:.3f} over {len(row.seeds)} seeds"
     if row.break_even_queries is not None:
         text += f"; pays after {row.break_even_queries:,} queries"
     cheaper = [each.method for each in tied if each.seconds_per_query < row.seconds_per_query]

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from inweights.report.best import choose
-from inweights.report.rows import Row, failures, rows_of, told_fallbacks
+from inweights.report.rows import Row, failures, rows_of, tied_text, told_fallbacks
 from inweights.report.statistics import front
 from inweights.types import NothingFitsError, Record, UserError
 
@@ -48,7 +48,10 @@ def headlines(records: Sequence[Record]) -> list[str]:
 
 def _data(records: Sequence[Record]) -> dict[str, Any]:
     rows = rows_of(records)
-    return {"rows": [{**row.as_json(), **_drawn(row)} for row in rows], "fronts": _fronts(rows)}
+    return {
+        "rows": [{**row.as_json(), **_drawn(row), "tied": tied_text(row, rows)} for row in rows],
+        "fronts": _fronts(rows),
+    }
 
 
 def _drawn(row: Row) -> dict[str, Any]:

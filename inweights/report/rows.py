@@ -48,6 +48,10 @@ class Row:
     trained_parameters: int
     optimizer_bytes: int
     artifact_bytes: int
+    memory_bytes: int = 0
+    """The most in use at any instant, the loaded model and the libraries included."""
+    metric: str = "accuracy"
+    """Other than accuracy: shown beside it."""
     oracle: str = ""
     """How a checkpoint was selected where that looked at an evaluation set: a diagnostic, not a method."""
     break_even_queries: int | None = None
@@ -56,6 +60,11 @@ class Row:
     fallbacks: dict[str, dict[str, int]] = field(default_factory=dict)
     """Examples too long to be read as they are, by evaluation set and what was done; of the seed that had most."""
     records: tuple[Record, ...] = field(default=(), repr=False)
+
+    @property
+    def beside(self) -> tuple[str, str, int]:
+        """What rows that can be compared have in common."""
+        return self.task, self.model, self.shots
 
     def mean_over(self, domain: str) -> float | None:
         """Mean accuracy over the sets of a domain; None where there is none."""
@@ -74,6 +83,7 @@ class Row:
             "seconds_per_query": self.seconds_per_query,
             "peak_bytes": self.peak_bytes,
             "trained_parameters": self.trained_parameters,
+            "memory_bytes": self.memory_bytes,
             "artifact_bytes": self.artifact_bytes,
             "break_even_queries": self.break_even_queries,
             "tied_with": list(self.tied_with),
@@ -92,11 +102,21 @@ class Row:
 def rows_of(records: Sequence[Record]) -> list[Row]:
     """In the order of the records, which is that of the study; failed runs are left to `failures`."""
     groups: dict[Key, list[Record]] = defaultdict(list)
+    several = _several(records)
     for record in (each for one in records for each in (one, *_oracles(one))):
         if record.status == "ok" and record.outcomes:
-            groups[_key(record)].append(record)
+            groups[_key(record, several)].append(record)
     rows = [_row(key, group) for key, group in groups.items()]
     return sorted((_compared(row, rows) for row in rows), key=lambda r: (r.task, r.model, r.shots, r.method))
+
+
+def tied_text(row: Row, rows: Sequence[Row]) -> str:
+    """The methods tied with this one; where those are most of all, the ones that are not."""
+    group = [r.method for r in rows if r.beside == row.beside and r.method != row.method and not r.oracle]
+    apart = [method for method in group if method not in row.tied_with]
+    if len(group) < 4 or len(apart) >= len(row.tied_with):
+        return ", ".join(row.tied_with)
+    return f"all but {', '.join(apart)}" if apart else "all others"
 
 
 def _oracles(record: Record) -> list[Record]:
@@ -143,10 +163,31 @@ def as_json(records: Sequence[Record]) -> dict[str, Any]:
     return {"rows": [row.as_json() for row in rows_of(records)], "failed": failures(records)}
 
 
-def _key(record: Record) -> Key:
+def _conditions(record: Record) -> dict[str, str]:
+    """What else a run is done under, in words."""
+    run = record.run
+    return {
+        "pattern": run.prompt,
+        "examples": "all" if run.limit is None else f"first {run.limit}",
+        "steps": "" if run.budget.steps is None else f"at most {run.budget.steps}",
+    }
+
+
+def _several(records: Sequence[Record]) -> dict[str, set[str]]:
+    """By task, the conditions that are not the same for all its runs: a study can have grown by others."""
+    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for record in records:
+        for name, value in _conditions(record).items():
+            seen[record.run.task][name].add(value)
+    return {task: {name for name, values in names.items() if len(values) > 1} for task, names in seen.items()}
+
+
+def _key(record: Record, several: Mapping[str, set[str]]) -> Key:
     run = record.run
     extra = [f"{path}={value}" for path, value in sorted(run.settings.items())]
     extra += [f"tune={run.tune}"] * bool(run.tune)
+    conditions = _conditions(record)
+    extra += [f"{name}: {conditions[name] or 'any number'}" for name in sorted(several[run.task])]
     name = f"{run.method} ({', '.join(extra)})" if extra else run.method
     oracle = record.notes.get("oracle")
     return run.task, run.model, f"{name} [{oracle}]" if oracle else name, run.shots
@@ -170,11 +211,13 @@ def _row(key: Key, group: list[Record]) -> Row:
         mcc={name: mean(map(mcc, each)) for name, each in outcomes.items()},
         constant={name: sum(map(constant, each)) for name, each in outcomes.items()},
         confusion={name: _added(each, len(first.labels)) for name, each in outcomes.items()},
-        subsets={name: by_subset(each[0]) for name, each in outcomes.items() if each[0].subsets},
+        subsets={name: _mean_of([by_subset(o) for o in each]) for name, each in outcomes.items() if each[0].subsets},
         labels=first.labels,
         adapt_seconds=median(adapt.seconds for adapt, _ in costs),
         seconds_per_query=median(r.seconds_per_query or 0.0 for r in group),
         peak_bytes=int(median(max(adapt.peak_bytes, predict.peak_bytes) for adapt, predict in costs)),
+        memory_bytes=int(median(max(c.resident_bytes + c.peak_bytes for c in both) for both in costs)),
+        metric=str(first.notes.get("metric", "accuracy")),
         trained_parameters=int(median(r.trained_parameters for r in group)),
         optimizer_bytes=int(median(r.optimizer_bytes for r in group)),
         artifact_bytes=int(median(r.artifact_bytes for r in group)),
@@ -184,6 +227,10 @@ def _row(key: Key, group: list[Record]) -> Row:
     )
 
 
+def _mean_of(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: mean(table[name] for table in tables) for name in tables[0]}
+
+
 def _added(outcomes: Sequence[Outcome], labels: int) -> list[list[int]]:
     tables = [confusion(outcome, labels) for outcome in outcomes]
     return [[sum(t[i][j] for t in tables) for j in range(labels)] for i in range(labels)]
@@ -191,24 +238,26 @@ def _added(outcomes: Sequence[Outcome], labels: int) -> list[list[int]]:
 
 def _compared(row: Row, rows: Sequence[Row]) -> Row:
     """With what needs the other rows: the break-even point against ICL, and the ties."""
-    beside = [r for r in rows if (r.task, r.model, r.shots) == (row.task, row.model, row.shots) and r is not row]
-    icl = next((r for r in beside if r.method == "icl"), None)
+    icl = next((r for r in rows if r.beside == row.beside and r.method == "icl"), None)
     pays = None
-    if icl is not None and row.trained_parameters:
+    if icl is not None and icl is not row and row.trained_parameters:
         pays = break_even(row.adapt_seconds, row.seconds_per_query, icl.adapt_seconds, icl.seconds_per_query)
-    p_values = {
-        other.method: p
-        for other in beside
-        if not other.oracle and (p := paired_p(_correct(row), _correct(other))) is not None
-    }
-    tied = tuple(name for name, p in holm(p_values).items() if p >= 0.05)
+    tied = [] if row.oracle else [other.method for other in ties(row, rows, "in-domain")]
     return replace(row, break_even_queries=pays, tied_with=tuple(sorted(tied)))
 
 
-def _correct(row: Row) -> dict[int, list[bool]]:
-    """On the in-domain sets, or on all where there is no in-domain one."""
+def ties(row: Row, rows: Sequence[Row], domain: str) -> list[Row]:
+    """Those beside it that a paired test on the sets of that domain does not tell from it (Holm, 5 %)."""
+    beside = [r for r in rows if r.beside == row.beside and r is not row and not r.oracle and r.examples == row.examples]
+    tested = {r.method: p for r in beside if (p := paired_p(_correct(row, domain), _correct(r, domain))) is not None}
+    kept = {name for name, p in holm(tested).items() if p >= 0.05}
+    return [r for r in beside if r.method in kept]
+
+
+def _correct(row: Row, domain: str) -> dict[int, list[bool]]:
+    """On the sets of that domain, or on all where there is none."""
     found = {}
     for record in row.records:
-        sets = [o for o in record.outcomes.values() if o.domain == "in-domain"] or list(record.outcomes.values())
+        sets = [o for o in record.outcomes.values() if o.domain == domain] or list(record.outcomes.values())
         found[record.run.seed] = [g == p for o in sets for g, p in zip(o.gold, o.predicted, strict=True)]
     return found

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inweights.report.rows import Row, as_json, failures, rows_of, told_fallbacks
+from inweights.report.rows import Row, as_json, failures, rows_of, tied_text, told_fallbacks
 from inweights.types import Record
 
 
@@ -27,7 +27,7 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         accuracies = [_accuracy(row, name) for name in sets]
         pays = "" if row.break_even_queries is None else f"{row.break_even_queries:,} queries"
         tail = [str(len(row.seeds)), f"{row.adapt_seconds:.2f}", f"{1e3 * row.seconds_per_query:.2f}"]
-        tail += [f"{row.peak_bytes / 1e6:.0f}", f"{row.trained_parameters:,}", pays, ", ".join(row.tied_with)]
+        tail += [f"{row.peak_bytes / 1e6:.0f}", f"{row.trained_parameters:,}", pays, tied_text(row, rows)]
         lines.append([*front, row.method, *accuracies, *tail])
     return heads, lines
 
@@ -38,7 +38,7 @@ def _accuracy(row: Row, name: str) -> str:
         return ""
     interval = row.accuracy[name]
     text = f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-    if len(row.labels) == 2 and "acceptable" in row.labels:
+    if row.metric == "mcc":
         text += f" mcc {row.mcc[name]:.3f}"
     if row.constant[name]:
         text += f" constant in {row.constant[name]}/{len(row.seeds)}"

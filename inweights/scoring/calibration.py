@@ -1,8 +1,5 @@
 """Label scores with a model's bias towards some label words taken out; both are a constant per label."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 from jaxtyping import Float
 from torch import Tensor
 
@@ -22,13 +19,10 @@ def contextual(model: LanguageModel, prompt: Prompt, context: str, batch_tokens:
     return scores.log_softmax(-1).exp().mean(0).log()
 
 
-def batch(
-    model: LanguageModel, prompt: Prompt, context: str, inputs: Sequence[Example], batch_tokens: int = 8192
-) -> Float[Tensor, " labels"]:
-    """Mean label log-probabilities over a batch of unlabelled inputs (Zhou et al. 2023).
+def batch(scores: Float[Tensor, "inputs labels"]) -> Float[Tensor, " labels"]:
+    """Mean label log-probabilities over the scores of a batch of unlabelled inputs (Zhou et al. 2023).
 
     The paper's batch is the test set; here it is inputs that may be learnt from, fixed beforehand, so that the score
     of an example does not depend on what else is asked.
     """
-    bare = [replace(each, label=None) for each in inputs]
-    return label_scores(model, prompt, bare, context, batch_tokens=batch_tokens).log_softmax(-1).mean(0)
+    return scores.log_softmax(-1).mean(0)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from inweights.models.base import LanguageModel
@@ -39,17 +39,6 @@ def word_log_probs(
         return torch.where(tokens >= 0, found, 0.0)
 
     return _read(model, queries, batch_tokens, log_probs)
-
-
-def likeliest_words(
-    model: LanguageModel, prompt: Prompt, examples: Sequence[Example], context: str = "", *, batch_tokens: int = 8192
-) -> Bool[Tensor, "examples labels"]:
-    """Whether every token of the label word is the likeliest of the whole vocabulary: what the model would write."""
-
-    def likeliest(logits: Tensor, places: Tensor, tokens: Tensor) -> Tensor:
-        return ((logits.argmax(-1)[places] == tokens) | (tokens < 0)).all(-1)
-
-    return _read(model, queries_of(model, prompt, examples, context), batch_tokens, likeliest)
 
 
 def _read(

@@ -1,6 +1,6 @@
 """What to do where a prompt is longer than the context window: whole demonstrations go, text is cut inside a field."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from inweights.models.base import LanguageModel
@@ -22,9 +22,10 @@ def fitting_demonstrations(
 
 
 def fitting_example(model: LanguageModel, prompt: Prompt, example: Example, room: int) -> Example:
-    """The example with words taken off the end of its longest field until its text has at most `room` tokens.
+    """The example with words taken off the end of its longest fields until its text has at most `room` tokens.
 
-    The pattern and the other fields stay whole. Raises UserError where they do not fit by themselves.
+    As many words of every field are kept as can be, the same number of each that has more; characters where words are
+    too long for that, as in Chinese. The pattern stays whole. Raises UserError where it does not fit by itself.
     """
 
     def tokens(short: Example) -> int:
@@ -32,19 +33,29 @@ def fitting_example(model: LanguageModel, prompt: Prompt, example: Example, room
 
     if tokens(example) <= room:
         return example
-    name = max(prompt.field_names, key=lambda field: len(example.fields[field]), default=None)
-    if name is None or tokens(_shortened(example, name, 0)) > room:
-        raise UserError(
-            f"the text around the longest field takes {tokens(_shortened(example, name, 0)) if name else 0:,} tokens "
-            f"and there is room for {room:,}: take a shorter pattern, or a model with a longer context window"
-        )
-    low, high = 0, len(example.fields[name].split())
-    while low + 1 < high:  # `low` words fit, `high` do not
-        middle = (low + high) // 2
-        fits = tokens(_shortened(example, name, middle)) <= room
-        low, high = (middle, high) if fits else (low, middle)
-    return _shortened(example, name, low)
+    for cut, fewest in ((_words, 1), (_characters, 0)):
+        if tokens(_shortened(example, cut, fewest)) > room:
+            continue
+        low, high = fewest, max(len(text) for text in example.fields.values())
+        while low + 1 < high:  # `low` fit, `high` do not
+            middle = (low + high) // 2
+            fits = tokens(_shortened(example, cut, middle)) <= room
+            low, high = (middle, high) if fits else (low, middle)
+        return _shortened(example, cut, low)
+    raise UserError(
+        f"the text around the fields takes {tokens(_shortened(example, _characters, 0)):,} tokens "
+        f"and there is room for {room:,}: take a shorter pattern, or a model with a longer context window"
+    )
 
 
-def _shortened(example: Example, field: str, words: int) -> Example:
-    return replace(example, fields={**example.fields, field: " ".join(example.fields[field].split()[:words])})
+def _words(text: str, most: int) -> str:
+    words = text.split()
+    return text if len(words) <= most else " ".join(words[:most])
+
+
+def _characters(text: str, most: int) -> str:
+    return text[:most]
+
+
+def _shortened(example: Example, cut: Callable[[str, int], str], most: int) -> Example:
+    return replace(example, fields={name: cut(text, most) for name, text in example.fields.items()})

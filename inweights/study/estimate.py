@@ -58,7 +58,7 @@ def estimate(setting: Setting, rate: float) -> Estimate:
         schedule: Any = setting.method.schedule  # type: ignore[attr-defined]
         pool = _number(flat["pool_size"]) if "pool_size" in flat else run.shots
         steps = schedule.steps(max(1, pool), run.budget.steps)
-        searched = {"": 1, "holdout": 3, "kfold": 12}[run.tune] if run.tune else 1
+        searched = {"": 1, "holdout": 3, "kfold": 12}[run.tune]
         in_batch = min(schedule.batch_size, max(1, pool)) * length
         seconds += 3 * searched * forward(steps * in_batch, steps)
         if "contexts" in flat:

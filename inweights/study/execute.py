@@ -92,7 +92,7 @@ def _execute(setting: Setting, loaded: Loaded) -> Record:
         indices=shots.indices,
         losses=tuple(round(loss, 6) for loss in fitted.losses),
         settings=settings(setting.method),
-        notes={**fitted.notes, **chosen, **_fallbacks(fitted, evaluation)},
+        notes={"metric": setting.task.metric, **fitted.notes, **chosen, **_fallbacks(fitted, evaluation)},
         environment={**loaded.environment, **setting.environment},
     )
 
@@ -100,7 +100,8 @@ def _execute(setting: Setting, loaded: Loaded) -> Record:
 def oracles_of(task: Task, fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, dict[str, Outcome]]:
     """The best snapshot by in-domain and by out-of-domain accuracy (Mosbach et al. 2023); empty without snapshots.
 
-    Scored outside the predict phase: the cost of an oracle is no method's cost.
+    Scored outside the predict phase. Keeping the snapshots is part of adapting: a study that asks for them is about
+    accuracy, and its peak memory is that of training plus the snapshots.
     """
     scored = [_outcomes(task, snapshot, evaluation) for snapshot in fitted.snapshots.values()]
     found = {}

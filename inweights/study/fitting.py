@@ -8,9 +8,6 @@ from inweights.models.skeleton import skeleton
 from inweights.settings import settings
 from inweights.types import UserError
 
-VARIANTS = ("icl+contextual", "icl+batch", "icl+ensemble", "adaptive+head")
-"""Named, and left out of the comparison that is made on a causal model when no methods are given."""
-
 
 def misfit(tried: Method, model: str) -> str:
     """Why the method does not run on the model of that name; "" where it does."""
@@ -33,8 +30,7 @@ def trainable(tried: Method, model: LanguageModel) -> int:
 
 def default_methods(model: str) -> tuple[list[str], dict[str, str]]:
     """What is compared on a model when nothing is said, and what is left out, by name with the reason."""
-    families = skeleton(model).card.family
-    names = [name for name, each in METHODS.items() if families in each.families]
-    names = [name for name in names if families == "encoder" or name not in VARIANTS]
+    family = skeleton(model).card.family
+    names = [name for name, each in METHODS.items() if family in each.families]
     reasons = {name: reason for name in names if (reason := misfit(method(name), model))}
     return [name for name in names if name not in reasons], reasons

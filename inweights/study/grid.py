@@ -53,6 +53,10 @@ def settings_of(spec: Spec, tasks: Sequence[Task]) -> tuple[list[Setting], Mappi
     """
     methods, left_out = _methods(spec)
     overrides = _overrides(spec, list(dict.fromkeys(name for names in methods.values() for name in names)))
+    for model, names in methods.items():
+        for name in names:
+            if reason := misfit(method(name, overrides[name]), model):
+                raise UserError(f"{name} does not run on {model}: {reason}")
     prompts = [_prompt(spec, task) for task in tasks]
     for task, shots in product(tasks, spec.shots):
         _check_shots(spec, task, _total(spec, task, shots))
@@ -71,7 +75,7 @@ def settings_of(spec: Spec, tasks: Sequence[Task]) -> tuple[list[Setting], Mappi
 
 
 def _methods(spec: Spec) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """By model. Methods that were asked for by name have to run on every model; of the others those do that can."""
+    """By model: those asked for by name, or else those that run on it."""
     found: dict[str, list[str]] = {}
     left_out: dict[str, str] = {}
     for model in dict.fromkeys(spec.model):
@@ -80,9 +84,6 @@ def _methods(spec: Spec) -> tuple[dict[str, list[str]], dict[str, str]]:
             left_out |= {f"{name} on {model}": reason for name, reason in reasons.items()}
             continue
         found[model] = list(dict.fromkeys(_plain(name) for name in spec.methods))
-        for name in found[model]:
-            if reason := misfit(method(name), model):
-                raise UserError(f"{name} does not run on {model}: {reason}")
     return found, left_out
 
 
@@ -95,7 +96,9 @@ def _overrides(spec: Spec, names: Sequence[str]) -> Overrides:
         if first.removesuffix("+full") in METHODS:
             if not setting:
                 raise UserError(f"--set {path}={value}: METHOD.SETTING=VALUE is wanted, such as pbft+lora.update.rank=4")
-            found.setdefault(_plain(first), {})[setting] = value
+            if _plain(first) not in found:
+                raise UserError(f"--set {path}={value}: {_plain(first)} is not compared; {', '.join(names)} are")
+            found[_plain(first)][setting] = value
             continue
         having = [name for name in names if path in known[name]]
         if not having:

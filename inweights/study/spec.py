@@ -1,7 +1,7 @@
 """What a study is to do, as plain values: from flags, from a YAML file, or from Python; the same in all three."""
 
 import difflib
-from pathlib import Path
+import os
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,7 +10,7 @@ from inweights.models import SHORT_NAMES
 from inweights.types import UserError
 
 DEMO_TASKS = ("made-tense", "made-acceptability")
-DEMO: dict[str, Any] = {"task": list(DEMO_TASKS), "shots": [16], "seeds": 3, "limit": 100, "steps": 60}
+DEMO: dict[str, Any] = {"task": list(DEMO_TASKS), "shots": [16, 64], "seeds": 3, "limit": 100, "steps": 60}
 """What `inweights compare` does when nothing is asked for: minutes on two cores."""
 
 
@@ -37,7 +37,7 @@ class Spec(BaseModel):
     verbalizer: list[str] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     methods: list[str] = Field(default_factory=list)
-    """Empty: all that run on the model's family."""
+    """Empty: all that run on the model."""
     shots: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [16], min_length=1)
     shots_mean: Literal["total", "per-label"] = "total"
     seeds: int = Field(default=3, ge=1)
@@ -61,7 +61,7 @@ def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
             raise UserError(f"{source} has an unknown key {key!r}; {hint}")
     try:
-        spec = Spec(**{key: _from_anywhere(key, _listed(key, value)) for key, value in values.items()})
+        spec = Spec(**{key: _listed(key, value) for key, value in values.items()})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -75,18 +75,21 @@ def _listed(key: str, value: Any) -> Any:
     """Several values where one was given, or where they stand in one text with commas; a model's name may hold one."""
     if key in ("task", "methods", "shots", "labels", "verbalizer") and isinstance(value, (str, int)):
         return [each.strip() for each in str(value).split(",") if each.strip()]
-    return [value] if key == "model" and isinstance(value, str) else value
-
-
-def _from_anywhere(key: str, value: Any) -> Any:
-    """Paths whole, so that what is kept of a study can be read from any folder."""
-    if key in ("data", "train", "test", "unlabelled") and value:
-        return str(Path(value).absolute())
-    if key == "ood" and isinstance(value, dict):
-        return {name: str(Path(path).absolute()) for name, path in value.items()}
-    if key == "model" and isinstance(value, list):
-        return [str(Path(n).absolute()) if n not in SHORT_NAMES and Path(n).is_dir() else n for n in map(str, value)]
+    if key == "model":
+        return [_folder(str(name)) for name in ([value] if isinstance(value, str) else value)]
     return value
+
+
+def _folder(name: str) -> str:
+    """A model folder by its whole path: which model a record is of must not depend on where one stands."""
+    return os.path.abspath(name) if name not in SHORT_NAMES and os.path.isdir(name) else name
+
+
+def to_keep(spec: Spec) -> dict[str, Any]:
+    """The spec as values, paths whole, so that what is kept of a study can be read from any folder."""
+    values = spec.model_dump()
+    paths = {key: os.path.abspath(values[key]) for key in ("data", "train", "test", "unlabelled") if values[key]}
+    return {**values, **paths, "ood": {name: os.path.abspath(path) for name, path in spec.ood.items()}}
 
 
 def mosbach2023(spec: Spec) -> Spec:
@@ -100,15 +103,17 @@ def mosbach2023(spec: Spec) -> Spec:
         "weight_decay": "0.0",
         "batch_size": "32",
     }
-    trained = [f"{method}.schedule" for method in ("vanilla", "pbft")]
-    protocol = {f"{each}.{key}": value for each in trained for key, value in {**schedule, "epochs": "40"}.items()}
-    snapshots = {f"{method}.snapshots": "10" for method in ("vanilla", "pbft")}
+    methods = spec.methods or ["icl", "vanilla", "pbft"]
+    settings = {**{f"schedule.{key}": value for key, value in schedule.items()}, "schedule.epochs": "40", "snapshots": "10"}
+    trained = [name for name in ("vanilla", "pbft") if name in [each.removesuffix("+full") for each in methods]]
+    # What the user says goes first, of one method or of all.
+    protocol = {f"{name}.{key}": v for name in trained for key, v in settings.items() if key not in spec.set}
     return spec.model_copy(
         update={
-            "methods": spec.methods or ["icl", "vanilla", "pbft"],
+            "methods": methods,
             "seeds": spec.seeds if "seeds" in spec.model_fields_set else 10,
             "pattern_name": spec.pattern_name or ("gpt-3" if _all_have(spec.task, "gpt-3") else None),
-            "set": {**protocol, **snapshots, **spec.set},
+            "set": {**protocol, **spec.set},
         }
     )
 

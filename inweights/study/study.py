@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inweights.study.execute import Loaded, Setting, execute, fit
-from inweights.study.spec import Spec
+from inweights.study.spec import Spec, to_keep
 from inweights.study.store import Store
 from inweights.types import Record, UserError
 
@@ -45,9 +45,9 @@ class Study:
 
     def run(self, load: Callable[[str], Loaded], watch: Watch, retry_failed: Sequence[str] = ()) -> None:
         """Do what is missing. Runs that another process holds are left to it, and waited for at the end."""
-        self.store.prepare(self.spec.model_dump())
         for setting in self.settings:
             self._check_ground(setting, setting.environment)
+        self.store.prepare(to_keep(self.spec))
         held = []
         loaded: dict[str, Loaded] = {}
         for setting in self.missing(retry_failed):

@@ -38,8 +38,9 @@ def tuned(
             right[factor] += sum(p == example.label for p, example in zip(predicted, held, strict=True))
     best = max(FACTORS, key=lambda factor: (right[factor], factor == 1.0, -factor))
     count = sum(len(held) for _, held in folds)
-    tried = {f"{own.schedule.lr * factor:.3g}": right[factor] / count for factor in FACTORS}
-    note = {"tuned_lr": own.schedule.lr * best, "tuned_on_shots": tried}
+    # As it is on this backbone: some schedules are meant for another width.
+    rates = {factor: replace(own.schedule, lr=own.schedule.lr * factor).on(model.hidden_size).lr for factor in FACTORS}
+    note = {"tuned_lr": rates[best], "tuned_on_shots": {f"{rates[f]:.3g}": right[f] / count for f in FACTORS}}
     return replace(own, schedule=replace(own.schedule, lr=own.schedule.lr * best)), note
 
 

@@ -1,7 +1,8 @@
 """A user's own files as a task."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def from_files(
     wanted = _wanted(pattern)
     found = detect(rows, train, wanted, given)
     order, words = labels_and_words(label_names(train, rows, found.label), labels, verbalizer)
-    prompt = Prompt(pattern or _default_pattern(found), words, order, answer_prefix)
+    prompt = _named(Prompt(pattern or _default_pattern(found), words, order, answer_prefix))
     fields = prompt.field_names
 
     def split(path: Path, domain: Domain) -> Split:
@@ -72,6 +73,12 @@ def _wanted(pattern: str | None) -> tuple[str, ...]:
     if not fields:
         raise UserError(f"the pattern {pattern!r} shows no field of the example: name one in braces, such as {{text}}")
     return fields
+
+
+def _named(prompt: Prompt) -> Prompt:
+    """By what it says, so that runs with another pattern or other label words are other runs."""
+    said = repr((prompt.pattern, prompt.answer_prefix, prompt.separator, prompt.labels, prompt.verbalizer))
+    return replace(prompt, name=f"custom-{hashlib.sha256(said.encode()).hexdigest()[:6]}")
 
 
 def _default_pattern(columns: Columns) -> str:

@@ -143,7 +143,7 @@ function columns() {
     ...names.map((name) => [name, (r) => name in r.accuracy ? r.accuracy[name].mean : null, name]),
     ["seeds", (r) => r.seeds], ["adapt s", (r) => r.adapt_seconds, null, number(2)], ["ms/query", (r) => 1000 * r.seconds_per_query, null, number(2)],
     ["peak MB", (r) => r.peak_bytes / 1e6, null, number(0)], ["trained", (r) => r.trained_parameters, null, number(0)],
-    ["pays after", (r) => r.break_even_queries, null, number(0)], ["tied with", (r) => r.tied_with.join(", ")],
+    ["pays after", (r) => r.break_even_queries, null, number(0)], ["tied with", (r) => r.tied],
   ];
 }
 function fillTable(rows) {
