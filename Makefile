@@ -11,8 +11,10 @@ STUDY ?= studies/demo
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	touch $@
 
+# Two processes share the study's folder, one on each of two cores.
 demo: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/inweights compare --out $(STUDY)
+	OMP_NUM_THREADS=1 $(BIN)/inweights compare --out $(STUDY) > /dev/null & \
+	OMP_NUM_THREADS=1 $(BIN)/inweights compare --out $(STUDY); wait
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -8,7 +8,10 @@ import torch
 from inweights.grammar.lexicon import CANONICAL, HELD_OUT, LABELS, vocabulary
 from inweights.models import load
 from inweights.models.embedded import WEIGHTS, train
-from inweights.models.embedded.episodes import Level, batch, document, episode, gaps, recall, text, words
+from inweights.models.embedded.card import card
+from inweights.models.embedded.checkpoints import Progress, checkpoint, restore
+from inweights.models.embedded.circuit import look_back, look_for, look_nearby
+from inweights.models.embedded.episodes import batch, document, episode, recall, text, words
 from inweights.models.embedded.tokens import IDS
 
 
@@ -38,23 +41,18 @@ def test_label_words_held_out_are_in_no_training_label():
     held = {IDS[word] for word in HELD_OUT}
     rng = random.Random(0)
     for _ in range(50):
-        for ids, places in (words(rng, Level()), episode(rng, "tense", Level(labels=149)), document(rng, 5)):
+        for ids, places in (words(rng), episode(rng, "tense", 17), document(rng, 5)):
             assert not {ids[place] for place in places} & held
 
 
 def test_training_text_is_the_same_for_the_same_seed():
-    for make in (lambda r: recall(r, Level()), lambda r: text(r), lambda r: document(r, 4)):
+    for make in (recall, text, lambda r: document(r, 4)):
         assert make(random.Random(3)) == make(random.Random(3))
 
 
-def test_the_card_has_the_figures_that_were_measured():
+def test_the_card_is_of_the_figures_and_the_weights_beside_it():
     figures = json.loads((WEIGHTS / "figures.json").read_text())
-    card = (WEIGHTS / "README.md").read_text()
-    for group in ("easy", "hard"):
-        assert f"{figures[group]['icl']:.3f}" in card
-    for kind, value in figures["documents"].items():
-        assert kind in card
-        assert f"{value:.3f}" in card
+    assert (WEIGHTS / "README.md").read_text() == card(figures, load("embedded"))
 
 
 def test_a_batch_pads_on_the_right_and_marks_what_is_predicted():
@@ -69,23 +67,40 @@ def test_training_goes_on_from_a_checkpoint_as_if_never_stopped(tmp_path):
 
     torch.manual_seed(0)
     model = train.new_model()
-    optimizers, progress = train.optimizers_of(model), train.Progress()
+    optimizers, progress = train.optimizers_of(model), Progress()
     stepped(model, optimizers, progress)
-    train.checkpoint(tmp_path, model, optimizers, progress)
+    checkpoint(tmp_path, model, optimizers, progress)
     stepped(model, optimizers, progress)
 
     again = train.new_model()
     optimizers = train.optimizers_of(again)
-    resumed = train.restore(tmp_path, again, optimizers)
+    resumed = restore(tmp_path, again, optimizers)
     stepped(again, optimizers, resumed)
     assert resumed == progress
     for one, other in zip(model.parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_a_gap_is_as_wide_as_the_level_allows_and_its_frame_stays_where_there_is_no_variety():
-    ids, places = gaps(random.Random(5), Level(labels=4, gap=7))
-    starts = [1, *(place + 2 for place in places[:-1])]
-    frames = [ids[start:place] for start, place in zip(starts, places, strict=True)]
-    assert {len(frame) for frame in frames} == {len(frames[0])}
-    assert sum(len(set(column)) > 1 for column in zip(*frames, strict=True)) == 1
+def attention_of(model, block, ids, change):
+    """Weights of the attention that block pays, its heads in rows."""
+    model.config._attn_implementation = "eager"
+    with torch.no_grad():
+        change(model.model.layers[block].self_attn)
+        return model(input_ids=torch.tensor([ids]), output_attentions=True).attentions[block][0]
+
+
+def test_a_head_made_to_look_back_does():
+    weights = attention_of(train.new_model(), 0, list(range(10, 60)), lambda a: look_back(a, 3, 5))
+    assert (weights[3, 5:].argmax(-1) == torch.arange(45)).all()
+    assert weights[3, 5:].max(-1).values.min() > 0.8
+
+
+def test_a_head_made_to_look_for_the_same_word_finds_it_nearby_and_not_at_itself():
+    def change(attention):
+        look_for(attention, 2, torch.eye(128), torch.eye(128))
+        look_nearby(attention, 2)
+
+    ids = [*range(10, 25), 99, *range(30, 40), 99, *range(50, 55)]
+    weights = attention_of(train.new_model(), 0, ids, change)
+    assert weights[2, 26].argmax() == 15
+    assert weights[2, 26, 26] < 0.1

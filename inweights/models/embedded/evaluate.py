@@ -1,7 +1,8 @@
 """Measure the embedded model: `python -m inweights.models.embedded.evaluate [FOLDER]`. Under two minutes on two cores.
 
 Label words never used as labels and patterns never seen in training, drawn anew for each of five draws; 500 queries
-a draw behind 16 demonstrations, and the same queries with none; questions about documents of twenty facts.
+a draw behind 16 demonstrations, and the same queries with none; questions about documents of twenty facts. Writes the
+figures and the model's card beside the weights.
 """
 
 import json
@@ -11,31 +12,41 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
+from torch.nn import functional as F
 
 from inweights.grammar import documents, patterns, tasks
 from inweights.grammar.lexicon import HELD_OUT
+from inweights.grammar.sentences import ENTROPY
 from inweights.models import load
 from inweights.models.base import LanguageModel, Tree
 from inweights.models.embedded import WEIGHTS
+from inweights.models.embedded.card import card
+from inweights.models.embedded.episodes import text
 
 DRAWS, QUERIES, SHOTS, FACTS = 5, 500, 16, 20
 FIGURES = "figures.json"
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else WEIGHTS
+    print(json.dumps(evaluate(Path(sys.argv[1]) if len(sys.argv) > 1 else WEIGHTS), indent=1))
+
+
+def evaluate(folder: Path) -> dict[str, Any]:
+    """The figures of the model in the folder, written there with its card."""
     started = time.perf_counter()
-    found = figures(load(str(folder)))
+    model = load(str(folder))
+    found = figures(model)
     found["seconds"] = round(time.perf_counter() - started, 1)
-    text = json.dumps(found, indent=1)
-    print(text)
-    (folder / FIGURES).write_text(text + "\n")
+    (folder / FIGURES).write_text(json.dumps(found, indent=1) + "\n")
+    (folder / "README.md").write_text(card(found, model))
+    return found
 
 
 @torch.no_grad()
-def figures(model: LanguageModel) -> dict[str, object]:
+def figures(model: LanguageModel) -> dict[str, Any]:
     """Accuracies by task, zero-shot and behind 16 demonstrations, with the means the model is judged by."""
     by_task = {task: _task(model, task) for task in tasks.CLASSES}
 
@@ -47,6 +58,7 @@ def figures(model: LanguageModel) -> dict[str, object]:
         "easy": over(tasks.EASY),
         "hard": over(tasks.HARD),
         "chance": {task: round(1 / classes, 4) for task, classes in tasks.CLASSES.items()},
+        "text": _text(model),
         "documents": {kind: _documents(model, kind) for kind in documents.KINDS},
         "draws": DRAWS,
         "queries": QUERIES,
@@ -92,18 +104,30 @@ def _answers(model: LanguageModel, context: str, texts: Sequence[str], words: Se
     return found
 
 
-def _documents(model: LanguageModel, kind: documents.Kind) -> float:
-    """Share of questions answered exactly, the likeliest of all words being the answer."""
-    right = []
+def _documents(model: LanguageModel, kind: documents.Kind) -> dict[str, float]:
+    """Share of questions answered exactly, the likeliest of all words being the answer; without the document, too."""
+    right: dict[str, list[bool]] = {"without": [], "with": []}
     for number in range(DRAWS * 5):
         rng = random.Random(f"document {number}")
         events = documents.facts(rng, FACTS)
         asked = [documents.question(rng, events, kind) for _ in range(QUERIES // 5)]
-        context = " ".join(documents.document(events)) + "\n"
-        answers = _answers(model, context, [" ".join([*question.words, "answer :"]) for question in asked])
         wanted = [model.encode([question.answer])[0][-1] for question in asked]
-        right += [a == w for a, w in zip(answers, wanted, strict=True)]
-    return round(mean(right), 4)
+        for name, context in (("without", ""), ("with", " ".join(documents.document(events)) + "\n")):
+            answers = _answers(model, context, [" ".join([*question.words, "answer :"]) for question in asked])
+            right[name] += [a == w for a, w in zip(answers, wanted, strict=True)]
+    return {name: round(mean(values), 4) for name, values in right.items()}
+
+
+def _text(model: LanguageModel) -> dict[str, float]:
+    """Cross-entropy of plain text in nats per word, and what the grammar itself leaves open."""
+    rng, lost, words, sentences = random.Random("text"), 0.0, 0, 12
+    device = next(model.module.parameters()).device
+    for _ in range(DRAWS * 4):
+        ids = torch.tensor(text(rng, sentences)[0], device=device)
+        logits = model.module(ids[None]).logits[0, :-1].float()
+        lost += float(F.cross_entropy(logits, ids[1:], reduction="sum"))
+        words += len(ids) - 1
+    return {"nats": round(lost / words, 4), "least": round(DRAWS * 4 * sentences * ENTROPY / words, 4)}
 
 
 if __name__ == "__main__":
