@@ -102,6 +102,21 @@ def test_a_filter_changes_table_and_pictures(opened):
     assert opened.locator("#table tbody tr").nth(1).locator("td").nth(2).inner_text() == "16"
 
 
+@pytest.mark.parametrize("opened", [(1280, "light"), (390, "dark")], indirect=True, ids=["wide", "narrow"])
+def test_names_in_the_pictures_do_not_lie_on_one_another(opened):
+    overlaps, shown = opened.evaluate(
+        """() => [...document.querySelectorAll(".plot")].reduce(([overlaps, shown], plot) => {
+          const boxes = [...plot.querySelectorAll(".textpoint text")].filter((text) => text.style.visibility !== "hidden")
+            .map((text) => text.getBoundingClientRect()).filter((box) => box.width);
+          const hits = boxes.filter((a, i) => boxes.some((b, j) => j < i && a.left < b.right && a.right > b.left
+            && a.top < b.bottom && a.bottom > b.top));
+          return [overlaps + hits.length, shown + boxes.length];
+        }, [0, 0])"""
+    )
+    assert overlaps == 0
+    assert shown > 10
+
+
 def test_the_theme_can_be_switched(opened):
     before = opened.evaluate("getComputedStyle(document.body).backgroundColor")
     opened.click("#theme")

@@ -60,6 +60,19 @@ function draw(id, traces, shape, reason) {
   }
   if (place.firstElementChild && place.firstElementChild.tagName === "P") place.replaceChildren();
   Plotly.react(place, traces, shape, { displayModeBar: false, responsive: true });
+  if (!place.dataset.tidied) place.on("plotly_afterplot", () => declutter(place));
+  place.dataset.tidied = "yes";
+  declutter(place);
+}
+function declutter(place) {
+  // Of names that would lie on one another the first stays; the pointer tells the others.
+  const kept = [];
+  for (const label of place.querySelectorAll(".textpoint text")) {
+    const box = label.getBoundingClientRect();
+    const hit = kept.some((k) => box.left < k.right && box.right > k.left && box.top < k.bottom && box.bottom > k.top);
+    label.style.visibility = hit ? "hidden" : "";
+    if (!hit && box.width) kept.push(box);
+  }
 }
 function point(row, x, y, more) {
   return { x: [x], y: [y], name: row.method, mode: "markers+text", text: [row.method], textposition: "top center",
