@@ -104,3 +104,31 @@ def test_a_head_made_to_look_for_the_same_word_finds_it_nearby_and_not_at_itself
     weights = attention_of(train.new_model(), 0, ids, change)
     assert weights[2, 26].argmax() == 15
     assert weights[2, 26, 26] < 0.1
+
+
+def test_what_is_learnt_is_seen_less_and_becomes_harder():
+    progress = Progress()
+    before = progress.needs()
+    assert before["task tense"] == 0  # nothing to look up before its features are there
+    while progress.shots.get("tense", 1) < 4:
+        progress.note("canonical tense", 1.0)
+    after = progress.needs()
+    assert after["canonical tense"] < before["canonical tense"]
+    assert after["task tense"] > 0
+    assert after["canonical topic"] == before["canonical topic"]
+    facts = progress.facts
+    while progress.facts == facts:
+        progress.note("document", 1.0)
+    assert progress.accuracy["document"] < 0.88
+
+
+def test_fixed_labels_are_read_in_front_of_the_blocks_that_look_up():
+    model = train.new_model()
+    ran = []
+    for number, block in enumerate(model.model.layers):
+        block.register_forward_hook(lambda *_, number=number: ran.append(number))
+    with train.blocks(model, 3):
+        model.model(input_ids=torch.tensor([[1, 2, 3]]))
+    assert ran == [0, 1, 2]
+    model.model(input_ids=torch.tensor([[1, 2, 3]]))
+    assert ran == [0, 1, 2, 0, 1, 2, 3, 4]

@@ -1,5 +1,6 @@
 """The README keeps its word: the two commands, the files it names, the code it shows."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -24,3 +25,12 @@ def test_every_method_is_in_its_table():
     from inweights.methods import METHODS
 
     assert not [name for name in METHODS if f"`{name}`" not in TEXT]
+
+
+def test_its_tables_are_those_of_the_records():
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "readme.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.filled(TEXT) == TEXT

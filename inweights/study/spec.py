@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from inweights.models import SHORT_NAMES
 from inweights.types import UserError
 
-DEMO_TASKS = ("made-tense", "made-acceptability")
-DEMO: dict[str, Any] = {"task": list(DEMO_TASKS), "shots": [16, 64], "seeds": 3, "limit": 100, "steps": 60}
+DEMO_TASKS = ("made-acceptability", "made-entailment")
+DEMO: dict[str, Any] = {"task": list(DEMO_TASKS), "shots": [16, 64], "seeds": 3, "limit": 100, "steps": 50}
 """What `inweights compare` does when nothing is asked for: minutes on two cores."""
 
 

@@ -6,7 +6,7 @@ sentences or pairs with labels drawn anew for each sequence. `document`: facts a
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from inweights.grammar import documents, patterns, tasks
 from inweights.grammar.lexicon import BAD, CANONICAL, CATEGORIES, GOOD, LABELS, PEOPLE, PLACES, VERBS, vocabulary
 from inweights.grammar.sentences import active, passive, random_event
+from inweights.models.embedded.checkpoints import Progress
 from inweights.models.embedded.tokens import BOS, IDS, LINE, PAD
 
 GROUPS: tuple[tuple[tuple[str, ...], ...], ...] = (
@@ -27,6 +28,9 @@ MARKS = (":", "=", "->")
 
 ITEMS = 6000
 """Sentences or pairs made beforehand for each task; made one by one they would cost more than the training step."""
+
+TOKENS = 1000
+"""In a batch, about."""
 
 Row = tuple[list[int], list[int]]
 """Ids, and the places of those that are to be predicted."""
@@ -111,6 +115,24 @@ def text(rng: random.Random, sentences: int = 12) -> Row:
     said = [(active if rng.random() < 0.5 else passive)(random_event(rng)) for _ in range(sentences)]
     ids = [BOS, *(IDS[word] for sentence in said for word in sentence)]
     return ids, list(range(1, len(ids)))
+
+
+def rows_of(kind: str, progress: Progress, rng: random.Random) -> list[Row]:
+    """Sequences of that kind, about TOKENS in all."""
+    what, _, task = kind.partition(" ")
+    shots = 17 if rng.random() < 0.85 else 66  # the last has as many demonstrations as models are judged by
+    makers: dict[str, Callable[[], Row]] = {
+        "words": lambda: words(rng),
+        "recall": lambda: recall(rng),
+        "text": lambda: text(rng),
+        "document": lambda: document(rng, rng.randint(1 + progress.facts // 2, progress.facts), progress.facts > 2),
+        "canonical": lambda: canonical(rng, task, progress.shots.get(task, 1)),
+        "task": lambda: episode(rng, task, shots),
+    }
+    rows = [makers[what]()]
+    while len(rows) * len(rows[0][0]) < TOKENS:
+        rows.append(makers[what]())
+    return rows
 
 
 def batch(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:

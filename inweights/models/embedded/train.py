@@ -9,7 +9,7 @@ import json
 import random
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from inweights.models.embedded import WEIGHTS, episodes
 from inweights.models.embedded.checkpoints import Progress, checkpoint, restore
 from inweights.models.embedded.circuit import put_in
-from inweights.models.embedded.episodes import Row
 from inweights.models.embedded.tokens import BOS, EOS, IDS, PAD, save_tokenizer
 
 SIZE = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 5, "num_attention_heads": 4}
@@ -29,10 +28,10 @@ ROPE = {"rope_type": "default", "rope_theta": 1e6}
 """Half of the frequencies hardly turn within a context: looking for content needs those."""
 RATES = (0.005, 2e-3)
 """Of Muon and of AdamW."""
-STEPS, DECAY = 6000, 0.25
+STEPS, DECAY = 5000, 0.25
 """Over the last share of the steps the learning rate falls to 0."""
-BATCHES, TOKENS = 4, 1000
-"""In a step, and in each of its batches."""
+BATCHES = 4
+"""In a step, each of one kind of text."""
 
 
 def main() -> None:
@@ -107,7 +106,9 @@ def step(
         optimizer.param_groups[0]["lr"] = rate * scale
         optimizer.zero_grad(set_to_none=True)
     for kind in rng.choices(*zip(*progress.needs().items(), strict=True), k=BATCHES):
-        ids, asked = (torch.from_numpy(each).to(model.device) for each in episodes.batch(rows_of(kind, progress, rng)))
+        ids, asked = (
+            torch.from_numpy(each).to(model.device) for each in episodes.batch(episodes.rows_of(kind, progress, rng))
+        )
         progress.tokens += ids.numel()
         # What an example is has to be there where the labels take it in, not only behind that.
         with blocks(model, SIZE["num_hidden_layers"] - 2 if kind.startswith("canonical") else None):
@@ -132,24 +133,6 @@ def blocks(model: LlamaForCausalLM, first: int | None) -> Iterator[None]:
         yield
     finally:
         model.config.num_hidden_layers = whole
-
-
-def rows_of(kind: str, progress: Progress, rng: random.Random) -> list[Row]:
-    """Sequences of that kind, about TOKENS in all."""
-    what, _, task = kind.partition(" ")
-    shots = 17 if rng.random() < 0.85 else 66  # the last has as many demonstrations as models are judged by
-    makers: dict[str, Callable[[], Row]] = {
-        "words": lambda: episodes.words(rng),
-        "recall": lambda: episodes.recall(rng),
-        "text": lambda: episodes.text(rng),
-        "document": lambda: episodes.document(rng, rng.randint(1 + progress.facts // 2, progress.facts), progress.facts > 2),
-        "canonical": lambda: episodes.canonical(rng, task, progress.shots.get(task, 1)),
-        "task": lambda: episodes.episode(rng, task, shots),
-    }
-    rows = [makers[what]()]
-    while len(rows) * len(rows[0][0]) < TOKENS:
-        rows.append(makers[what]())
-    return rows
 
 
 def save(model: LlamaForCausalLM, folder: Path) -> None:
