@@ -94,7 +94,7 @@ def _why(row: Row, objective: Objective, tied: Sequence[Row]) -> str:
         text += f"; pays after {row.break_even_queries:,} queries"
     cheaper = [each.method for each in tied if each.seconds_per_query < row.seconds_per_query]
     if cheaper:
-        text += f"; {', '.join(cheaper)} cannot be told from it and is cheaper per query"
+        text += f"; {', '.join(cheaper)} cannot be told from it and {'are' if len(cheaper) > 1 else 'is'} cheaper per query"
     return text
 
 
