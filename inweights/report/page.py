@@ -16,17 +16,18 @@ def page(records: Sequence[Record]) -> str:
     from jinja2 import Environment
     from plotly.offline import get_plotlyjs
 
+    rows = rows_of(records)
     assets = files("inweights.report") / "assets"
     template = Environment(autoescape=True).from_string((assets / "page.html.j2").read_text(encoding="utf-8"))
     return template.render(
         style=(assets / "page.css").read_text(encoding="utf-8"),
         script=(assets / "page.js").read_text(encoding="utf-8"),
         plotly=get_plotlyjs(),
-        data=_in_script(_data(records)),
+        data=_in_script(_data(rows)),
         headlines=headlines(records),
         environment=_environment(records),
         failed=failures(records),
-        fallbacks=told_fallbacks(rows_of(records)),
+        fallbacks=told_fallbacks(rows),
         runs=len(records),
     )
 
@@ -46,8 +47,7 @@ def headlines(records: Sequence[Record]) -> list[str]:
     return found
 
 
-def _data(records: Sequence[Record]) -> dict[str, Any]:
-    rows = rows_of(records)
+def _data(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "rows": [{**row.as_json(), **_drawn(row), "tied": tied_text(row, rows)} for row in rows],
         "fronts": _fronts(rows),

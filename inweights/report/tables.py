@@ -50,14 +50,15 @@ def _short(model: str) -> str:
 
 
 def markdown(records: Sequence[Record]) -> str:
-    heads, lines = cells(rows_of(records))
+    rows = rows_of(records)
+    heads, lines = cells(rows)
 
     def line(values: Sequence[str]) -> str:
         return "| " + " | ".join(value.replace("|", "\\|").replace("\n", " ") for value in values) + " |"
 
     table = [line(heads), line(["---"] * len(heads)), *map(line, lines)]
     failed = [f"- {_failure(each)}" for each in failures(records)]
-    told = [f"- {each}" for each in told_fallbacks(rows_of(records))]
+    told = [f"- {each}" for each in told_fallbacks(rows)]
     parts = [*table, "", _legend(), *(["", "Failed:", *failed] if failed else [])]
     return "\n".join([*parts, *(["", "Not read as they are:", *told] if told else [])]) + "\n"
 

@@ -102,16 +102,17 @@ def to_keep(spec: Spec) -> dict[str, Any]:
 def mosbach2023(spec: Spec) -> Spec:
     """The protocol of Mosbach et al. 2023 (arXiv 2305.16938): AdamW 1e-5, a tenth of warm-up, then constant, no decay,
     batch 32, 40 epochs, ten seeds, the gpt-3 pattern where the task has it. Dropout is the backbone's own (0.1)."""
-    schedule = {
-        "lr": "1e-5",
-        "width": "none",
-        "warmup": "0.1",
-        "decay": "constant",
-        "weight_decay": "0.0",
-        "batch_size": "32",
+    settings = {
+        "schedule.lr": "1e-5",
+        "schedule.width": "none",
+        "schedule.warmup": "0.1",
+        "schedule.decay": "constant",
+        "schedule.weight_decay": "0.0",
+        "schedule.batch_size": "32",
+        "schedule.epochs": "40",
+        "snapshots": "10",
     }
     methods = spec.methods or ["icl", "vanilla", "pbft"]
-    settings = {**{f"schedule.{key}": value for key, value in schedule.items()}, "schedule.epochs": "40", "snapshots": "10"}
     trained = [name for name in ("vanilla", "pbft") if name in [each.removesuffix("+full") for each in methods]]
     # What the user says goes first, of one method or of all.
     protocol = {f"{name}.{key}": v for name in trained for key, v in settings.items() if key not in spec.set}
