@@ -1,7 +1,8 @@
-"""The README's tables, made of the records under benchmarks/results: `python benchmarks/readme.py`.
+"""The README's tables, made of the records under benchmarks/: `python benchmarks/readme.py`.
 
 Each stands between two marks in the README, `<!-- NAME -->` and `<!-- end -->`; tests/test_readme.py checks that they are
-those of the records. `results/demo.json` is `inweights report studies/demo --format json` behind `make demo`.
+those of the records. `results/demo.json` is `inweights report studies/demo --format json` behind `make demo`; what
+`python -m benchmarks` wrote into `records/` is the table `performance`.
 """
 
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+RECORDS = Path(__file__).parent / "records"
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -20,10 +22,12 @@ def main() -> None:
 
 def filled(text: str) -> str:
     """The README with every table made anew."""
-    for name, make in TABLES.items():
-        table = make(json.loads((RESULTS / f"{name}.json").read_text()))
-        text, count = re.subn(rf"(<!-- {name} -->\n).*?(<!-- end -->)", rf"\g<1>{table}\g<2>", text, flags=re.DOTALL)
-        assert count == 1, f"{README} has {count} places for the table {name}"
+    tables = {name: make(json.loads((RESULTS / f"{name}.json").read_text())) for name, make in TABLES.items()}
+    tables["performance"] = performance([json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))])
+    for name, table in tables.items():
+        parts = re.split(rf"(?<=<!-- {name} -->\n)(.*?)(?=<!-- end -->)", text, flags=re.DOTALL)
+        assert len(parts) == 3, f"{README} has {len(parts) // 2} places for the table {name}"
+        text = parts[0] + table + parts[2]
     return text
 
 
@@ -58,28 +62,36 @@ def minilm(record: Mapping[str, Any]) -> str:
     return _table(heads, [[task, str(shots), *line.values()] for (task, shots), line in found.items()])
 
 
-def scoring(record: Mapping[str, Any]) -> str:
-    """How many times faster than peers, and how far from the limits."""
-    heads = ["shape", "whole prompts in transformers", "a copied cache in transformers"]
-    heads += ["cost of a query, zero-shot = 1", "of the matrix-product rate"]
-    lines = [
-        [
-            name,
-            f"{row['faster_than_whole_prompts']:.1f} x as fast",
-            f"{row['faster_than_a_copied_cache']:.1f} x as fast",
-            f"{row['times_the_cost_of_zero_shot_prefix_known']:.2f}",
-            f"{row['of_the_matrix_product_rate']['inweights']:.0%}",
-        ]
-        for name, row in record["models"].items()
-    ]
-    return _table(heads, lines)
+def performance(records: Sequence[Mapping[str, Any]]) -> str:
+    """Every row of every benchmark beside its peer."""
+    if not records:
+        return "There are no records yet: `python -m benchmarks NAME` writes one.\n"
+    lines = []
+    for row in (row for record in records for row in record["rows"]):
+        shape = ", ".join([row["shape"], *(row[key] for key in ("update", "variant") if key in row)])
+        ours, peer = (_quantity(row[side], row["unit"]) for side in ("ours", "peer"))
+        goal = f"{'at least' if row['better'] == 'higher' else 'at most'} {row['goal']:g}"
+        lines.append([f"`{row['name']}`", shape, row["device"], ours, peer, f"{row['ratio']:.2f}", goal])
+    return _table(["benchmark", "shape", "device", "ours", "peer", "ratio", "goal"], lines)
+
+
+def _quantity(value: float, unit: str) -> str:
+    """Such as `131 ms per query` or `1.24 GB`."""
+    thing, _, each = unit.partition(" per ")
+    if unit == "FLOP per second":
+        return f"{value / 1e9:,.0f} GFLOP/s"
+    if unit == "bytes":
+        return f"{value / 1e9:.2f} GB"
+    assert thing.startswith("seconds"), unit
+    amount = f"{1e3 * value:.3g} ms" if value < 0.9995 else f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
+    return f"{amount} per {each}" if each else amount + thing.removeprefix("seconds")
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in [heads, ["---"] * len(heads), *lines])
 
 
-TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {"demo": demo, "minilm": minilm, "scoring": scoring}
+TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {"demo": demo, "minilm": minilm}
 
 
 if __name__ == "__main__":

@@ -1,180 +1,132 @@
-"""Scoring queries behind a shared prefix: inweights beside plain transformers, and beside what the machine can do.
+"""Label words scored behind demonstrations, beside transformers and lm-eval.
 
-    python benchmarks/scoring.py [--queries 128] [--prefix 768] [--query 48] [--repeats 5]
-
-Random weights in the shapes of OPT-125M and of a Llama of 110M parameters; nothing is downloaded. All ways answer the
-queries with logits at the last token alone, in one process and in turns, so that what else the machine does falls on
-all of them; the fastest turn of each counts. Plain transformers, whose cost per query does not depend on their number,
-answers the first 8. `inweights` encodes the prefix too, `inweights_prefix_known` finds it encoded.
-Writes benchmarks/results/scoring.json.
+The peers' cost per query does not depend on how many there are, so they answer the first few. Ours encodes the
+demonstrations once for all queries, and that is in its time.
 """
 
-import argparse
-import json
-import os
-import platform
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-import transformers
-from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
+from torch import Tensor
 
-from inweights.models.base import ModelCard, Tree
-from inweights.models.causal import CausalLM
-from inweights.models.packing import packing_where_equal
+from benchmarks.bench import Benchmark, Goal, Options, Row, Timed, compared, in_turns, same, timed
+from benchmarks.scoring_peers import harness, lm_eval_scores, whole_prompts
+from benchmarks.shapes import SHAPES, Shape, on_each, tolerance
+from benchmarks.text import as_many, entailment, of_like_length, until, written
+from inweights.models.base import LanguageModel
+from inweights.scoring import label_scores
+from inweights.types import Example, Prompt
 
-SHAPES = {
-    "opt-125m": {"model_type": "opt"},
-    "llama-110m": {
-        "model_type": "llama",
-        "hidden_size": 768,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "num_key_value_heads": 12,
-        "intermediate_size": 2048,
-        "max_position_embeddings": 2048,
-    },
-}
-RESULT = Path(__file__).parent / "results" / "scoring.json"
-Way = Callable[[], Tensor]
+UNIT = "seconds per query"
 
 
 @dataclass(frozen=True)
 class Load:
-    prefix: list[int]
-    queries: list[list[int]]
+    """A model with something to score."""
+
+    shape: Shape
+    model: LanguageModel
+    prompt: Prompt
+    shown: list[Example]
+    asked: list[Example]
+
+    @property
+    def context(self) -> str:
+        return self.prompt.context(self.shown)
+
+    def described(self, **more: object) -> dict[str, object]:
+        return {
+            "queries": len(self.asked),
+            "distinct_queries": len(set(map(self.prompt.body, self.asked))),
+            "demonstrations": len(self.shown),
+            "prefix_tokens": len(self.model.encode([self.context])[0]),
+            **more,
+        }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("queries", 128), ("prefix", 768), ("query", 48), ("repeats", 5)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    options = parser.parse_args()
-    torch.manual_seed(0)
-    torch.set_grad_enabled(False)
-    result: dict[str, object] = {
-        "options": vars(options),
-        "threads": torch.get_num_threads(),
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-        "models": {},
-    }
-    for name, shape in SHAPES.items():
-        row = measure(shape, options.queries, options.prefix, options.query, options.repeats)
-        result["models"][name] = row  # type: ignore[index]
-        print(name, json.dumps(row, indent=2))
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(json.dumps(result, indent=2) + "\n")
+def loaded(made: Shape, options: Options, queries: int, prefix: int) -> Load:
+    """`prefix` tokens of demonstrations, and queries that are none of them."""
+    task, model = entailment(options), made.ours()
+    alike = of_like_length(model, task.prompt, task.splits["train"].load())
+    shown = until(model, task.prompt, alike, prefix)
+    return Load(made, model, task.prompt, shown, as_many(alike[len(shown) :], queries))
 
 
-def measure(shape: dict[str, object], queries: int, prefix: int, query: int, repeats: int) -> dict[str, object]:
-    config = AutoConfig.for_model(**shape)  # type: ignore[arg-type]
-    theirs = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").eval()
-    module = AutoModelForCausalLM.from_config(config).eval()
-    module.load_state_dict(theirs.state_dict())
-    card = ModelCard("random", "causal", type(module).__name__, module.num_parameters(), "fp32", "cpu", 2048, "")
-    ours = packing_where_equal(CausalLM(card, module, None, config.hidden_size, (), packs=False))
-    assert ours.packs
-    low, high = 5, config.vocab_size
-    load = Load(
-        torch.randint(low, high, (prefix,)).tolist(), [torch.randint(low, high, (query,)).tolist() for _ in range(queries)]
-    )
-    trees = [Tree(tuple(ids)) for ids in load.queries]
-    known, few = ours.prefix(load.prefix), Load(load.prefix, load.queries[:8])
-    ways: dict[str, Way] = {
-        "inweights": lambda: ours.next_token_logits(trees, ours.prefix(load.prefix)),
-        "inweights_prefix_known": lambda: ours.next_token_logits(trees, known),
-        "inweights_zero_shot": lambda: ours.next_token_logits(trees),
-        "transformers_whole_prompts": lambda: whole(theirs, few),
-        "transformers_copied_cache": lambda: copied_cache(theirs, few),
-        "transformers_zero_shot": lambda: batch(theirs, load.queries),
-    }
-    first = {name: way() for name, way in ways.items()}
-    asked = {name: len(out) for name, out in first.items()}
-    expected = first["transformers_whole_prompts"]
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    rates = []
-    for _ in range(repeats):
-        rates.append(matrix_rate(config.hidden_size, queries * query))
-        for name, way in ways.items():
-            seconds[name].append(elapsed(way) / asked[name])
-    best = {name: min(each) for name, each in seconds.items()}
-    work = operations(module, config, queries, prefix, query)
-    rate = max(rates)
-    return {
-        "seconds_per_query": best,
-        "faster_than_whole_prompts": best["transformers_whole_prompts"] / best["inweights"],
-        "faster_than_a_copied_cache": best["transformers_copied_cache"] / best["inweights"],
-        "times_the_cost_of_zero_shot": best["inweights"] / best["inweights_zero_shot"],
-        "times_the_cost_of_zero_shot_prefix_known": best["inweights_prefix_known"] / best["inweights_zero_shot"],
-        "largest_difference_of_logits": float((first["inweights"][: len(expected)] - expected).abs().max()),
-        "matrix_product_gflops": rate / 1e9,
-        "of_the_matrix_product_rate": {
-            "inweights": work["prefixed"] / best["inweights"] / rate,
-            "inweights_zero_shot": work["zero_shot"] / best["inweights_zero_shot"] / rate,
-            "transformers_whole_prompts": work["whole"] / best["transformers_whole_prompts"] / rate,
-        },
-    }
+def against_whole_prompts(options: Options, goal: Goal) -> list[Row]:
+    def rows(made: Shape) -> list[Row]:
+        load, module, tokenizer = loaded(made, options, *_sizes(options)), made.theirs(), made.tokenizer()
+        first = load.asked[: _few(options)]
+
+        def whole(asked: Sequence[Example], short: bool) -> Tensor:
+            return whole_prompts(module, tokenizer, load.prompt, asked, load.context, last_logits_only=short)
+
+        whole(first[:1], True)  # once before the clock starts
+        peers = {
+            "all logits": lambda: timed(lambda: whole(first, False)),
+            "logits_to_keep=1": lambda: timed(lambda: whole(first, True)),
+        }
+        return _beside(load, peers, len(first), options, goal)
+
+    return on_each(SHAPES, written(entailment(options)), options, rows)
 
 
-def whole(module: nn.Module, load: Load) -> Tensor:
-    """Eight whole prompts at a time."""
-    rows = [load.prefix + query for query in load.queries]
-    return torch.cat([batch(module, rows[i : i + 8]) for i in range(0, len(rows), 8)])
+def against_lm_eval(options: Options, goal: Goal) -> list[Row]:
+    def rows(made: Shape) -> list[Row]:
+        load, asked = loaded(made, options, *_sizes(options)), harness(made.theirs(), made.tokenizer())
+        first = load.asked[: _few(options)]
+        lm_eval_scores(asked, load.prompt, first[:1], load.context)  # once before the clock starts
+        peers = {"loglikelihood": lambda: timed(lambda: lm_eval_scores(asked, load.prompt, first, load.context))}
+        return _beside(load, peers, len(first), options, goal)
+
+    return on_each(SHAPES, written(entailment(options)), options, rows)
 
 
-def batch(module: nn.Module, rows: list[list[int]]) -> Tensor:
-    return module(torch.tensor(rows), use_cache=False, logits_to_keep=1).logits[:, -1]
+def _beside(
+    load: Load, peers: Mapping[str, Callable[[], Timed[Tensor]]], few: int, options: Options, goal: Goal
+) -> list[Row]:
+    """A row for every peer; each answers the first `few` queries."""
+    _ours(replace(load, asked=load.asked[:1]))
+    ways = {"ours": lambda: timed(lambda: _ours(load)), **peers}
+    turns = in_turns(ways, options.repeats or (1 if options.quick else 3))
+    rows = []
+    for variant in peers:
+        proof = same(turns["ours"][0].result[:few], turns[variant][0].result, tolerance(1e-4))
+        ours, peer = per_query(turns["ours"], len(load.asked)), per_query(turns[variant], few)
+        rows.append(compared(load.shape.name, goal, UNIT, ours, peer, **load.described(variant=variant, **proof)))
+    return rows
 
 
-def copied_cache(module: nn.Module, load: Load) -> Tensor:
-    """The prefix encoded once, its keys and values copied for every query of a batch of eight."""
-    out = []
-    cache = DynamicCache(config=module.config)
-    module(torch.tensor([load.prefix]), past_key_values=cache, logits_to_keep=1)
-    for start in range(0, len(load.queries), 8):
-        rows = load.queries[start : start + 8]
-        copied = DynamicCache(
-            [(layer.keys.repeat(len(rows), 1, 1, 1), layer.values.repeat(len(rows), 1, 1, 1)) for layer in cache.layers]
-        )
-        out.append(module(torch.tensor(rows), past_key_values=copied, logits_to_keep=1).logits[:, -1])
-    return torch.cat(out)
+def _sizes(options: Options) -> tuple[int, int]:
+    """Queries, and tokens of demonstrations."""
+    return (16, 128) if options.quick else (256, 768)
 
 
-def elapsed(way: Way) -> float:
-    start = time.perf_counter()
-    way()
-    return time.perf_counter() - start
+def _few(options: Options) -> int:
+    return 4 if options.quick else 16
 
 
-def matrix_rate(size: int, rows: int) -> float:
-    """Operations per second of the product that a block's widest layer is."""
-    a, b = torch.randn(rows, size), torch.randn(size, 4 * size)
-    return max(2 * rows * size * 4 * size / elapsed(lambda: a @ b) for _ in range(5))
+@torch.no_grad()
+def _ours(load: Load) -> Tensor:
+    return label_scores(load.model, load.prompt, load.asked, load.context)
 
 
-def operations(module: nn.Module, config: object, queries: int, prefix: int, query: int) -> dict[str, float]:
-    """Of matrix products, per query: every weight of the blocks for each token, attention, and the head once."""
-    embeddings = sum(each.weight.numel() for each in module.modules() if isinstance(each, nn.Embedding))
-    tied = module.get_output_embeddings().weight is module.get_input_embeddings().weight  # type: ignore[operator]
-    head = module.get_output_embeddings().weight.numel()  # type: ignore[operator]
-    weights = sum(each.numel() for each in module.parameters()) - embeddings - (0 if tied else head)
-    size = config.hidden_size * config.num_hidden_layers  # type: ignore[attr-defined]
-
-    def row(tokens: int, before: int) -> float:
-        return 2 * weights * tokens + 4 * size * tokens * (before + tokens / 2)
-
-    return {
-        "zero_shot": row(query, 0) + 2 * head,
-        "prefixed": row(prefix, 0) / queries + row(query, prefix) + 2 * head,
-        "whole": row(prefix + query, 0) + 2 * head,
-    }
+def per_query(turns: Sequence[Timed[Tensor]], queries: int) -> list[float]:
+    return [turn.seconds / queries for turn in turns]
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARKS = (
+    Benchmark(
+        "scoring-whole-prompts",
+        "queries behind 768 tokens of demonstrations, beside transformers with whole padded prompts",
+        Goal(17, 12),
+        against_whole_prompts,
+    ),
+    Benchmark(
+        "scoring-lm-eval",
+        "the same queries beside lm-eval's loglikelihood requests",
+        Goal(25, 15),
+        against_lm_eval,
+        needs=("lm-eval", "accelerate"),
+    ),
+)

@@ -1,6 +1,6 @@
 """What is read off a backbone: examples in, label scores out. The one thing every method produces."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, Protocol
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inweights.models.base import LanguageModel
-from inweights.scoring import batches_of, fitting_example, label_scores
+from inweights.scoring import batches_of, fitting_example, label_scores_of_each
 from inweights.types import Example, Prompt
 
 
@@ -47,16 +47,15 @@ class LabelWords:
 
     @torch.no_grad()
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]:
-        scores = torch.zeros(len(examples), len(self.prompt.labels))
-        asked = words_within(self.model, self.prompt, examples)
-        counts = self._shown(asked)
-        for count, group in groupby(sorted(range(len(asked)), key=counts.__getitem__), counts.__getitem__):
+        return _scored([self], examples)[0]
+
+    def asked(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], list[Example], str]]:
+        """Rows of the examples, those made to fit, and the context in front of them: shorter for those too long."""
+        within = words_within(self.model, self.prompt, examples)
+        counts = self._shown(within)
+        for count, group in groupby(sorted(range(len(within)), key=counts.__getitem__), counts.__getitem__):
             rows = list(group)
-            context = self.prompt.context(_fewer(self.demonstrations, count))
-            some = [asked[row] for row in rows]
-            found = label_scores(self.model, self.prompt, some, context, batch_tokens=self.batch_tokens)
-            scores[rows] = found.cpu()
-        return scores - torch.tensor(self.offsets) if self.offsets else scores
+            yield rows, [within[row] for row in rows], self.prompt.context(_fewer(self.demonstrations, count))
 
     def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
         asked = words_within(self.model, self.prompt, examples)
@@ -130,10 +129,26 @@ class Ensemble:
         return self.members[0].prompt
 
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]:
-        return torch.stack([member(examples).log_softmax(-1) for member in self.members]).mean(0)
+        with torch.no_grad():
+            scores = _scored(self.members, examples)
+        return torch.stack([each.log_softmax(-1) for each in scores]).mean(0)
 
     def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
         return self.members[0].fallbacks(examples)
+
+
+def _scored(members: Sequence[LabelWords], examples: Sequence[Example]) -> list[Float[Tensor, "examples labels"]]:
+    """The scores that each gives; all their contexts share passes. They are of one backbone and one prompt."""
+    first = members[0]
+    asked = [(number, *each) for number, member in enumerate(members) for each in member.asked(examples)]
+    found = label_scores_of_each(
+        first.model, first.prompt, [(some, context) for _, _, some, context in asked], batch_tokens=first.batch_tokens
+    )
+    scores = [torch.zeros(len(examples), len(first.prompt.labels)) for _ in members]
+    for (number, rows, _, _), table in zip(asked, found, strict=True):
+        scores[number][rows] = table.cpu()
+    offsets = [torch.tensor(member.offsets or [0.0]) for member in members]
+    return [table - offset for table, offset in zip(scores, offsets, strict=True)]
 
 
 def words_within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example], before: int = 0) -> list[Example]:

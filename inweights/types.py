@@ -175,7 +175,11 @@ class Budget:
     steps: int | None = None
     """At most so many optimizer steps; None: as many as the method's own schedule asks for."""
     batch_tokens: int = 8192
-    """At most so many tokens in one forward pass when scoring."""
+    """At most so many tokens in one forward pass; fewer where memory runs out."""
+    isolated: bool = False
+    """Every run alone, none stacked with others: what adapting takes is then measured, not shared out."""
+    kept_bytes: int = 1 << 30
+    """At most so much of what frozen blocks give is kept from epoch to epoch."""
 
 
 @dataclass(frozen=True)

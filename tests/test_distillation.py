@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from inweights.methods import METHODS, method
 from inweights.methods.context_distillation import ContextDistillation
 from inweights.methods.generation import generated_inputs, read_back
-from inweights.methods.student import student_loss
+from inweights.methods.student import Student
 from inweights.models import load
 from inweights.readouts import LabelWords
 from inweights.scoring import label_scores, teacher_targets
@@ -25,12 +25,23 @@ STORIES = Path(__file__).parents[2] / "shared" / "models" / "stories260K"
 KINDS = ("labels", "top_k", "vocabulary")
 
 
+def student_loss(model, told, pool, learnt=(), gold_weight=0.0, seed=0):
+    """The loss of some rows as a training loop gets it, and all rows."""
+    student = Student(model, PROMPT, told, pool, learnt, gold_weight, random.Random(seed))
+    words = None if student.vocabulary is None else torch.tensor(student.vocabulary)
+
+    def loss(rows):
+        return student.loss(rows, model.next_token_logits(student.asked(rows), None, words))
+
+    return loss, student.rows
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_a_student_that_already_answers_as_its_teacher_has_no_loss(kind):
     model, pool = tiny("llama"), SHOTS.unlabelled
     told = teacher_targets(model, PROMPT, ["", ""], pool, kind, 5)
-    loss, rows, _ = student_loss(model, PROMPT, told, pool, [], 0.0, random.Random(0), 8192)
+    loss, rows = student_loss(model, told, pool)
     assert loss(rows).abs().max() < 1e-5
 
 
@@ -39,15 +50,10 @@ def test_a_student_that_already_answers_as_its_teacher_has_no_loss(kind):
 def test_a_student_is_pulled_towards_the_context_it_drew(kind):
     model, pool = tiny("llama"), SHOTS.unlabelled
     contexts = [PROMPT.context(SHOTS.labelled[:2]), PROMPT.context(SHOTS.labelled[2:6])]
-    alone = [
-        student_loss(
-            model, PROMPT, teacher_targets(model, PROMPT, [each], pool, kind, 5), pool, [], 0.0, random.Random(0), 99
-        )
-        for each in contexts
-    ]
-    each = torch.stack([loss(rows) for loss, rows, _ in alone])
+    alone = [student_loss(model, teacher_targets(model, PROMPT, [each], pool, kind, 5), pool) for each in contexts]
+    each = torch.stack([loss(rows) for loss, rows in alone])
     told = teacher_targets(model, PROMPT, contexts, pool, kind, 5)
-    loss, rows, _ = student_loss(model, PROMPT, told, pool, [], 0.0, random.Random(3), 8192)
+    loss, rows = student_loss(model, told, pool, seed=3)
     rng = random.Random(3)
     expected = torch.stack([each[rng.randrange(2), row] for row in rows])
     torch.testing.assert_close(loss(rows), expected, rtol=1e-4, atol=1e-5)
@@ -58,8 +64,8 @@ def test_a_student_is_pulled_towards_the_context_it_drew(kind):
 def test_the_loss_with_gold_labels_is_mean_divergence_plus_weight_times_mean_cross_entropy():
     model, pool, learnt = tiny("llama"), SHOTS.unlabelled, SHOTS.labelled
     told = teacher_targets(model, PROMPT, [PROMPT.context(SHOTS.labelled[:2])], pool)
-    plain, rows, _ = student_loss(model, PROMPT, told, pool, [], 0.0, random.Random(0), 8192)
-    both, all_rows, _ = student_loss(model, PROMPT, told, pool, learnt, 0.3, random.Random(0), 8192)
+    plain, rows = student_loss(model, told, pool)
+    both, all_rows = student_loss(model, told, pool, learnt, 0.3)
     gold = torch.tensor([example.label for example in learnt])
     expected = plain(rows).mean() + 0.3 * F.cross_entropy(label_scores(model, PROMPT, learnt), gold)
     torch.testing.assert_close(both(all_rows).mean(), expected)

@@ -41,6 +41,7 @@ HOMES = {
     },
     "transformers": {"models", "artifact", "study"},
     "peft": {"artifact", "updates"},
+    "bitsandbytes": {"training"},
     "plotly": {"report"},
     "jinja2": {"report"},
     "scipy": {"report"},

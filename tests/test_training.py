@@ -7,11 +7,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inweights.training import Schedule, minimize
+from inweights.models.lanes import Lane, each_by_lane
+from inweights.training import Job, Schedule, Trace, minimize, minimize_together
 from inweights.types import DivergedError, Seeds, UserError
 
 SEEDS = Seeds(data=1, order=2, init=3, dropout=4)
 CONSTANT = Schedule(lr=0.1, epochs=3, batch_size=2, warmup=0.0, decay="constant")
+
+
+def trained(loss, parameters, items, schedule, seeds, module, lr_scales=None, starts=None, **options) -> Trace:
+    return minimize(loss, Job(parameters, items, schedule, seeds, lr_scales or {}, starts or {}), module, **options)
 
 
 def point(*values: float) -> dict[str, nn.Parameter]:
@@ -29,7 +34,7 @@ def squares(parameters: dict[str, nn.Parameter]):
 
 def fitted(schedule: Schedule = CONSTANT, seeds: Seeds = SEEDS, **options) -> tuple[Tensor, tuple[float, ...]]:
     parameters = point(0.0)
-    trace = minimize(squares(parameters), parameters, range(5), schedule, seeds, nn.Identity(), **options)
+    trace = trained(squares(parameters), parameters, range(5), schedule, seeds, nn.Identity(), **options)
     return parameters["x"].detach(), trace.losses
 
 
@@ -43,7 +48,7 @@ def test_steps_are_those_of_torchs_own_adamw():
         optimizer.step()
     parameters = point(3.0)
     schedule = replace(CONSTANT, epochs=7, batch_size=1, weight_decay=0.3, clip_norm=0.5)
-    minimize(squares(parameters), parameters, [1], schedule, SEEDS, nn.Identity())
+    trained(squares(parameters), parameters, [1], schedule, SEEDS, nn.Identity())
     torch.testing.assert_close(parameters["x"].detach(), x.detach(), rtol=0, atol=1e-6)
 
 
@@ -73,7 +78,7 @@ def test_every_item_is_seen_once_in_each_epoch():
         seen.append(list(items))
         return squares(parameters)(items)
 
-    minimize(loss, parameters, range(5), CONSTANT, SEEDS, nn.Identity())
+    trained(loss, parameters, range(5), CONSTANT, SEEDS, nn.Identity())
     assert [len(batch) for batch in seen] == [2, 2, 1] * 3
     epochs = [[item for batch in seen[start : start + 3] for item in batch] for start in (0, 3, 6)]
     assert [sorted(epoch) for epoch in epochs] == [[0, 1, 2, 3, 4]] * 3
@@ -109,7 +114,7 @@ def test_global_generators_and_training_mode_are_left_as_they_were():
         return squares(parameters)(items) * module[0](torch.ones(len(items)))
 
     state = torch.random.get_rng_state()
-    minimize(loss, parameters, range(5), CONSTANT, SEEDS, module)
+    trained(loss, parameters, range(5), CONSTANT, SEEDS, module)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert set(modes) == {(True, True)}
     assert (module[0].training, module[1].training) == (True, False)
@@ -123,7 +128,7 @@ def test_dropout_follows_its_own_seed():
         def loss(items) -> Tensor:
             return squares(parameters)(items) * drop(torch.ones(len(items)))
 
-        minimize(loss, parameters, range(5), CONSTANT, seeds, drop)
+        trained(loss, parameters, range(5), CONSTANT, seeds, drop)
         return parameters["x"].detach()
 
     assert torch.equal(run(1), run(1))
@@ -138,7 +143,7 @@ def test_an_interrupt_leaves_mode_and_generators_as_they_were():
 
     state = torch.random.get_rng_state()
     with pytest.raises(KeyboardInterrupt):
-        minimize(loss, point(0.0), range(5), CONSTANT, SEEDS, module)
+        trained(loss, point(0.0), range(5), CONSTANT, SEEDS, module)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert not module.training
 
@@ -152,7 +157,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_value():
         return squares(parameters)(items) * (math.nan if len(calls) == 3 else 1)
 
     with pytest.raises(DivergedError, match="the loss was nan at step 3 of 9: lower the learning rate"):
-        minimize(loss, parameters, range(5), CONSTANT, SEEDS, nn.Identity())
+        trained(loss, parameters, range(5), CONSTANT, SEEDS, nn.Identity())
 
 
 def test_a_weight_that_is_not_finite_at_the_end_is_divergence_too():
@@ -162,7 +167,7 @@ def test_a_weight_that_is_not_finite_at_the_end_is_divergence_too():
         return (parameters["x"] / -1e38).expand(len(items))
 
     with pytest.raises(DivergedError, match="a weight was not finite after step 1"):
-        minimize(loss, parameters, range(5), replace(CONSTANT, lr=1e38), SEEDS, nn.Identity(), most_steps=1)
+        trained(loss, parameters, range(5), replace(CONSTANT, lr=1e38), SEEDS, nn.Identity(), most_steps=1)
 
 
 def test_optimizer_bytes_are_two_moments_and_a_count_for_each_parameter():
@@ -171,7 +176,7 @@ def test_optimizer_bytes_are_two_moments_and_a_count_for_each_parameter():
     def loss(items) -> Tensor:
         return (parameters["a"].sum() - parameters["b"].sum()).expand(len(items))
 
-    trace = minimize(loss, parameters, range(5), CONSTANT, SEEDS, nn.Identity())
+    trace = trained(loss, parameters, range(5), CONSTANT, SEEDS, nn.Identity())
     assert trace.optimizer_bytes == 2 * 4 * (10 + 3) + 2 * 4
     assert trace.moved == {"a", "b"}
 
@@ -186,7 +191,7 @@ def test_rates_scale_by_name_and_a_late_parameter_waits_for_its_share_of_the_ste
 
     schedule = replace(CONSTANT, epochs=10, batch_size=5)
     scales, starts = {"slow": 0.1}, {"late": 0.5}
-    minimize(loss, parameters, range(5), schedule, SEEDS, nn.Identity(), lr_scales=scales, starts=starts)
+    trained(loss, parameters, range(5), schedule, SEEDS, nn.Identity(), lr_scales=scales, starts=starts)
     # Adam's first step is the learning rate, whatever the gradient's size.
     assert values[1]["fast"] == pytest.approx(-0.1, abs=1e-5)
     assert values[1]["slow"] == pytest.approx(-0.01, abs=1e-5)
@@ -196,11 +201,11 @@ def test_rates_scale_by_name_and_a_late_parameter_waits_for_its_share_of_the_ste
 
 def test_snapshots_lie_at_equal_distances_and_the_last_is_the_end():
     parameters = point(0.0)
-    trace = minimize(squares(parameters), parameters, range(5), CONSTANT, SEEDS, nn.Identity(), snapshots=3)
+    trace = trained(squares(parameters), parameters, range(5), CONSTANT, SEEDS, nn.Identity(), snapshots=3)
     assert sorted(trace.snapshots) == [3, 6, 9]
     assert torch.equal(trace.snapshots[9]["x"], parameters["x"])
     early = point(0.0)
-    minimize(squares(early), early, range(5), CONSTANT, SEEDS, nn.Identity(), most_steps=3)
+    trained(squares(early), early, range(5), CONSTANT, SEEDS, nn.Identity(), most_steps=3)
     assert torch.equal(trace.snapshots[3]["x"], early["x"])
 
 
@@ -219,3 +224,73 @@ def test_snapshots_lie_at_equal_distances_and_the_last_is_the_end():
 def test_a_schedule_that_cannot_be_says_what_is_wanted(setting, value, wanted):
     with pytest.raises(UserError, match=f"schedule.{setting} is {value}: {wanted} is wanted"):
         replace(CONSTANT, **{setting: value})
+
+
+def test_runs_that_train_together_come_out_as_each_does_alone():
+    """Unlike in data, seeds, rates, batches and steps; one ends early; dropout draws from a stream of each."""
+
+    def runs() -> list[Job]:
+        long = replace(CONSTANT, lr=0.03, epochs=9, decay="cosine", clip_norm=0.1, batch_size=3)
+        stops = replace(CONSTANT, stop_loss=1e9)
+        schedules = (CONSTANT, long, stops)
+        return [Job(point(float(i)), range(3 + i), each, Seeds(i, 10 + i, i, 20 + i)) for i, each in enumerate(schedules)]
+
+    def of(job: Job, items, factor: Tensor) -> Tensor:
+        return squares(job.parameters)(items) * factor
+
+    def losses(jobs: list[Job], drop: nn.Module):
+        def each(asked):
+            drawn = each_by_lane([Lane(1, 1)] * len(asked), lambda lane: drop(torch.ones(1)))
+            return {n: of(jobs[n], items, one) for (n, items), one in zip(asked.items(), drawn, strict=True)}
+
+        return each
+
+    together, drop = runs(), nn.Dropout(0.5)
+    traces = minimize_together(losses(together, drop), together, drop)
+    alone = runs()
+    for job, other, trace in zip(together, alone, traces, strict=True):
+        expected = minimize(lambda items, job=other: of(job, items, drop(torch.ones(1))), other, drop)
+        assert trace.losses == pytest.approx(expected.losses, abs=1e-6)
+        torch.testing.assert_close(job.parameters["x"], other.parameters["x"], rtol=0, atol=1e-6)
+    assert list(map(len, (trace.losses for trace in traces))) == [6, 18, 3]
+
+
+def test_a_step_that_memory_has_no_room_for_is_done_again_in_smaller_parts():
+    sizes, parameters = [], point(0.0)
+
+    def loss(items) -> Tensor:
+        sizes.append(len(items))
+        if len(items) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return squares(parameters)(items)
+
+    schedule = replace(CONSTANT, batch_size=5)
+    trace = trained(loss, parameters, range(5), schedule, SEEDS, nn.Identity())
+    assert sizes == [5, 3] + [2, 2, 1] * 3  # whole, halves, quarters; later steps begin with quarters
+    expected = point(0.0)
+    whole = trained(squares(expected), expected, range(5), schedule, SEEDS, nn.Identity())
+    assert trace.losses == pytest.approx(whole.losses, abs=1e-6)
+    torch.testing.assert_close(parameters["x"], expected["x"], rtol=0, atol=1e-6)
+
+
+def test_memory_that_has_no_room_for_one_item_is_said():
+    def loss(items) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        trained(loss, point(0.0), range(5), CONSTANT, SEEDS, nn.Identity())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
+def test_optimizers_are_torchs_own(optimizer):
+    x = nn.Parameter(torch.tensor([[3.0, 1.0], [2.0, 4.0]]))
+    kind = {"adamw": torch.optim.AdamW, "adafactor": torch.optim.Adafactor}[optimizer]
+    own = kind([x], lr=0.1, weight_decay=0.0)
+    for _ in range(4):
+        own.zero_grad()
+        (x**2).sum().backward()
+        own.step()
+    parameters = {"x": nn.Parameter(torch.tensor([[3.0, 1.0], [2.0, 4.0]]))}
+    schedule = replace(CONSTANT, epochs=4, batch_size=1, clip_norm=0.0, optimizer=optimizer)
+    trained(lambda items: (parameters["x"] ** 2).sum()[None], parameters, [1], schedule, SEEDS, nn.Identity())
+    torch.testing.assert_close(parameters["x"].detach(), x.detach(), rtol=0, atol=1e-6)

@@ -31,7 +31,7 @@ def write_lora(
 
 
 def write_biases(folder: Path, module: nn.Module, tensors: Mapping[str, Tensor], common: Mapping[str, Any]) -> None:
-    """Biases ride on a LoRA of rank 1 whose factors are zero, because PEFT carries biases with a LoRA only.
+    """Biases, and a head alone, ride on a LoRA of rank 1 whose factors are zero, because PEFT carries them with one only.
 
     Loads and merges to exactly the trained biases (METHODS: checked on OPT).
     """
@@ -56,7 +56,7 @@ def write_biases(folder: Path, module: nn.Module, tensors: Mapping[str, Tensor],
         r=1,
         lora_alpha=1,
         target_modules=[vehicle],
-        bias="all",
+        bias="all" if any(name.endswith(".bias") for name in tensors) else "none",
         fan_in_fan_out=conv,
         **common,
     )

@@ -73,7 +73,7 @@ def _form(fitted: Fitted) -> Form:
     if not fitted.trained:
         return "prompt-pack"
     name = fitted.update.name if fitted.update else ""
-    return "adapter" if name in ("lora", "bitfit") else "model"
+    return "adapter" if name in ("lora", "bitfit", "frozen") else "model"
 
 
 def _write_adapter(folder: Path, fitted: Fitted, trained: Mapping[str, Tensor], task_type: str) -> None:

@@ -77,6 +77,10 @@ def compare(
     dtype: Annotated[str | None, Option(help="fp32, bf16 or fp16.", rich_help_panel=RUNS)] = None,
     device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.", rich_help_panel=RUNS)] = None,
     batch_tokens: Annotated[int | None, Option(help="Tokens in one pass when scoring.", rich_help_panel=RUNS)] = None,
+    isolated: Annotated[
+        bool | None,
+        Option("--isolated", help="Train every seed alone; else they share passes.", rich_help_panel=RUNS),
+    ] = None,
     out: Annotated[
         Path | None, Option(help="The study's folder; what it holds is not done again.", rich_help_panel=RUNS)
     ] = None,
@@ -124,6 +128,7 @@ def compare(
         "dtype": dtype,
         "device": device,
         "batch_tokens": batch_tokens,
+        "isolated": isolated,
     }
     given = {key: value for key, value in flags.items() if value is not None}
     study, load = _prepared(file, given, out)

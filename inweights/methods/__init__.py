@@ -12,7 +12,7 @@ from inweights.methods.vanilla import HeadFineTune
 from inweights.settings import changed
 from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates import BitFit, Full, LastBlocks, LoRA
+from inweights.updates import BitFit, Frozen, Full, LastBlocks, LoRA
 
 # Peak learning rates by what changes: writing all weights needs small steps, adding few numbers large ones. Full
 # fine-tuning's is 1e-4 for a width of 384 (MiniLM), which makes it 1e-5 for a 7B model's 4096.
@@ -29,6 +29,7 @@ METHODS: dict[str, Method] = {
     "vanilla": HeadFineTune(Full(), FULL),
     "vanilla+bitfit": HeadFineTune(BitFit(), BITFIT),
     "vanilla+lora": HeadFineTune(LoRA(), LORA),
+    "vanilla+frozen": HeadFineTune(Frozen(), LORA),
     "pbft": WordFineTune(Full(), FULL),
     "pbft+bitfit": WordFineTune(BitFit(), BITFIT),
     "pbft+lora": WordFineTune(LoRA(), LORA),

@@ -5,7 +5,7 @@ nothing in front. The demonstrations' labels act only through the teacher.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -13,15 +13,16 @@ from inweights.methods.base import Fitted
 from inweights.methods.generation import generated_inputs
 from inweights.methods.in_context import room_beside_queries
 from inweights.methods.items import labelled
+from inweights.methods.prepared import Prepared, fit_together
 from inweights.methods.result import fitted
-from inweights.methods.student import student_loss
+from inweights.methods.student import Student
 from inweights.methods.teacher_gap import teacher_gap
 from inweights.models.base import LanguageModel
 from inweights.readouts import LabelWords, words_within
 from inweights.scoring import fitting_demonstrations, teacher_targets
-from inweights.training import Schedule, minimize
+from inweights.training import Job, Schedule, Trace
 from inweights.types import Budget, Example, Prompt, Shots, UserError
-from inweights.updates import Full, Update
+from inweights.updates import Full, Update, first_changed_block
 
 
 @dataclass(frozen=True)
@@ -53,43 +54,44 @@ class ContextDistillation:
             )
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
-        return [self._fit(model, prompt, draw, budget) for draw in shots]
+        runs = [self.prepared(model, prompt, draw, budget) for draw in shots]
+        return fit_together(runs, model.module, budget)
 
-    def _fit(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Fitted:
+    def prepared(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
         shown = self._demonstrations(model, prompt, shots)
         pool, source = self._pool(model, prompt, shots, shown)
         contexts = self._contexts(prompt, shown, shots)
         assert all(contexts), "a teacher that sees what the student sees"
         told = teacher_targets(model, prompt, contexts, pool, self.targets, self.top_k, batch_tokens=budget.batch_tokens)
         learnt = words_within(model, prompt, shots.labelled) if self.gold_weight else []
+        rng = random.Random(f"contexts {shots.seeds.order}")
+        student = Student(model, prompt, told, pool, learnt, self.gold_weight, rng)
         schedule = self.schedule.on(model.hidden_size)
         adapted = self.update.apply(model, shots.seeds.init)
-        rng = random.Random(f"contexts {shots.seeds.order}")
-        loss, items, pieces = student_loss(
-            adapted.model, prompt, told, pool, learnt, self.gold_weight, rng, budget.batch_tokens
+
+        def finish(trace: Trace, how: Mapping[str, object]) -> Fitted:
+            notes = {
+                "lr": schedule.lr,
+                "pool": len(pool),
+                "pool_from": source,
+                "demonstrations": len(shown),
+                "demonstrations_left_out": len(shots.labelled) - len(shown),
+                **teacher_gap(model, prompt, shown, budget.batch_tokens),
+                **how,
+            }
+            readout = LabelWords(adapted.model, prompt, batch_tokens=budget.batch_tokens)
+            return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes)
+
+        return Prepared(
+            model=adapted.model,
+            first_block=first_changed_block(model, adapted.parameters),
+            job=Job(adapted.parameters, student.rows, schedule, shots.seeds, adapted.lr_scales, adapted.starts),
+            asked=student.asked,
+            loss=student.loss,
+            finish=finish,
+            lengths=student.lengths,
+            vocabulary=student.vocabulary,
         )
-        trace = minimize(
-            loss,
-            adapted.parameters,
-            items,
-            schedule,
-            shots.seeds,
-            model.module,
-            most_steps=budget.steps,
-            lr_scales=adapted.lr_scales,
-            starts=adapted.starts,
-            pieces=pieces,
-        )
-        notes = {
-            "lr": schedule.lr,
-            "pool": len(pool),
-            "pool_from": source,
-            "demonstrations": len(shown),
-            "demonstrations_left_out": len(shots.labelled) - len(shown),
-            **teacher_gap(model, prompt, shown, budget.batch_tokens),
-        }
-        readout = LabelWords(adapted.model, prompt, batch_tokens=budget.batch_tokens)
-        return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes)
 
     def _demonstrations(self, model: LanguageModel, prompt: Prompt, shots: Shots) -> tuple[Example, ...]:
         read = replace(shots, unlabelled=shots.unlabelled[: self.pool_size])

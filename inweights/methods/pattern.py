@@ -1,6 +1,6 @@
 """Pattern-based fine-tuning (Schick & Schütze 2021): label words through the LM head, no new parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,14 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inweights.methods.base import Fitted
-from inweights.methods.items import gold, labelled, pieces
+from inweights.methods.items import gold, labelled
+from inweights.methods.prepared import Prepared, fit_together
 from inweights.methods.result import fitted
 from inweights.models.base import LanguageModel, Tree
 from inweights.readouts import LabelWords, words_within
-from inweights.scoring import Queries, batches_of, queries_of, word_log_probs
-from inweights.training import Schedule, minimize
+from inweights.scoring import Queries, batches_of, longest_word, only_tokens, queries_of, token_log_probs, word_logits
+from inweights.training import Job, Schedule, Trace
 from inweights.types import Budget, Prompt, Shots
-from inweights.updates import Full, Update
+from inweights.updates import Full, Update, first_changed_block
 
 
 @dataclass(frozen=True)
@@ -37,36 +38,42 @@ class WordFineTune:
     """Checkpoints to keep, at equal distances."""
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
-        return [self._fit(model, prompt, draw, budget) for draw in shots]
+        runs = [self.prepared(model, prompt, draw, budget) for draw in shots]
+        return fit_together(runs, model.module, budget, self.snapshots)
 
-    def _fit(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Fitted:
+    def prepared(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
         examples = words_within(model, prompt, labelled(shots))
         queries = queries_of(model, prompt, examples)
         answers = torch.tensor(gold(examples), device=next(model.module.parameters()).device)
+        longest = longest_word([queries])
         schedule = self.schedule.on(model.hidden_size)
         adapted = self.update.apply(model, shots.seeds.init)
+        # A softmax among labels of one token each needs no other token's logit.
+        plain = self.loss == "labels" and not self.unlikelihood and not self.length_normalised
+        words = only_tokens([queries]) if plain else None
 
-        def loss(rows: Sequence[int]) -> Tensor:
-            tokens = word_log_probs(adapted.model, queries.at(rows), batch_tokens=budget.batch_tokens)
-            return self.of_scores(tokens, answers[rows])
+        def loss(rows: Sequence[int], logits: Tensor) -> Tensor:
+            part = queries.at(rows)
+            if words is not None:
+                return F.cross_entropy(word_logits(part, logits, words), answers[rows], reduction="none")
+            return self.of_scores(token_log_probs(part, logits, longest), answers[rows])
 
-        trace = minimize(
-            loss,
-            adapted.parameters,
-            range(len(examples)),
-            schedule,
-            shots.seeds,
-            model.module,
-            most_steps=budget.steps,
-            lr_scales=adapted.lr_scales,
-            starts=adapted.starts,
-            snapshots=self.snapshots,
-            pieces=lambda rows: pieces(rows, list(map(len, queries.trees)), budget.batch_tokens),
+        def finish(trace: Trace, notes: Mapping[str, object]) -> Fitted:
+            readout = LabelWords(adapted.model, prompt, batch_tokens=budget.batch_tokens)
+            share = vocabulary_accuracy(adapted.model, queries, gold(examples), budget.batch_tokens)
+            notes = {"lr": schedule.lr, "vocabulary_accuracy_on_shots": share, **notes}
+            return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes)
+
+        return Prepared(
+            model=adapted.model,
+            first_block=first_changed_block(model, adapted.parameters),
+            job=Job(adapted.parameters, range(len(examples)), schedule, shots.seeds, adapted.lr_scales, adapted.starts),
+            asked=lambda rows: queries.at(rows).trees,
+            loss=loss,
+            finish=finish,
+            lengths=list(map(len, queries.trees)),
+            vocabulary=words,
         )
-        readout = LabelWords(adapted.model, prompt, batch_tokens=budget.batch_tokens)
-        share = vocabulary_accuracy(adapted.model, queries, gold(examples), budget.batch_tokens)
-        notes = {"lr": schedule.lr, "vocabulary_accuracy_on_shots": share}
-        return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes)
 
     def of_scores(
         self, tokens: Float[Tensor, "examples labels tokens"], answers: Int[Tensor, " examples"]

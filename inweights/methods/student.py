@@ -1,55 +1,89 @@
 """The student's loss in context distillation, one number for each input of the pool and each labelled shot."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inweights.methods.items import gold, pieces
+from inweights.methods.items import gold
 from inweights.models.base import LanguageModel
-from inweights.scoring import Answers, LabelTargets, label_scores
-from inweights.scoring.teacher import Targets, student_kl
+from inweights.scoring import (
+    Answers,
+    LabelTargets,
+    Queries,
+    answer_positions,
+    answers_read,
+    longest_word,
+    only_tokens,
+    queries_of,
+    token_log_probs,
+    word_logits,
+)
+from inweights.scoring.teacher import Targets
 from inweights.types import Example, Prompt
 
 
-def student_loss(
-    student: LanguageModel,
-    prompt: Prompt,
-    told: Sequence[Targets],
-    pool: Sequence[Example],
-    learnt: Sequence[Example],
-    gold_weight: float,
-    rng: random.Random,
-    batch_tokens: int,
-) -> tuple[Callable[[Sequence[int]], Tensor], range, Callable[[Sequence[int]], list[list[int]]]]:
-    """The loss of rows, all rows, and how to cut a batch of them. Rows are the pool's, then those of `learnt`.
+class Student:
+    """Rows are the pool's, then those of `learnt`.
 
     `told`: the teacher's targets for the pool, per context; each time an input is met, `rng` chooses one. The mean
     over all rows is the mean divergence over the pool + gold_weight * the mean cross-entropy over `learnt`.
     """
-    examples = [*pool, *learnt]
-    lengths = [len(ids) for ids in student.encode([prompt.body(example) for example in examples])]
-    targets = _end_to_end(told)
-    divergence_weight = len(examples) / len(pool)
-    answer_weight = gold_weight * len(examples) / max(1, len(learnt))
 
-    def loss(rows: Sequence[int]) -> Tensor:
-        inputs = [row for row in rows if row < len(pool)]
-        answered = [examples[row] for row in rows if row >= len(pool)]
-        parts = []
+    def __init__(
+        self,
+        model: LanguageModel,
+        prompt: Prompt,
+        told: Sequence[Targets],
+        pool: Sequence[Example],
+        learnt: Sequence[Example],
+        gold_weight: float,
+        rng: random.Random,
+    ) -> None:
+        self.queries = queries_of(model, prompt, [*pool, *learnt])
+        self.targets, self.contexts, self.rng = _end_to_end(told), len(told), rng
+        self.pool = len(pool)
+        self.rows = range(len(pool) + len(learnt))
+        self.lengths = list(map(len, self.queries.trees))
+        self.gold = torch.tensor(gold(learnt))
+        self.weights = (len(self.rows) / len(pool), gold_weight * len(self.rows) / max(1, len(learnt)))
+        self.longest, self.positions = longest_word([self.queries]), answer_positions([self.queries])
+        of_labels = isinstance(self.targets, LabelTargets)
+        self.vocabulary = only_tokens([self.queries]) if of_labels else None
+        """Divergence among labels of one token each needs no other token's logit."""
+
+    def asked(self, rows: Sequence[int]) -> tuple[Any, ...]:
+        return self.queries.at(sorted(rows)).trees
+
+    def loss(self, rows: Sequence[int], logits: Tensor) -> Tensor:
+        """In the order of the pool's rows, then of the labelled ones; only their sum is used."""
+        rows = sorted(rows)
+        inputs = [row for row in rows if row < self.pool]
+        answered = [row for row in rows if row >= self.pool]
+        parts = [self.queries.at(some) for some in (inputs, answered)]
+        told, said = logits.split([sum(len(tree.positions_read) for tree in part.trees) for part in parts])
+        losses = []
         if inputs:
-            cells = torch.tensor([rng.randrange(len(told)) * len(pool) + row for row in inputs])
-            asked = [examples[row] for row in inputs]
-            parts.append(divergence_weight * student_kl(targets.at(cells), student, prompt, asked))
+            cells = torch.tensor([self.rng.randrange(self.contexts) * self.pool + row for row in inputs])
+            losses.append(self.weights[0] * self._divergence(cells, parts[0], told))
         if answered:
-            scores = label_scores(student, prompt, answered)
-            right = torch.tensor(gold(answered), device=scores.device)
-            parts.append(answer_weight * F.cross_entropy(scores, right, reduction="none"))
-        return torch.cat(parts)
+            right = self.gold[[row - self.pool for row in answered]].to(logits.device)
+            losses.append(self.weights[1] * F.cross_entropy(self._scores(parts[1], said), right, reduction="none"))
+        return torch.cat(losses)
 
-    return loss, range(len(examples)), lambda rows: pieces(rows, lengths, batch_tokens)
+    def _divergence(self, cells: Tensor, part: Queries, logits: Tensor) -> Tensor:
+        targets = self.targets.at(cells.to(logits.device))
+        if isinstance(targets, LabelTargets):
+            return targets.kl_to(self._scores(part, logits))
+        return targets.kl_to(answers_read(part, logits, self.positions).log_probs)
+
+    def _scores(self, part: Queries, logits: Tensor) -> Tensor:
+        if self.vocabulary is not None:
+            return word_logits(part, logits, self.vocabulary)
+        return token_log_probs(part, logits, self.longest).sum(-1)
 
 
 def _end_to_end(told: Sequence[Targets]) -> Targets:

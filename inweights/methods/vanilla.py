@@ -1,7 +1,7 @@
 """Vanilla fine-tuning: a new head on the hidden state of the whole text; cross-entropy."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inweights.methods.base import Fitted
-from inweights.methods.items import gold, labelled, pieces
+from inweights.methods.items import gold, labelled
+from inweights.methods.prepared import Prepared, fit_together
 from inweights.methods.result import fitted
 from inweights.models.base import LanguageModel
 from inweights.readouts import Head, texts_within
-from inweights.training import Schedule, minimize
+from inweights.training import Job, Schedule, Trace
 from inweights.types import Budget, Prompt, Shots
-from inweights.updates import Full, Update
+from inweights.updates import Full, Update, first_changed_block
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class HeadFineTune:
     """Checkpoints to keep, at equal distances."""
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
-        return [self._fit(model, prompt, draw, budget) for draw in shots]
+        runs = [self.prepared(model, prompt, draw, budget) for draw in shots]
+        return fit_together(runs, model.module, budget, self.snapshots)
 
-    def _fit(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Fitted:
+    def prepared(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
         examples = texts_within(model, prompt, labelled(shots))
         sequences = model.encode([prompt.body(example) for example in examples])
         answers = torch.tensor(gold(examples), device=next(model.module.parameters()).device)
@@ -45,28 +47,27 @@ class HeadFineTune:
         adapted = self.update.apply(model, shots.seeds.init)
         head = new_head(model, len(prompt.labels), shots.seeds.init)
         pooling = _pooling(self.pooling, model)
-        readout = Head(adapted.model, prompt, head, pooling, budget.batch_tokens)
         names = {f"score.{name}": parameter for name, parameter in head.named_parameters()}
         parameters = {**adapted.parameters, **names}
+        scales = {**adapted.lr_scales, **dict.fromkeys(names, self.head_lr / schedule.lr)}
 
-        def loss(rows: Sequence[int]) -> Tensor:
-            logits = readout.logits([sequences[row] for row in rows])
-            return F.cross_entropy(logits, answers[rows], reduction="none")
+        def loss(rows: Sequence[int], states: Tensor) -> Tensor:
+            return F.cross_entropy(head(states), answers[rows], reduction="none")
 
-        trace = minimize(
-            loss,
-            parameters,
-            range(len(examples)),
-            schedule,
-            shots.seeds,
-            model.module,
-            most_steps=budget.steps,
-            lr_scales={**adapted.lr_scales, **dict.fromkeys(names, self.head_lr / schedule.lr)},
-            starts=adapted.starts,
-            snapshots=self.snapshots,
-            pieces=lambda rows: pieces(rows, list(map(len, sequences)), budget.batch_tokens),
+        def finish(trace: Trace, notes: Mapping[str, object]) -> Fitted:
+            readout = Head(adapted.model, prompt, head, pooling, budget.batch_tokens)
+            return fitted(readout, parameters, self.update, trace, model, shots.seeds.init, {"lr": schedule.lr, **notes})
+
+        return Prepared(
+            model=adapted.model,
+            first_block=first_changed_block(model, adapted.parameters),
+            job=Job(parameters, range(len(examples)), schedule, shots.seeds, scales, adapted.starts),
+            asked=lambda rows: [sequences[row] for row in rows],
+            loss=loss,
+            finish=finish,
+            lengths=list(map(len, sequences)),
+            read=pooling,
         )
-        return fitted(readout, parameters, self.update, trace, model, shots.seeds.init, {"lr": schedule.lr})
 
 
 def new_head(model: LanguageModel, labels: int, seed: int) -> nn.Linear:

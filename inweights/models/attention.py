@@ -5,7 +5,9 @@ the prefix is one product for all queries, and is joined with attention inside t
 (Hydragen, Juravsky et al. 2024, arXiv 2402.05099): the prefix's keys and values are never copied per query.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -13,7 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inweights.models.layout import Layer, Layout, current
+from inweights.models.lanes import each_by_lane
+from inweights.models.layout import Layer, Layout, Span, current
 
 NAME = "inweights"
 LARGEST_TABLE = 1 << 26
@@ -54,10 +57,18 @@ def attend(
         return out, None
     if layout.captured is not None:
         layout.captured[_index(module)] = (key[0].contiguous(), value[0].contiguous())
+    if layout.stops_at_keys:
+        raise KeysSeen(key, value)
+    if layout.known is not None:
+        key, value = layout.known
     rule = Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap, dropout, sliding_window)
     near = _near(query, key, value, layout, rule)
-    far = _far(query, _index(module), layout, rule) if layout.prefix else None
+    far = _far(query, _index(module), layout, rule) if layout.behind else None
     return (_joined(near, far) if far else near[0])[None].to(query.dtype), None
+
+
+class KeysSeen(Exception):  # noqa: N818  it ends a block early, and is no error
+    """The keys and values of a block that is run for them alone."""
 
 
 @dataclass(frozen=True)
@@ -75,34 +86,80 @@ Part = tuple[Float[Tensor, "tokens heads head_dim"], Float[Tensor, "tokens heads
 """Attention over some of the keys, and the log of the mass that they hold."""
 
 
-def _near(query: Tensor, key: Tensor, value: Tensor, layout: Layout, rule: Rule) -> Part:
-    """Attention of every token inside its own tree."""
-    q, k, v = (each[0][:, layout.unpack].transpose(0, 1) for each in (query, key, value))
+def _near(query: Tensor, key: Tensor, value: Tensor, layout: Layout, rule: Rule) -> tuple[Tensor, Tensor | None]:
+    """Attention of every token inside its own tree; without its mass where there is nothing to join it with."""
+    q = layout.queries.unpacked(query[0].transpose(0, 1)).transpose(1, 2)
+    k, v = (layout.keys.unpacked(each[0].transpose(0, 1)).transpose(1, 2) for each in (key, value))
     mask = layout.near_mask(rule.window, query.dtype)
     causal = layout.causal and mask is None
     # Only the queries' own keys are repeated for grouped heads, never the prefix's.
     groups = q.shape[1] // k.shape[1]
     k, v = (each.repeat_interleave(groups, 1) if groups > 1 else each for each in (k, v))
-    if layout.prefix is None and rule.softcap is None:
-        out = F.scaled_dot_product_attention(q, k, v, mask, rule.dropout, is_causal=causal, scale=rule.scale)
-        mass = out.new_zeros(out.shape[:3])
-    else:
-        if causal and not _fused(q, v, None, rule):
-            mask = torch.full((q.shape[2],) * 2, -torch.inf, dtype=q.dtype, device=q.device).triu(1)
-        out, mass = _weighed(q, k, v, mask, rule, causal)
-    return out.transpose(1, 2).flatten(0, 1)[layout.pack], mass.transpose(1, 2).flatten(0, 1)[layout.pack]
+    if layout.behind:
+        out, mass = _weighed(q, k, v, _spelled_out(mask, causal, q, v, rule), rule, causal)
+        return layout.queries.packed(out.transpose(1, 2)), layout.queries.packed(mass.transpose(1, 2))
+
+    def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        if rule.softcap is not None:
+            return _weighed(q, k, v, _spelled_out(mask, causal, q, v, rule), rule, causal)[0]
+        return F.scaled_dot_product_attention(q, k, v, mask, rule.dropout, is_causal=causal, scale=rule.scale)
+
+    out = _by_lane(attention, q, k, v, mask, layout) if layout.lanes and rule.dropout else attention(q, k, v, mask)
+    return layout.queries.packed(out.transpose(1, 2)), None
+
+
+def _spelled_out(mask: Tensor | None, causal: bool, q: Tensor, v: Tensor, rule: Rule) -> Tensor | None:
+    """Who sees whom as a mask, where no kernel serves that knows it by a word."""
+    if not causal or _fused(q, v, None, rule):
+        return mask
+    return torch.full((q.shape[2],) * 2, -torch.inf, dtype=q.dtype, device=q.device).triu(1)
+
+
+def _by_lane(
+    attention: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, layout: Layout
+) -> Tensor:
+    """What each run's own grid would give: dropout draws by the grid's size."""
+    ends = list(accumulate(lane.trees for lane in layout.lanes))
+
+    def of(lane: int) -> Tensor:
+        trees = slice(ends[lane] - layout.lanes[lane].trees, ends[lane])
+        most, far = max(layout.queries.lengths[trees]), max(layout.keys.lengths[trees])
+        seen = None if mask is None else mask[trees, :, :most, :far]
+        out = attention(q[trees, :, :most], k[trees, :, :far], v[trees, :, :far], seen)
+        return F.pad(out, (0, 0, 0, q.shape[2] - most))
+
+    return torch.cat(each_by_lane(layout.lanes, of))
 
 
 def _far(query: Tensor, index: Layer, layout: Layout, rule: Rule) -> Part | None:
-    """Attention of every token over the prefix: one row of queries against one copy of its keys."""
-    assert layout.prefix is not None
-    keys, values = layout.prefix.keys[index], layout.prefix.values[index]
+    """Attention of every token over the prefix it stands behind, if any."""
+    if rule.window == 1:
+        return None
+    parts: list[tuple[Tensor, Tensor]] = []
+    end = 0
+    for span in layout.behind:
+        parts += [_nothing(query, span, index, end, span.start)] * (span.start > end)
+        parts.append(_over_prefix(query[:, :, span.start : span.stop], index, span, layout, rule))
+        end = span.stop
+    parts += [_nothing(query, layout.behind[0], index, end, query.shape[2])] * (end < query.shape[2])
+    outs, masses = zip(*parts, strict=True)
+    return parts[0] if len(parts) == 1 else (torch.cat(outs), torch.cat(masses))
+
+
+def _nothing(query: Tensor, like: Span, index: Layer, start: int, stop: int) -> Part:
+    """Of tokens that stand behind no prefix."""
+    shape = (stop - start, query.shape[1])
+    size = like.prefix.values[index].shape[-1]
+    return query.new_zeros(*shape, size), query.new_full(shape, -torch.inf, dtype=torch.float32)
+
+
+def _over_prefix(query: Tensor, index: Layer, span: Span, layout: Layout, rule: Rule) -> tuple[Tensor, Tensor]:
+    """One row of queries against one copy of the prefix's keys."""
+    keys, values = span.prefix.keys[index], span.prefix.values[index]
     mask = None
-    if rule.window is not None and rule.window < layout.depth.shape[1] + keys.shape[1]:
-        if rule.window == 1:
-            return None
+    if rule.window is not None and rule.window < layout.key_depth.shape[1] + keys.shape[1]:
         keys, values = keys[:, 1 - rule.window :], values[:, 1 - rule.window :]
-        mask = layout.far_mask(rule.window, keys.shape[1], query.dtype)
+        mask = layout.far_mask(rule.window, keys.shape[1], span, query.dtype)
     # The heads that share a key become queries of that key.
     (_, heads, tokens, dim), kv_heads = query.shape, keys.shape[0]
     folded = query.reshape(1, kv_heads, heads // kv_heads * tokens, dim)
@@ -111,8 +168,9 @@ def _far(query: Tensor, index: Layer, layout: Layout, rule: Rule) -> Part | None
     return out.reshape(heads, tokens, -1).transpose(0, 1), mass.reshape(heads, tokens).transpose(0, 1)
 
 
-def _joined(near: Part, far: Part) -> Tensor:
+def _joined(near: tuple[Tensor, Tensor | None], far: Part) -> Tensor:
     """Each part weighed by its share of the softmax's mass."""
+    assert near[1] is not None
     share = torch.sigmoid(near[1] - far[1])[..., None]
     return torch.lerp(far[0].float(), near[0].float(), share)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 Family = Literal["causal", "encoder"]
@@ -48,6 +48,10 @@ class Prefix:
     ids: tuple[int, ...]
     keys: tuple[Float[Tensor, "kv_heads tokens head_dim"], ...]
     values: tuple[Float[Tensor, "kv_heads tokens head_dim"], ...]
+
+
+Behind = Prefix | Sequence[Prefix | None] | None
+"""What stands in front of trees: one prefix, one for each tree, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,13 @@ class LanguageModel(Protocol):
 
     def decode(self, ids: Sequence[int]) -> str: ...
 
-    def next_token_logits(self, trees: Sequence[Tree], prefix: Prefix | None = None) -> Float[Tensor, "reads vocabulary"]:
+    def next_token_logits(
+        self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
+    ) -> Float[Tensor, "reads vocabulary"]:
         """Logits of what comes after every position read; computed at those positions alone.
 
-        Raises UserError for a family without an LM head.
+        `vocabulary`: the tokens whose logits are wanted, and in which order; None: all. Raises UserError for a family
+        without an LM head.
         """
         ...
 
@@ -118,7 +125,10 @@ class LanguageModel(Protocol):
         ...
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
-        """Encode tokens that many queries will share. Raises UserError for a family that can't."""
+        """Encode tokens that many queries will share, in pieces where there are many of them.
+
+        Raises UserError for a family that can't.
+        """
         ...
 
     def patched(self, patch: Patch) -> "LanguageModel":
@@ -127,6 +137,15 @@ class LanguageModel(Protocol):
 
     def blocks(self) -> Sequence[nn.Module]:
         """The transformer blocks, first to last."""
+        ...
+
+
+@runtime_checkable
+class Stackable(Protocol):
+    """A patch that can stand beside others of its kind in one pass, each on for the tokens of its own lane."""
+
+    def beside(self, others: "Sequence[Patch]") -> Patch | None:
+        """The patch of all lanes, this one's first; None where these cannot share a pass."""
         ...
 
 
@@ -151,6 +170,16 @@ class Swap:
 
     def __call__(self) -> AbstractContextManager[None]:
         return _swapped(self)
+
+    def beside(self, others: Sequence[Patch]) -> Patch | None:
+        """Biases alone: what is added to each token can be its lane's own, what it is multiplied with cannot."""
+        from inweights.models.biases import BiasesByLane
+
+        swaps = [self, *(each for each in others if isinstance(each, Swap))]
+        alike = len(swaps) == 1 + len(others) and all(each.places == self.places for each in swaps)
+        if not alike or any(attribute != "bias" for _, attribute, _ in self.places):
+            return None
+        return BiasesByLane(self.places, tuple(each.tensors for each in swaps))
 
 
 class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager reads as a verb

@@ -6,15 +6,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.models.base import LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
-from inweights.models.layout import Layer, Layout, laid_out, positions, tree_layout
+from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
+from inweights.models.frozen import FrozenBlocks
+from inweights.models.lanes import Lane
+from inweights.models.layout import Layer, Layout, positions, tree_layout
+from inweights.models.packed import Output, read_packed
 from inweights.models.padded import read_trees
 from inweights.types import UserError
 
-Output = Literal["logits", "hidden"]
+PREFIX_TOKENS = 4096
+"""Of a prefix that are encoded at once; a longer one is read on from what is encoded already, and is as exact."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,14 @@ class CausalLM:
     """Special tokens in front of every text: one BOS, or none."""
     packs: bool
     """Its attention can be replaced by ours; else whole padded prompts go through."""
+    trims: bool = True
+    """Its last block can be run for the positions that are read alone."""
     counter: TokenCount = field(default_factory=TokenCount)
     patches: tuple[Patch, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    """Where several runs train in one row."""
+    frozen: FrozenBlocks | None = None
+    """Blocks that no patch changes, and what they gave."""
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         # Special tokens by hand: a tokenizer's own template may put an end-of-text behind, too.
@@ -42,8 +52,10 @@ class CausalLM:
     def decode(self, ids: Sequence[int]) -> str:
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def next_token_logits(self, trees: Sequence[Tree], prefix: Prefix | None = None) -> Float[Tensor, "reads vocabulary"]:
-        return self._read(trees, prefix, "logits")
+    def next_token_logits(
+        self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
+    ) -> Float[Tensor, "reads vocabulary"]:
+        return self._read(trees, prefix, "logits", vocabulary)
 
     def summaries(
         self, sequences: Sequence[Sequence[int]], pooling: Literal["own", "mean"] = "own"
@@ -57,12 +69,10 @@ class CausalLM:
     def prefix(self, ids: Sequence[int]) -> Prefix:
         if not self.packs:
             return Prefix(tuple(ids), (), ())
-        tree = Tree(tuple(ids), reads=(len(ids) - 1,))
-        self._check_length([tree], None)
-        captured: dict[Layer, tuple[Tensor, Tensor]] = {}
-        self._packed([tree], tree_layout([tree], self._device, captured=captured), "hidden")
-        layers = [captured[index] for index in sorted(captured)]
-        return Prefix(tuple(ids), tuple(k for k, _ in layers), tuple(v for _, v in layers))
+        found = Prefix((), (), ())
+        for start in range(0, len(ids), PREFIX_TOKENS):
+            found = self._longer(found, ids[start : start + PREFIX_TOKENS])
+        return found
 
     def patched(self, patch: Patch) -> LanguageModel:
         return replace(self, patches=(*self.patches, patch))
@@ -70,36 +80,52 @@ class CausalLM:
     def blocks(self) -> Sequence[nn.Module]:
         return blocks_of(self.module)
 
-    def _read(self, trees: Sequence[Tree], prefix: Prefix | None, what: Output) -> Tensor:
-        self._check_length(trees, prefix)
-        if self.packs:
-            return self._packed(trees, tree_layout(trees, self._device, prefix), what)
-        with self._patches_on():
-            out, tokens = read_trees(self.module, trees, prefix.ids if prefix else (), what)
-        self.counter.tokens += tokens
-        return out
+    def _longer(self, prefix: Prefix, ids: Sequence[int]) -> Prefix:
+        """The prefix with more tokens behind it; what stands there already is not read again."""
+        tree = Tree(tuple(ids), reads=(len(ids) - 1,))
+        before = prefix if prefix.ids else None
+        self._check_length([tree], [before])
+        captured: dict[Layer, tuple[Tensor, Tensor]] = {}
+        self._packed([tree], tree_layout([tree], self._device, [before], captured=captured), "hidden")
+        layers = [captured[index] for index in sorted(captured)]
+        keys, values = tuple(k for k, _ in layers), tuple(v for _, v in layers)
+        if before is not None:
+            keys = tuple(torch.cat(both, 1) for both in zip(prefix.keys, keys, strict=True))
+            values = tuple(torch.cat(both, 1) for both in zip(prefix.values, values, strict=True))
+        return Prefix((*prefix.ids, *ids), keys, values)
 
-    def _packed(self, trees: Sequence[Tree], layout: Layout, what: Output) -> Tensor:
-        """One pass over all trees as one row; outputs at the positions read alone."""
-        before = len(layout.prefix.ids) if layout.prefix else 0
-        ids = [token for tree in trees for part in (tree.stem, *tree.branches) for token in part]
-        places = [before + position for tree in trees for position in positions(tree)]
-        reads, start = [], 0
-        for tree in trees:
-            reads += [start + position for position in tree.positions_read]
-            start += len(tree)
-        inputs = {
-            "input_ids": torch.tensor([ids], device=self._device),
-            "position_ids": torch.tensor([places], device=self._device),
-            "use_cache": False,
-        }
-        kept = torch.tensor(reads, device=self._device)
-        self.counter.tokens += len(ids)
-        with self._patches_on(), laid_out(layout):
-            if what == "logits":
-                return cast(Tensor, self.module(**inputs, logits_to_keep=kept).logits)[0].float()
-            hidden = cast(Any, self.module).base_model(**inputs).last_hidden_state
-            return cast(Tensor, hidden)[0, kept].float()
+    def _read(self, trees: Sequence[Tree], behind: Behind, what: Output, vocabulary: Tensor | None = None) -> Tensor:
+        before = [behind] * len(trees) if behind is None or isinstance(behind, Prefix) else list(behind)
+        self._check_length(trees, before)
+        if not self.packs:
+            return self._padded(trees, before, what, vocabulary)
+        # Trees behind the same prefix stand side by side in the row, so that it is one product with each prefix.
+        order = sorted(range(len(trees)), key=lambda i: id(before[i])) if not _is_one(before) else range(len(trees))
+        trees, before = [trees[i] for i in order], [before[i] for i in order]
+        out = self._packed(trees, tree_layout(trees, self._device, before, self.lanes), what, vocabulary)
+        if order == range(len(trees)):
+            return out
+        parts = dict(zip(order, out.split([len(tree.positions_read) for tree in trees]), strict=True))
+        return torch.cat([parts[i] for i in range(len(parts))])
+
+    def _packed(self, trees: Sequence[Tree], layout: Layout, what: Output, vocabulary: Tensor | None = None) -> Tensor:
+        self.counter.tokens += layout.tokens
+        last = self.blocks()[-1] if self.trims else None
+        with ExitStack() as stack:
+            if self.frozen:
+                bare = replace(self, patches=(), lanes=(), frozen=None)
+                states = self.frozen.states(trees, lambda missing: bare._read(missing, None, what))
+                stack.enter_context(self.frozen.in_place_of_blocks(states))
+            return read_packed(self.module, self.patches, trees, layout, what, last, vocabulary)
+
+    def _padded(
+        self, trees: Sequence[Tree], before: Sequence[Prefix | None], what: Output, vocabulary: Tensor | None
+    ) -> Tensor:
+        fronts = [prefix.ids if prefix else () for prefix in before]
+        with self._patches_on():
+            out, tokens = read_trees(self.module, trees, fronts, what)
+        self.counter.tokens += tokens
+        return out if vocabulary is None else out[:, vocabulary]
 
     def _patches_on(self) -> ExitStack:
         stack = ExitStack()
@@ -111,13 +137,18 @@ class CausalLM:
     def _device(self) -> torch.device:
         return cast(torch.device, self.module.device)
 
-    def _check_length(self, trees: Sequence[Tree], prefix: Prefix | None) -> None:
-        longest = max((max(positions(tree)) + 1 for tree in trees), default=0) + (len(prefix.ids) if prefix else 0)
+    def _check_length(self, trees: Sequence[Tree], before: Sequence[Prefix | None]) -> None:
+        pairs = zip(trees, before, strict=True)
+        longest = max((max(positions(tree)) + 1 + (len(front.ids) if front else 0) for tree, front in pairs), default=0)
         if longest > self.card.max_tokens:
             raise UserError(
                 f"a prompt has {longest:,} tokens and {self.card.name} reads at most {self.card.max_tokens:,}: "
                 "shorten the text, show fewer demonstrations, or take a model with a longer context window"
             )
+
+
+def _is_one(before: Sequence[Prefix | None]) -> bool:
+    return all(prefix is before[0] for prefix in before)
 
 
 def blocks_of(module: nn.Module) -> list[nn.Module]:

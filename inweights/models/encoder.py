@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.models.base import LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
+from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
 from inweights.models.causal import blocks_of
+from inweights.models.frozen import FrozenBlocks
+from inweights.models.lanes import DropoutByLane, Lane, drops
 from inweights.models.layout import bag_layout, laid_out
 from inweights.models.padded import padded
 from inweights.types import UserError
@@ -30,6 +32,10 @@ class Encoder:
     """Its attention can be replaced by ours; else padded batches go through."""
     counter: TokenCount = field(default_factory=TokenCount)
     patches: tuple[Patch, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    """Where several runs train in one row."""
+    frozen: FrozenBlocks | None = None
+    """Blocks that no patch changes, and what they gave."""
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         return cast("list[list[int]]", self.tokenizer(list(texts), verbose=False)["input_ids"])
@@ -37,7 +43,9 @@ class Encoder:
     def decode(self, ids: Sequence[int]) -> str:
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def next_token_logits(self, trees: Sequence[Tree], prefix: Prefix | None = None) -> Float[Tensor, "reads vocabulary"]:
+    def next_token_logits(
+        self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
+    ) -> Float[Tensor, "reads vocabulary"]:
         raise UserError(
             f"{self.card.name} is an encoder ({self.card.architecture}) and predicts no next token: "
             "take a `vanilla` method, or a causal language model"
@@ -59,8 +67,14 @@ class Encoder:
                 "shorten the text or take a model with a longer context window"
             )
         with ExitStack() as stack:
+            if self.frozen:
+                bare = replace(self, patches=(), lanes=(), frozen=None)
+                frozen = self.frozen.states([tuple(ids) for ids in sequences], bare.summaries)
+                stack.enter_context(self.frozen.in_place_of_blocks(frozen))
             for patch in self.patches:
                 stack.enter_context(patch())
+            if self.lanes and self.module.training and drops(self.module):
+                stack.enter_context(DropoutByLane(lambda: self.lanes))
             states = self._packed(sequences) if self.packs else self._padded(sequences)
         return torch.stack([each[0] if pooling == "own" else each.mean(0) for each in states])
 
@@ -70,7 +84,7 @@ class Encoder:
         places = [self.first_position + position for length in lengths for position in range(length)]
         ids = [token for sequence in sequences for token in sequence]
         self.counter.tokens += len(ids)
-        with laid_out(bag_layout(lengths, device)):
+        with laid_out(bag_layout(lengths, device, self.lanes)):
             out = self.module(
                 input_ids=torch.tensor([ids], device=device), position_ids=torch.tensor([places], device=device)
             )

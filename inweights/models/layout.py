@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NewType
 
 import torch
@@ -11,69 +12,135 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inweights.models.base import Prefix, Tree
+from inweights.models.lanes import Lane
+from inweights.models.packed_grid import Grid, grid_of
 
 Layer = NewType("Layer", int)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Consecutive tokens of the row, and what stands in front of all of them."""
+
+    start: int
+    stop: int
+    prefix: Prefix
 
 
 @dataclass(frozen=True)
 class Layout:
     """Made once for a forward pass, shared by its layers."""
 
-    unpack: Int[Tensor, "trees time"]
-    """Index into the row; 0 where a tree is shorter than the longest."""
-    pack: Int[Tensor, " tokens"]
-    """Index into trees * time."""
-    depth: Int[Tensor, "trees time"]
+    queries: Grid
+    """Where the row's tokens lie, tree by tree."""
+    keys: Grid
+    """The same of the tokens that may be seen; other ones than the queries in a block that is read at few of them."""
+    depth: Int[Tensor, "trees queries"]
     """Position of a token in its tree, the same for the first token of every branch."""
-    seen: Bool[Tensor, "trees time time"] | None
+    key_depth: Int[Tensor, "trees keys"]
+    seen: Bool[Tensor, "trees queries keys"] | None
     """Who sees whom; None where `causal` says it all."""
     causal: bool
-    prefix: Prefix | None = None
+    behind: tuple[Span, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    """The runs that train in this row, one after the other; empty where there is one."""
     captured: dict[Layer, tuple[Tensor, Tensor]] | None = None
     """Where keys and values are put when this pass is to become a prefix."""
-    masks: dict[tuple[str, int | None, torch.dtype], Tensor] = field(default_factory=dict)
+    stops_at_keys: bool = False
+    """A block is run for its keys and values alone; attention raises `KeysSeen`."""
+    known: tuple[Tensor, Tensor] | None = None
+    """Keys and values of all tokens, where the queries are but a few of them."""
+    masks: dict[tuple[object, ...], Tensor] = field(default_factory=dict)
     """Additive masks that layers have asked for already."""
 
-    def near_mask(self, window: int | None, dtype: torch.dtype) -> Float[Tensor, "trees 1 time time"] | None:
+    @property
+    def tokens(self) -> int:
+        return len(self.queries.back)
+
+    @cached_property
+    def lane_of(self) -> Float[Tensor, "tokens lanes"]:
+        """1 where a token is of a lane, else 0."""
+        sizes = torch.tensor([lane.tokens for lane in self.lanes], device=self.depth.device)
+        numbers = torch.arange(len(self.lanes), device=self.depth.device)
+        return (numbers.repeat_interleave(sizes)[:, None] == numbers).float()
+
+    def near_mask(self, window: int | None, dtype: torch.dtype) -> Float[Tensor, "trees 1 queries keys"] | None:
         """What is added to scores inside a tree; None where `causal` says it all."""
-        if window is not None and window >= self.depth.shape[1]:
+        if window is not None and window >= self.key_depth.shape[1]:
             window = None
         if window is None and self.seen is None:
             return None
         key = ("near", window, dtype)
         if key not in self.masks:
-            seen = self.seen if self.seen is not None else _ones(self.depth).tril()
+            seen = self.seen if self.seen is not None else _ones(self.depth, self.key_depth).tril()
             if window is not None:
-                seen = seen & (self.depth[:, :, None] - self.depth[:, None, :] < window)
+                seen = seen & (self.depth[:, :, None] - self.key_depth[:, None, :] < window)
             self.masks[key] = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
             self.masks[key].masked_fill_(~seen, -torch.inf)
             self.masks[key] = self.masks[key][:, None]
         return self.masks[key]
 
-    def far_mask(self, window: int, keys: int, dtype: torch.dtype) -> Float[Tensor, "tokens keys"]:
-        """What is added to scores of the row's tokens against the last `keys` tokens of the prefix.
+    def far_mask(self, window: int, keys: int, span: Span, dtype: torch.dtype) -> Float[Tensor, "tokens keys"]:
+        """What is added to scores of the span's tokens against the last `keys` tokens of its prefix.
 
         Finite where a token is out of reach: a token may see none of them, and then -inf would make its mean (of
         nothing) and every gradient through it not a number. Joined by log-sum-exp, it weighs exactly 0 all the same.
         """
-        key = ("far", window, dtype)
+        key = ("far", window, keys, span.start, dtype)
         if key not in self.masks:
-            distance = self.depth.flatten()[self.pack][:, None] + keys - torch.arange(keys, device=self.depth.device)
+            depth = self.depth.flatten()[self.queries.back[span.start : span.stop]]
+            distance = depth[:, None] + keys - torch.arange(keys, device=depth.device)
             mask = torch.zeros(distance.shape, dtype=dtype, device=distance.device)
             self.masks[key] = mask.masked_fill_(distance >= window, torch.finfo(dtype).min / 2)
         return self.masks[key]
+
+    def read_at(self, reads: Sequence[Sequence[int]], lanes: Sequence[Lane], known: tuple[Tensor, Tensor]) -> "Layout":
+        """The layout of a block whose queries are some tokens of the row alone: `reads`, by tree, along the tree.
+
+        What stands behind a prefix stays there.
+        """
+        queries = grid_of([len(each) for each in reads], self.depth.device)
+        places = torch.zeros(queries.index.shape, dtype=torch.long)
+        for row, each in enumerate(reads):
+            places[row, : len(each)] = torch.tensor(each)
+        places = places.to(self.depth.device)
+        seen = self.seen if self.seen is not None else _ones(self.depth, self.key_depth).tril()
+        picked = seen.gather(1, places[..., None].expand(*places.shape, seen.shape[2]))
+        ends = torch.tensor([0, *(len(each) for each in reads)]).cumsum(0).tolist()
+        starts = dict(zip(self._tree_starts(), ends, strict=True))
+        behind = tuple(Span(starts[span.start], starts[span.stop], span.prefix) for span in self.behind)
+        return replace(
+            self,
+            queries=queries,
+            depth=self.depth.gather(1, places),
+            seen=picked,
+            causal=False,
+            behind=behind,
+            lanes=tuple(lanes),
+            captured=None,
+            known=known,
+            masks={},
+        )
+
+    def _tree_starts(self) -> list[int]:
+        """Where each tree begins in the row, and where the last ends."""
+        return torch.tensor([0, *self.queries.lengths]).cumsum(0).tolist()
 
 
 def tree_layout(
     trees: Sequence[Tree],
     device: torch.device,
-    prefix: Prefix | None = None,
+    prefixes: Sequence[Prefix | None] = (),
+    lanes: Sequence[Lane] = (),
     captured: dict[Layer, tuple[Tensor, Tensor]] | None = None,
 ) -> Layout:
-    """Every token sees those before it, but for other branches of its tree."""
-    unpack, pack, _ = _grid([len(tree) for tree in trees])
-    depth = torch.zeros_like(unpack)
-    seen = _ones(depth).tril() if any(tree.branches for tree in trees) else None
+    """Every token sees those before it, but for other branches of its tree.
+
+    `prefixes`: for each tree, or for none; trees behind the same one stand side by side.
+    """
+    grid = grid_of([len(tree) for tree in trees], torch.device("cpu"))
+    depth = torch.zeros_like(grid.index)
+    seen = _ones(depth, depth).tril() if any(tree.branches for tree in trees) else None
     for row, tree in enumerate(trees):
         depth[row, : len(tree)] = torch.tensor(positions(tree))
         if seen is not None:
@@ -83,16 +150,17 @@ def tree_layout(
                 start += len(branch)
             # A padded row sees itself, so that its softmax is not empty; nobody reads it.
             seen[row].diagonal().fill_(True)
-    seen = None if seen is None else seen.to(device)
-    return Layout(unpack.to(device), pack.to(device), depth.to(device), seen, True, prefix, captured)
+    seen, depth, grid = None if seen is None else seen.to(device), depth.to(device), grid.to(device)
+    return Layout(grid, grid, depth, depth, seen, True, _spans(trees, prefixes), tuple(lanes), captured)
 
 
-def bag_layout(lengths: Sequence[int], device: torch.device) -> Layout:
+def bag_layout(lengths: Sequence[int], device: torch.device, lanes: Sequence[Lane] = ()) -> Layout:
     """Every token sees all of its own sequence, as in an encoder."""
-    unpack, pack, inside = _grid(lengths)
-    depth = torch.arange(unpack.shape[1]).expand_as(unpack)
-    seen = None if bool(inside.all()) else inside[:, None, :].expand(*inside.shape, inside.shape[1]).to(device)
-    return Layout(unpack.to(device), pack.to(device), depth.to(device), seen, False)
+    grid = grid_of(lengths, device)
+    depth = torch.arange(grid.index.shape[1], device=device).expand_as(grid.index)
+    inside = depth < torch.tensor(lengths, device=device)[:, None]
+    seen = None if grid.whole else inside[:, None, :].expand(*inside.shape, inside.shape[1])
+    return Layout(grid, grid, depth, depth, seen, False, lanes=tuple(lanes))
 
 
 def positions(tree: Tree) -> list[int]:
@@ -101,16 +169,21 @@ def positions(tree: Tree) -> list[int]:
     return [*range(stem), *(stem + i for branch in tree.branches for i in range(len(branch)))]
 
 
-def _grid(lengths: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    sizes = torch.tensor(lengths)
-    time = torch.arange(int(sizes.max()))
-    inside = time[None] < sizes[:, None]
-    starts = sizes.cumsum(0) - sizes
-    return torch.where(inside, starts[:, None] + time[None], 0), inside.flatten().nonzero()[:, 0], inside
+def _spans(trees: Sequence[Tree], prefixes: Sequence[Prefix | None]) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    start = 0
+    for tree, prefix in zip(trees, prefixes, strict=False):
+        stop = start + len(tree)
+        if spans and spans[-1].prefix is prefix and spans[-1].stop == start:
+            spans[-1] = Span(spans[-1].start, stop, spans[-1].prefix)
+        elif prefix is not None:
+            spans.append(Span(start, stop, prefix))
+        start = stop
+    return tuple(spans)
 
 
-def _ones(depth: Int[Tensor, "trees time"]) -> Bool[Tensor, "trees time time"]:
-    return torch.ones(*depth.shape, depth.shape[1], dtype=torch.bool, device=depth.device)
+def _ones(queries: Int[Tensor, "trees queries"], keys: Int[Tensor, "trees keys"]) -> Bool[Tensor, "trees queries keys"]:
+    return torch.ones(*queries.shape, keys.shape[1], dtype=torch.bool, device=queries.device)
 
 
 _current: ContextVar[Layout | None] = ContextVar("layout", default=None)

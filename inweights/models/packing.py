@@ -29,22 +29,24 @@ TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.2, torch.float16: 0.2}
 def packing_where_equal(model: Model) -> Model:
     """The same model, set to pack where that reads what whole padded prompts read."""
     module = cast(Any, model.module)
-    whole, packed = replace(model, packs=False), replace(model, packs=True)
     settings = module.config.get_text_config()
+    whole = replace(model, packs=False)
     if not module._supports_attention_backend or any(getattr(settings, name, None) for name in FAR_BACK):
         return whole
     own = module.config._attn_implementation
     expected = _read(whole)
     register()
-    try:
-        module.set_attn_implementation(NAME)
-        difference = (_read(packed) - expected).abs().max()
-        equal = bool(difference <= TOLERANCE[module.dtype] * expected.std())
-    except Exception:  # whatever a foreign architecture trips over, its own attention still serves
-        equal = False
-    model.counter.tokens = 0
-    if equal:
-        return packed
+    module.set_attn_implementation(NAME)
+    packed = replace(model, packs=True)
+    for tried in (packed, replace(packed, trims=False)) if isinstance(packed, CausalLM) else (packed,):
+        try:
+            difference = (_read(tried) - expected).abs().max()
+            equal = bool(difference <= TOLERANCE[module.dtype] * expected.std())
+        except Exception:  # whatever a foreign architecture trips over, its own attention still serves
+            equal = False
+        model.counter.tokens = 0
+        if equal:
+            return tried
     module.set_attn_implementation(own)
     return whole
 
@@ -53,5 +55,8 @@ def _read(model: CausalLM | Encoder) -> Float[Tensor, "reads size"]:
     """Something of everything: a prefix, several sequences of unlike length, branches."""
     if isinstance(model, Encoder):
         return model.summaries([(7, 4, 6, 8), (10, 5)], "mean")
-    trees = [Tree((7, 4, 6, 8), ((3, 9), (5,))), Tree((10, 5))]
-    return model.next_token_logits(trees, model.prefix((5, 3, 9)))
+    prefix = model.prefix((5, 3, 9))
+    branched = model.next_token_logits([Tree((7, 4, 6, 8), ((3, 9), (5,))), Tree((10, 5))], prefix)
+    # Read at so few tokens that the last block is run for them alone.
+    few = model.next_token_logits([Tree((7, 4, 6, 8, 5, 3, 9)), Tree((10, 5, 4))], [prefix, None])
+    return torch.cat([branched, few])

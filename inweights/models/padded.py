@@ -11,19 +11,22 @@ from inweights.models.base import Tree
 
 
 def read_trees(
-    module: nn.Module, trees: Sequence[Tree], before: Sequence[int], what: Literal["logits", "hidden"]
+    module: nn.Module, trees: Sequence[Tree], before: Sequence[Sequence[int]], what: Literal["logits", "hidden"]
 ) -> tuple[Float[Tensor, "reads size"], int]:
-    """Outputs at the positions read, and the number of tokens that went through; a row for each branch read."""
+    """Outputs at the positions read, and the number of tokens that went through; a row for each branch read.
+
+    `before`: what stands in front of each tree.
+    """
     rows: list[list[int]] = []
     places: list[tuple[int, int]] = []
-    for tree in trees:
+    for tree, front in zip(trees, before, strict=True):
         numbers: dict[int, int] = {}
         for position in tree.positions_read:
             branch, place = _branch_of(tree, position)
             if branch not in numbers:
                 numbers[branch] = len(rows)
-                rows.append([*before, *tree.stem, *(tree.branches[branch] if branch >= 0 else ())])
-            places.append((numbers[branch], len(before) + place))
+                rows.append([*front, *tree.stem, *(tree.branches[branch] if branch >= 0 else ())])
+            places.append((numbers[branch], len(front) + place))
     model = cast(Any, module)
     ids, mask = padded(rows, model.device)
     at = torch.tensor(places, device=model.device).unbind(1)

@@ -1,23 +1,47 @@
 """The fast core: label scores and teacher targets of many queries behind one shared prefix."""
 
 from inweights.scoring.batches import batches_of
-from inweights.scoring.labels import label_scores, label_token_log_probs, word_log_probs
+from inweights.scoring.labels import (
+    label_logits,
+    label_scores,
+    label_scores_of_each,
+    label_token_log_probs,
+    longest_word,
+    only_tokens,
+    token_log_probs,
+    word_logits,
+)
 from inweights.scoring.overflow import fitting_demonstrations, fitting_example
 from inweights.scoring.queries import Queries, queries_of
-from inweights.scoring.teacher import Answers, LabelTargets, answers, student_kl, teacher_targets
+from inweights.scoring.teacher import (
+    Answers,
+    LabelTargets,
+    answer_positions,
+    answers,
+    answers_read,
+    student_kl,
+    teacher_targets,
+)
 
 __all__ = [
     "Answers",
     "LabelTargets",
     "Queries",
+    "answer_positions",
     "answers",
+    "answers_read",
     "batches_of",
     "fitting_demonstrations",
     "fitting_example",
+    "label_logits",
     "label_scores",
+    "label_scores_of_each",
     "label_token_log_probs",
+    "longest_word",
+    "only_tokens",
     "queries_of",
     "student_kl",
     "teacher_targets",
-    "word_log_probs",
+    "token_log_probs",
+    "word_logits",
 ]

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inweights.models.base import LanguageModel
-from inweights.scoring.labels import label_scores
+from inweights.scoring.labels import label_logits
 from inweights.types import Example, Prompt
 
 CONTENT_FREE = ("N/A", "[MASK]", "")
@@ -15,7 +15,7 @@ def contextual(model: LanguageModel, prompt: Prompt, context: str, batch_tokens:
     empty = [Example(dict.fromkeys(prompt.field_names, text)) for text in CONTENT_FREE]
     # A pattern of fields alone reads as nothing when they are empty, and nothing can't be asked about.
     empty = [example for example in empty if prompt.body(example).strip()]
-    scores = label_scores(model, prompt, empty, context, batch_tokens=batch_tokens)
+    [scores] = label_logits(model, prompt, [(empty, context)], batch_tokens=batch_tokens)
     return scores.log_softmax(-1).exp().mean(0).log()
 
 

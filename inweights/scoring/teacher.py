@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inweights.models.base import LanguageModel
-from inweights.scoring.batches import batches_of
 from inweights.scoring.divergence import cells_or_raise, kl, with_rest
-from inweights.scoring.labels import label_scores
+from inweights.scoring.labels import label_logits
 from inweights.scoring.queries import Queries, queries_of
+from inweights.scoring.reading import read_tables
 from inweights.types import Example, Prompt
 
 
@@ -80,12 +80,12 @@ def teacher_targets(
 ) -> list[Targets]:
     """What the model says of every example behind each context; `k` is for `top_k`."""
     if kind == "labels":
-        scores = [label_scores(model, prompt, examples, each, batch_tokens=batch_tokens) for each in contexts]
-        return [LabelTargets(each.log_softmax(-1)) for each in scores]
+        found = label_logits(model, prompt, [(examples, each) for each in contexts], batch_tokens=batch_tokens)
+        return [LabelTargets(each.log_softmax(-1)) for each in found]
     queries = [queries_of(model, prompt, examples, each) for each in contexts]
     if kind == "vocabulary":
-        return [_answers(model, each, batch_tokens, lambda said: said) for each in queries]
-    return [_answers(model, each, batch_tokens, lambda said: said.top(k)) for each in queries]
+        return [*_answers(model, queries, batch_tokens, lambda said: said)]
+    return [*_answers(model, queries, batch_tokens, lambda said: said.top(k))]
 
 
 def student_kl(
@@ -93,7 +93,8 @@ def student_kl(
 ) -> Float[Tensor, " examples"]:
     """KL(teacher || model) of every example without a context; differentiable."""
     if isinstance(targets, LabelTargets):
-        return targets.kl_to(label_scores(model, prompt, examples, batch_tokens=batch_tokens))
+        [scores] = label_logits(model, prompt, [(examples, "")], batch_tokens=batch_tokens)
+        return targets.kl_to(scores)
     return targets.kl_to(answers(model, prompt, examples, batch_tokens=batch_tokens).log_probs)
 
 
@@ -101,31 +102,34 @@ def answers(
     model: LanguageModel, prompt: Prompt, examples: Sequence[Example], context: str = "", *, batch_tokens: int = 8192
 ) -> Answers:
     """The whole vocabulary at every answer position; differentiable."""
-    return _answers(model, queries_of(model, prompt, examples, context), batch_tokens, lambda said: said)
+    [found] = _answers(model, [queries_of(model, prompt, examples, context)], batch_tokens, lambda said: said)
+    return found
 
 
-def _answers(model: LanguageModel, queries: Queries, batch_tokens: int, reduced: Callable[[Answers], Answers]) -> Answers:
-    """`reduced` batch by batch: the whole vocabulary at all positions of all examples may not fit in memory."""
-    prefix = model.prefix(queries.prefix) if queries.prefix else None
-    most = max(len(tree.positions_read) for tree in queries.trees)
-    batches = batches_of([len(tree) for tree in queries.trees], batch_tokens)
-    parts = []
-    for batch in batches:
-        part = queries.at(batch)
-        read = model.next_token_logits(part.trees, prefix).log_softmax(-1)
-        rows = read.split([len(tree.positions_read) for tree in part.trees])
-        # A position nobody reaches says that every token is as likely.
-        filled = [F.pad(row, (0, 0, 0, most - len(row)), value=-math.log(row.shape[1])) for row in rows]
-        reach = [F.pad(_reach(row, words), (0, most - len(row))) for row, words in zip(rows, part.words, strict=True)]
-        parts.append(reduced(Answers(torch.stack(filled), torch.stack(reach))))
-    order = torch.tensor([index for batch in batches for index in batch]).argsort().to(parts[0].reach.device)
-    ids = [part.ids for part in parts if part.ids is not None]
-    said = Answers(
-        torch.cat([part.log_probs for part in parts]),
-        torch.cat([part.reach for part in parts]),
-        torch.cat(ids) if ids else None,
-    )
-    return said.at(order)
+def answers_read(queries: Queries, logits: Float[Tensor, "reads vocabulary"], positions: int) -> Answers:
+    """The whole vocabulary at every answer position, of which an example has at most `positions`; differentiable."""
+    rows = logits.log_softmax(-1).split([len(tree.positions_read) for tree in queries.trees])
+    # A position nobody reaches says that every token is as likely.
+    filled = [F.pad(row, (0, 0, 0, positions - len(row)), value=-math.log(row.shape[1])) for row in rows]
+    reach = [F.pad(_reach(row, words), (0, positions - len(row))) for row, words in zip(rows, queries.words, strict=True)]
+    return Answers(torch.stack(filled), torch.stack(reach))
+
+
+def answer_positions(asked: Sequence[Queries]) -> int:
+    return max(len(tree.positions_read) for queries in asked for tree in queries.trees)
+
+
+def _answers(
+    model: LanguageModel, asked: Sequence[Queries], batch_tokens: int, reduced: Callable[[Answers], Answers]
+) -> list[Answers]:
+    """`reduced` pass by pass: the whole vocabulary at all positions of all examples may not fit in memory."""
+    positions = answer_positions(asked)
+
+    def of_logits(part: Queries, logits: Tensor) -> tuple[Tensor, ...]:
+        said = reduced(answers_read(part, logits, positions))
+        return said.log_probs, said.reach, *(() if said.ids is None else (said.ids,))
+
+    return [Answers(*tables) for tables in read_tables(model, asked, batch_tokens, of_logits)]
 
 
 def _reach(log_probs: Float[Tensor, "positions vocabulary"], words: Sequence[Sequence[int]]) -> Tensor:

@@ -1,8 +1,8 @@
 """One run: draw shots, fit, score every evaluation set, write all of it down. The one place that catches."""
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -10,6 +10,7 @@ import torch
 from inweights.meter import measure
 from inweights.methods import Fitted, Method
 from inweights.models.base import LanguageModel
+from inweights.models.memory import is_out_of_memory
 from inweights.settings import settings
 from inweights.study.draw import draw
 from inweights.study.footprint import artifact_bytes, changed_parameters
@@ -40,8 +41,38 @@ class Loaded:
 
 def execute(setting: Setting, loaded: Loaded) -> Record:
     """A record in any case: of figures, or of the reason why there are none. Ctrl-C goes through."""
+    return _recorded(setting, loaded, partial(_execute, setting, loaded))
+
+
+def execute_together(together: Sequence[Setting], loaded: Loaded) -> Iterator[Record]:
+    """The same for runs that differ in their seed alone: fitted in one go, then scored one after the other.
+
+    What adapting took is each one's share. Where that fails, whatever the reason, every run is done alone, so that it
+    comes out as it would have.
+    """
+    first, draws = together[0], [draw(each.task, each.run.shots, each.run.seed) for each in together]
     try:
-        return _execute(setting, loaded)
+        fitted, whole = measure(
+            lambda: first.method.fit(loaded.model, first.prompt, draws, first.run.budget), loaded.model.counter
+        )
+    except Exception:
+        yield from (execute(setting, loaded) for setting in together)
+        return
+    share = _share(whole, len(together))
+    for setting, each, shots in zip(together, fitted, draws, strict=True):
+        noted = replace(each, notes={**each.notes, "stacked_peak_bytes": whole.peak_bytes})
+        yield _recorded(setting, loaded, partial(_scored, setting, loaded, noted, shots, {}, share))
+
+
+def _share(cost: Cost, runs: int) -> Cost:
+    return replace(
+        cost, seconds=cost.seconds / runs, tokens=round(cost.tokens / runs), peak_bytes=round(cost.peak_bytes / runs)
+    )
+
+
+def _recorded(setting: Setting, loaded: Loaded, run: Callable[[], Record]) -> Record:
+    try:
+        return run()
     except Exception as error:
         return Record(
             run=setting.run,
@@ -66,12 +97,19 @@ def fit(setting: Setting, model: LanguageModel) -> tuple[Fitted, Shots, Mapping[
 
 
 def _execute(setting: Setting, loaded: Loaded) -> Record:
+    (fitted, shots, chosen), adapt = measure(lambda: fit(setting, loaded.model), loaded.model.counter)
+    return _scored(setting, loaded, fitted, shots, chosen, adapt)
+
+
+def _scored(
+    setting: Setting, loaded: Loaded, fitted: Fitted, shots: Shots, chosen: Mapping[str, object], adapt: Cost
+) -> Record:
+    """The record of a fitted method, scored on every evaluation set."""
     model = loaded.model
     evaluation = {
         name: limited(split.load(), setting.run.limit, f"{setting.task.name} {name}")
         for name, split in setting.task.evaluation.items()
     }
-    (fitted, shots, chosen), adapt = measure(lambda: fit(setting, model), model.counter)
     outcomes, predict = measure(lambda: _outcomes(setting.task, fitted, evaluation), model.counter)
     for outcome in outcomes.values():
         if outcome.log_loss is None:
@@ -153,8 +191,7 @@ def limited(examples: Sequence[Example], limit: int | None, name: str) -> Sequen
 def _status(error: Exception) -> Status:
     if isinstance(error, DivergedError):
         return "diverged"
-    out = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in str(error)
-    return "out-of-memory" if out else "failed"
+    return "out-of-memory" if is_out_of_memory(error) else "failed"
 
 
 def _line(error: Exception) -> str:

@@ -55,6 +55,8 @@ class Spec(BaseModel):
     limit: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
     batch_tokens: int = Field(default=8192, ge=1)
+    isolated: bool = False
+    """Every run alone: seeds of one method do not train in one pass."""
     dtype: str | None = None
     device: str | None = None
 

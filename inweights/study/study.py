@@ -1,12 +1,14 @@
 """A study: a grid of runs in a folder, done where they are missing."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inweights.study.execute import Loaded, Setting, execute, fit
+from inweights.study.execute import Loaded, Setting, execute, execute_together, fit
 from inweights.study.spec import Spec, to_keep
+from inweights.study.stacking import alike, stacks
 from inweights.study.store import Store
 from inweights.types import Record, UserError
 
@@ -50,20 +52,31 @@ class Study:
         self.store.prepare(to_keep(self.spec))
         held = []
         loaded: dict[str, Loaded] = {}
-        for setting in self.missing(retry_failed):
-            with self.store.claimed(setting.run) as mine:
-                if not mine:
+        waiting = self.missing(retry_failed)
+        while waiting:
+            setting = waiting.pop(0)
+            with ExitStack() as claims:
+                if not claims.enter_context(self.store.claimed(setting.run)):
                     held.append(setting)
                     continue
                 record = self.store.find(setting.run)
-                if record is None or record.status in retry_failed:
-                    if setting.run.model not in loaded:
-                        loaded.clear()  # runs are in the order of their models: two need not be in memory at once
-                        loaded[setting.run.model] = self._loaded(load, setting.run.model)
-                    watch(setting, None)
-                    record = execute(setting, loaded[setting.run.model])
+                if record is not None and record.status not in retry_failed:
+                    watch(setting, record)
+                    continue
+                if setting.run.model not in loaded:
+                    loaded.clear()  # runs are in the order of their models: two need not be in memory at once
+                    loaded[setting.run.model] = self._loaded(load, setting.run.model)
+                model = loaded[setting.run.model]
+                together = [setting]
+                for other in waiting if stacks(setting, model) else []:
+                    if alike(setting, other) and claims.enter_context(self.store.claimed(other.run)):
+                        together.append(other)
+                waiting = [other for other in waiting if other not in together[1:]]
+                watch(setting, None)
+                done = execute_together(together, model) if together[1:] else [execute(setting, model)]
+                for each, record in zip(together, done, strict=True):
                     self.store.write(record)
-                watch(setting, record)
+                    watch(each, record)
         loaded.clear()
         for setting in held:
             self.store.wait(setting.run)

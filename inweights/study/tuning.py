@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from inweights.methods import Method
+from inweights.methods import Fitted, Method
+from inweights.methods.prepared import fit_together
 from inweights.models.base import LanguageModel
 from inweights.types import Budget, DivergedError, Example, Prompt, Shots, UserError
 
@@ -26,14 +27,15 @@ def tuned(
         return method, {}
     own: Any = method
     folds = _folds(shots, len(prompt.labels))[: FOLDS[how]]
+    tried = [
+        (factor, kept, held, replace(own, schedule=replace(own.schedule, lr=own.schedule.lr * factor)))
+        for factor in FACTORS
+        for kept, held in folds
+    ]
     right = dict.fromkeys(FACTORS, 0)
-    for kept, held in folds:
-        for factor in FACTORS:
-            candidate = replace(own, schedule=replace(own.schedule, lr=own.schedule.lr * factor))
-            try:
-                [fitted] = candidate.fit(model, prompt, [kept], budget)
-            except DivergedError:
-                continue
+    fits = _fitted([(candidate, kept) for _, kept, _, candidate in tried], model, prompt, budget)
+    for (factor, _, held, _), fitted in zip(tried, fits, strict=True):
+        if fitted is not None:
             predicted = fitted.readout(held).argmax(-1).tolist()
             right[factor] += sum(p == example.label for p, example in zip(predicted, held, strict=True))
     best = max(FACTORS, key=lambda factor: (right[factor], factor == 1.0, -factor))
@@ -42,6 +44,17 @@ def tuned(
     rates = {factor: replace(own.schedule, lr=own.schedule.lr * factor).on(model.hidden_size).lr for factor in FACTORS}
     note = {"tuned_lr": rates[best], "tuned_on_shots": {f"{rates[f]:.3g}": right[f] / count for f in FACTORS}}
     return replace(own, schedule=replace(own.schedule, lr=own.schedule.lr * best)), note
+
+
+def _fitted(tried: Sequence[tuple[Any, Shots]], model: LanguageModel, prompt: Prompt, budget: Budget) -> list[Fitted | None]:
+    """All rates and folds in as few passes as they fit in; None for those that diverge."""
+    try:
+        return [*fit_together([each.prepared(model, prompt, kept, budget) for each, kept in tried], model.module, budget)]
+    except DivergedError:
+        if len(tried) == 1:
+            return [None]
+    # Which one it was is found by running each alone.
+    return [fitted for each in tried for fitted in _fitted([each], model, prompt, budget)]
 
 
 def _folds(shots: Shots, labels: int) -> list[tuple[Shots, Sequence[Example]]]:

@@ -1,6 +1,6 @@
 """The fast core's other half: one loop that changes parameters, and how long, how fast and in what steps it does."""
 
-from inweights.training.loop import Trace, minimize
+from inweights.training.loop import Job, Trace, minimize, minimize_together
 from inweights.training.schedule import Schedule
 
-__all__ = ["Schedule", "Trace", "minimize"]
+__all__ = ["Job", "Schedule", "Trace", "minimize", "minimize_together"]

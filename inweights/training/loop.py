@@ -1,22 +1,49 @@
-"""The one training loop: batches, a loss, a schedule. It does not know methods."""
+"""The one training loop: batches, a loss, a schedule; for one run or for several at the same time.
+
+It does not know methods. Runs that train together share nothing but their forward and backward passes: each has its own
+batches, stream of random numbers, clipping, schedule and end, and comes out as it would alone.
+"""
 
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from itertools import zip_longest
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inweights.models.lanes import Streams, drawing_from
+from inweights.models.memory import is_out_of_memory
+from inweights.training.optimizers import optimizer_of
 from inweights.training.schedule import Schedule
 from inweights.types import DivergedError, Seeds
 
 T = TypeVar("T")
 Loss = Callable[[Sequence[T]], Float[Tensor, " items"]]
 """One number for each item. What is minimised is their mean, whatever pieces a batch is computed in."""
+Losses = Callable[[Mapping[int, Sequence[T]]], Mapping[int, Float[Tensor, " items"]]]
+"""The same for several runs, by their number; those that have ended are not asked about."""
+Pieces = Callable[[int, Sequence[T]], Sequence[Sequence[T]]]
+"""A batch of a run in parts that fit in memory."""
+
+
+@dataclass(frozen=True)
+class Job(Generic[T]):
+    """One run: what changes, what it learns from, and how."""
+
+    parameters: Mapping[str, nn.Parameter]
+    """Private to the run; changed in place."""
+    items: Sequence[T]
+    schedule: Schedule
+    seeds: Seeds
+    lr_scales: Mapping[str, float] = field(default_factory=dict)
+    """Factors on the learning rate, by name."""
+    starts: Mapping[str, float] = field(default_factory=dict)
+    """The share of the steps after which a parameter begins to learn, by name."""
 
 
 @dataclass(frozen=True)
@@ -35,85 +62,144 @@ class Trace:
 
 def minimize(
     loss: Loss[T],
-    parameters: Mapping[str, nn.Parameter],
-    items: Sequence[T],
-    schedule: Schedule,
-    seeds: Seeds,
+    job: Job[T],
     module: nn.Module,
     *,
     most_steps: int | None = None,
-    lr_scales: Mapping[str, float] | None = None,
-    starts: Mapping[str, float] | None = None,
     snapshots: int = 0,
     pieces: Callable[[Sequence[T]], Sequence[Sequence[T]]] = lambda batch: [batch],
 ) -> Trace:
-    """Take AdamW steps on the mean `loss` of shuffled batches of `items`; the parameters change in place.
+    """`minimize_together` for one run."""
 
-    `lr_scales`: factors on the learning rate, by name. `starts`: the share of the steps after which a parameter
-    begins to learn. `snapshots`: copies to keep, at equal distances, the last of them at the end. `pieces`: a batch in
-    parts that fit in memory; their gradients add up to the batch's.
+    def losses(batches: Mapping[int, Sequence[T]]) -> Mapping[int, Tensor]:
+        return {0: loss(batches[0])}
+
+    def of_run(_: int, batch: Sequence[T]) -> Sequence[Sequence[T]]:
+        return pieces(batch)
+
+    return minimize_together(losses, [job], module, most_steps=most_steps, snapshots=snapshots, pieces=of_run)[0]
+
+
+def minimize_together(
+    losses: Losses[T],
+    jobs: Sequence[Job[T]],
+    module: nn.Module,
+    *,
+    most_steps: int | None = None,
+    snapshots: int = 0,
+    pieces: Pieces[T] = lambda run, batch: [batch],
+) -> list[Trace]:
+    """Take optimizer steps on each job's mean loss of shuffled batches of its items; parameters change in place.
+
+    `snapshots`: copies to keep, at equal distances, the last of them at the end. `pieces`: gradients of a batch's
+    parts add up to the batch's; where memory runs out all the same, a step is done again in smaller ones.
 
     Order and dropout have seeds of their own, and the global generators are left as they were. `module` is in training
     mode (dropout on) only while this runs. Raises DivergedError at the first loss that is not finite.
     """
-    steps = schedule.steps(len(items), most_steps)
-    optimizer = _adamw(parameters, schedule, lr_scales or {})
-    batches = _batches(items, schedule.batch_size, random.Random(seeds.order))
-    wanted = {round(steps * part / snapshots) for part in range(1, snapshots + 1)}
-    kept: dict[int, dict[str, Tensor]] = {}
-    losses: list[float] = []
+    runs = [_Running(job, most_steps, snapshots) for job in jobs]
+    device = next(iter(jobs[0].parameters.values())).device
+    streams = Streams([job.seeds.dropout for job in jobs], device)
+    cut = 1
     with ExitStack() as stack:
-        stack.enter_context(_generator(seeds.dropout, parameters))
+        stack.enter_context(_generators_kept(device))
         stack.enter_context(_training(module))
         stack.enter_context(torch.enable_grad())
-        for step in range(steps):
-            _set_rates(optimizer, schedule.factor(step, steps))
-            for name, start in (starts or {}).items():
-                parameters[name].requires_grad_(step >= start * steps)
-            losses.append(_backward(loss, pieces(next(batches)), f"step {step + 1} of {steps}"))
-            if schedule.clip_norm:
-                nn.utils.clip_grad_norm_(list(parameters.values()), schedule.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            if step + 1 in wanted:
-                kept[step + 1] = {name: p.detach().clone() for name, p in parameters.items()}
-    if not all(bool(torch.isfinite(p).all()) for p in parameters.values()):
-        raise DivergedError(f"a weight was not finite after step {steps}: lower the learning rate")
-    state = [v for values in optimizer.state.values() for v in values.values() if isinstance(v, Tensor)]
-    moved = frozenset(name for name, parameter in parameters.items() if parameter in optimizer.state)
-    return Trace(tuple(losses), sum(v.numel() * v.element_size() for v in state), moved, kept)
+        for step in range(max(run.steps for run in runs)):
+            active = [number for number, run in enumerate(runs) if step < run.steps]
+            batches = {number: runs[number].begin(step) for number in active}
+            while True:
+                states = list(streams.states)
+                try:
+                    totals = _backward(losses, runs, batches, pieces, cut, streams, step)
+                    break
+                except Exception as error:
+                    if not is_out_of_memory(error) or cut >= max(map(len, batches.values())):
+                        raise
+                # Outside the handler, which would keep the failed pass's tensors alive.
+                cut, streams.states = 2 * cut, states
+                for number in active:
+                    runs[number].optimizer.zero_grad(set_to_none=True)
+            for number in active:
+                runs[number].end(step, totals[number])
+    return [run.trace() for run in runs]
 
 
-def _backward(loss: Loss[T], pieces: Sequence[Sequence[T]], where: str) -> float:
-    """Leave the gradient of the batch's mean loss in the parameters, and give that mean."""
-    items, total = sum(map(len, pieces)), 0.0
+class _Running(Generic[T]):
+    """One job while it runs."""
+
+    def __init__(self, job: Job[T], most_steps: int | None, snapshots: int) -> None:
+        self.job = job
+        self.steps = job.schedule.steps(len(job.items), most_steps)
+        self.optimizer = optimizer_of(job.parameters, job.schedule, job.lr_scales)
+        self.batches = _batches(job.items, job.schedule.batch_size, random.Random(job.seeds.order))
+        self.epoch = math.ceil(len(job.items) / job.schedule.batch_size)
+        self.wanted = {round(self.steps * part / snapshots) for part in range(1, snapshots + 1)}
+        self.kept: dict[int, dict[str, Tensor]] = {}
+        self.losses: list[float] = []
+
+    def begin(self, step: int) -> list[T]:
+        schedule = self.job.schedule
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * schedule.factor(step, self.steps)
+        for name, start in self.job.starts.items():
+            self.job.parameters[name].requires_grad_(step >= start * self.steps)
+        return next(self.batches)
+
+    def end(self, step: int, loss: float) -> None:
+        self.losses.append(loss)
+        if self.job.schedule.clip_norm:
+            nn.utils.clip_grad_norm_(list(self.job.parameters.values()), self.job.schedule.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.job.schedule.stop_loss and (step + 1) % self.epoch == 0:
+            mean = sum(self.losses[-self.epoch :]) / self.epoch
+            self.steps = step + 1 if mean < self.job.schedule.stop_loss else self.steps
+        if step + 1 in self.wanted or (self.wanted and step + 1 == self.steps):
+            self.kept[step + 1] = {name: p.detach().clone() for name, p in self.job.parameters.items()}
+
+    def trace(self) -> Trace:
+        if not all(bool(torch.isfinite(p).all()) for p in self.job.parameters.values()):
+            raise DivergedError(f"a weight was not finite after step {self.steps}: lower the learning rate")
+        state = [v for values in self.optimizer.state.values() for v in values.values() if isinstance(v, Tensor)]
+        moved = frozenset(name for name, parameter in self.job.parameters.items() if parameter in self.optimizer.state)
+        return Trace(tuple(self.losses), sum(v.numel() * v.element_size() for v in state), moved, self.kept)
+
+
+def _backward(
+    losses: Losses[T],
+    runs: Sequence[_Running[T]],
+    batches: Mapping[int, Sequence[T]],
+    pieces: Pieces[T],
+    cut: int,
+    streams: Streams,
+    step: int,
+) -> dict[int, float]:
+    """Leave the gradients of the batches' mean losses in the parameters, and give those means."""
+    cuts = {number: _cut(pieces(number, batch), cut) for number, batch in batches.items()}
+    totals = dict.fromkeys(batches, 0.0)
+    for turn in zip_longest(*cuts.values()):
+        asked = {number: piece for number, piece in zip(cuts, turn, strict=True) if piece}
+        runs_asked = list(asked)
+        with streams.of(runs_asked[0]) if len(asked) == 1 else drawing_from(streams, runs_asked):
+            values = losses(asked)
+        means = {number: value.sum() / len(batches[number]) for number, value in values.items()}
+        for number, mean in zip(means, torch.stack(list(means.values())).tolist(), strict=True):
+            totals[number] += mean
+            if not math.isfinite(totals[number]):
+                where = f"step {step + 1} of {runs[number].steps}"
+                raise DivergedError(f"the loss was {totals[number]} at {where}: lower the learning rate")
+        torch.stack(list(means.values())).sum().backward()
+    return totals
+
+
+def _cut(pieces: Sequence[Sequence[T]], parts: int) -> list[Sequence[T]]:
+    """Every piece in that many parts."""
+    found: list[Sequence[T]] = []
     for piece in pieces:
-        value = loss(piece).sum() / items
-        total += value.item()
-        if not math.isfinite(total):
-            raise DivergedError(f"the loss was {total} at {where}: lower the learning rate")
-        value.backward()
-    return total
-
-
-def _adamw(parameters: Mapping[str, nn.Parameter], schedule: Schedule, scales: Mapping[str, float]) -> torch.optim.AdamW:
-    """One group per learning rate. Every parameter is in exactly one, none is empty."""
-    unknown = sorted(set(scales) - set(parameters))
-    assert not unknown, f"learning rates for parameters that do not train: {unknown}"
-    by_scale: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in parameters.items():
-        by_scale.setdefault(scales.get(name, 1.0), []).append(parameter)
-    groups = [{"params": group, "lr": schedule.lr * scale} for scale, group in by_scale.items()]
-    # One kernel per step instead of a dozen passes over memory.
-    optimizer = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay, fused=True)
-    for group in optimizer.param_groups:
-        group["peak"] = group["lr"]
-    return optimizer
-
-
-def _set_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
+        size = math.ceil(len(piece) / parts)
+        found += [piece[start : start + size] for start in range(0, len(piece), size)]
+    return found
 
 
 def _batches(items: Sequence[T], size: int, rng: random.Random) -> Iterator[list[T]]:
@@ -125,11 +211,9 @@ def _batches(items: Sequence[T], size: int, rng: random.Random) -> Iterator[list
 
 
 @contextmanager
-def _generator(seed: int, parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
-    """torch's global generators, which dropout draws from, seeded inside and untouched outside."""
-    devices = sorted({p.device.index or 0 for p in parameters.values() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+def _generators_kept(device: torch.device) -> Iterator[None]:
+    """torch's global generators untouched outside, whatever is drawn inside."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
 
 

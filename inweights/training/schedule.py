@@ -9,7 +9,7 @@ from inweights.types import UserError
 
 @dataclass(frozen=True)
 class Schedule:
-    """AdamW with betas .9 and .999, epsilon 1e-8; decoupled decay on every parameter alike."""
+    """AdamW with betas .9 and .999, epsilon 1e-8, unless said otherwise; decoupled decay on every parameter alike."""
 
     lr: float = 1e-3
     """Peak learning rate."""
@@ -25,6 +25,10 @@ class Schedule:
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     """Of the gradient; 0: not clipped."""
+    stop_loss: float = 0.0
+    """Training ends after an epoch whose mean loss is below this; 0: never early."""
+    optimizer: Literal["adamw", "adafactor", "adamw-8bit"] = "adamw"
+    """Adafactor keeps a row and a column for each matrix, 8-bit AdamW (bitsandbytes) a byte a number."""
 
     def __post_init__(self) -> None:
         wrong = {
@@ -34,6 +38,7 @@ class Schedule:
             "batch_size": self.batch_size < 1 and "at least 1",
             "warmup": not 0 <= self.warmup <= 1 and "a share from 0 to 1",
             "weight_decay": not 0 <= self.weight_decay < math.inf and "at least 0",
+            "stop_loss": not 0 <= self.stop_loss < math.inf and "at least 0",
             "clip_norm": not 0 <= self.clip_norm < math.inf and "at least 0",
         }
         for name, wanted in wrong.items():

@@ -34,6 +34,11 @@ class Update(Protocol):
         """As in `pbft+NAME`."""
         ...
 
+    @property
+    def stacks(self) -> bool:
+        """Several of its kind can train in one pass: it adds to what tokens get, and multiplies them with nothing new."""
+        ...
+
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         """Attach to `model` without changing it. Equal seeds give equal starts.
 

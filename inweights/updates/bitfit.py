@@ -12,6 +12,7 @@ class BitFit:
     """Every bias, those of the norms too, and no gain; embeddings and a tied LM head stay as they are."""
 
     name = "bitfit"
+    stacks = True
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         names = [name for name, _ in trainable(model) if name.split(".")[-1] == "bias"]

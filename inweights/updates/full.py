@@ -11,6 +11,7 @@ class Full:
     """Full fine-tuning. A tied embedding and LM head are one parameter and stay tied."""
 
     name = "full"
+    stacks = False
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         return private_copies(model, [name for name, _ in trainable(model)])

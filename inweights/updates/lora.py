@@ -1,7 +1,7 @@
 """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import LanguageModel, Patch
+from inweights.models.layout import current
 from inweights.types import UserError
 from inweights.updates.base import Adapted
 
@@ -22,6 +23,7 @@ class LoRA:
     """W x + (alpha / rank) B A x, with W frozen and B zero at the start."""
 
     name = "lora"
+    stacks = True
     rank: int = 8
     alpha: float = 16.0
     targets: str = "all-linear"
@@ -77,25 +79,74 @@ class _Added:
     scale: float
 
     def __call__(self) -> AbstractContextManager[None]:
-        return self._hooked()
+        return _hooked_on(self.layers, self._hook)
 
-    @contextmanager
-    def _hooked(self) -> Iterator[None]:
-        handles = [self._hook(name, layer) for name, layer in self.layers.items()]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    def beside(self, others: Sequence[Patch]) -> Patch | None:
+        added = [self, *(each for each in others if isinstance(each, _Added))]
+        own = [(name, tensor.shape) for name, tensor in self.parameters.items()]
+        alike = [each for each in added if [(n, t.shape) for n, t in each.parameters.items()] == own]
+        if len(alike) <= len(others) or any(each.scale != self.scale for each in alike):
+            return None
+        return _AddedByLane(self.layers, tuple(each.parameters for each in alike), self.scale)
 
     def _hook(self, name: str, layer: nn.Module) -> RemovableHandle:
-        a, b = self.parameters[f"{name}.lora_A.weight"], self.parameters[f"{name}.lora_B.weight"]
+        a, b = _factors(self.parameters, name)
 
         def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            low = F.linear(F.linear(inputs[0].to(a.dtype), a), b)
-            return output + (self.scale * low).to(output.dtype)
+            return _plus(output, F.linear(inputs[0].to(a.dtype), a).flatten(0, -2), b, self.scale)
 
         return layer.register_forward_hook(add)
+
+
+@dataclass(frozen=True)
+class _AddedByLane:
+    """The same of several runs in one row, each for its own tokens."""
+
+    layers: Mapping[str, nn.Module]
+    parameters: tuple[Mapping[str, nn.Parameter], ...] = field(repr=False)
+    scale: float
+
+    def __call__(self) -> AbstractContextManager[None]:
+        return _hooked_on(self.layers, self._hook)
+
+    def _hook(self, name: str, layer: nn.Module) -> RemovableHandle:
+        factors = [_factors(each, name) for each in self.parameters]
+
+        def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            layout = current()
+            assert layout is not None
+            x = inputs[0].to(factors[0][0].dtype).flatten(0, -2)
+            if x.is_cuda:
+                # Two products whatever the number of lanes: each token's numbers for other lanes are put to 0.
+                low = F.linear(x, torch.cat([a for a, _ in factors])).unflatten(1, (len(factors), -1))
+                own = (low * layout.lane_of[..., None].to(low.dtype)).flatten(1)
+                return _plus(output, own, torch.cat([b for _, b in factors], 1), self.scale)
+            pieces = x.split([lane.tokens for lane in layout.lanes])
+            added = [F.linear(piece, a) @ b.T for piece, (a, b) in zip(pieces, factors, strict=True)]
+            return output.add_(torch.cat(added).view(output.shape).to(output.dtype), alpha=self.scale)
+
+        return layer.register_forward_hook(add)
+
+
+def _factors(parameters: Mapping[str, nn.Parameter], name: str) -> tuple[nn.Parameter, nn.Parameter]:
+    return parameters[f"{name}.lora_A.weight"], parameters[f"{name}.lora_B.weight"]
+
+
+def _plus(output: Tensor, low: Tensor, b: Tensor, scale: float) -> Tensor:
+    """Output + scale * low B^T; in one pass over what the layer gave, which nothing has read yet, where dtypes allow."""
+    if output.dtype == b.dtype:
+        return output.flatten(0, -2).addmm_(low, b.T, alpha=scale).view(output.shape)
+    return output + (scale * (low @ b.T)).to(output.dtype).view(output.shape)
+
+
+@contextmanager
+def _hooked_on(layers: Mapping[str, nn.Module], hook: Callable[[str, nn.Module], RemovableHandle]) -> Iterator[None]:
+    handles = [hook(name, layer) for name, layer in layers.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def linear_layers(model: LanguageModel) -> Iterator[tuple[str, nn.Module]]:

@@ -1,0 +1,84 @@
+"""Training runs made ready, and run: together in one pass where their updates can share it, else one after the other."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from inweights.methods.base import Fitted
+from inweights.methods.items import pieces
+from inweights.models.base import LanguageModel
+from inweights.models.reader import Reader, stackable
+from inweights.training import Job, Trace, minimize_together
+from inweights.types import Budget
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One run, ready to start."""
+
+    model: LanguageModel
+    """With the update on."""
+    first_block: int
+    """Below it nothing changes."""
+    job: Job[int]
+    """Its items are numbers of rows."""
+    asked: Callable[[Sequence[int]], Sequence[Any]]
+    """What has to be read of the model for some rows: trees, or sequences."""
+    loss: Callable[[Sequence[int], Tensor], Tensor]
+    """One number for each row, of what was read for them."""
+    finish: Callable[[Trace, Mapping[str, object]], Fitted]
+    """What came of it, with notes on how it was run."""
+    lengths: Sequence[int]
+    """Tokens of each row."""
+    read: Literal["logits", "own", "mean"] = "logits"
+    """Logits at the trees' reads, or summaries of sequences by that pooling."""
+    vocabulary: tuple[int, ...] | None = None
+    """The tokens whose logits are wanted; None: all."""
+
+
+def fit_together(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots: int = 0) -> list[Fitted]:
+    """One result for each run, as if it had been run alone.
+
+    As many share a pass as its tokens allow (`budget.batch_tokens`). Raises DivergedError where one of them diverges.
+    """
+    return [fitted for group in _groups(runs, budget) for fitted in _fit(group, module, budget, snapshots)]
+
+
+def _fit(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots: int) -> list[Fitted]:
+    first_block = min(run.first_block for run in runs)
+    reader = Reader([run.model for run in runs], first_block, budget.kept_bytes)
+    vocabulary = runs[0].vocabulary
+
+    def losses(batches: Mapping[int, Sequence[int]]) -> dict[int, Tensor]:
+        asked = {number: runs[number].asked(rows) for number, rows in batches.items()}
+        if runs[0].read == "logits":
+            said = reader.logits(asked, vocabulary)
+        else:
+            said = reader.summaries(asked, runs[0].read)
+        return {number: runs[number].loss(rows, said[number]) for number, rows in batches.items()}
+
+    def in_pieces(number: int, rows: Sequence[int]) -> list[list[int]]:
+        return pieces(rows, runs[number].lengths, budget.batch_tokens)
+
+    jobs = [run.job for run in runs]
+    traces = minimize_together(losses, jobs, module, most_steps=budget.steps, snapshots=snapshots, pieces=in_pieces)
+    notes = {"stacked": len(runs)} if len(runs) > 1 else {}
+    return [run.finish(trace, notes) for run, trace in zip(runs, traces, strict=True)]
+
+
+def _groups(runs: Sequence[Prepared], budget: Budget) -> Iterator[list[Prepared]]:
+    group: list[Prepared] = []
+    tokens = 0
+    for run in runs:
+        needed = min(run.job.schedule.batch_size, len(run.lengths)) * max(run.lengths)
+        alike = group and run.vocabulary == group[0].vocabulary and run.read == group[0].read
+        fits = tokens + needed <= budget.batch_tokens and alike and stackable([group[0].model, run.model])
+        if group and (budget.isolated or not fits):
+            yield group
+            group, tokens = [], 0
+        group.append(run)
+        tokens += needed
+    if group:
+        yield group

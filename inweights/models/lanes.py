@@ -1,0 +1,103 @@
+"""Several runs in one row, each with its own stretch of tokens, its own update and its own stream of random numbers."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What one run has in a row."""
+
+    tokens: int
+    trees: int
+
+
+class Streams:
+    """A generator's state for each run. Inside `of(lane)` torch's global generator draws what that run alone would."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
+        self.device = device
+        self.states = [torch.Generator(device).manual_seed(seed).get_state() for seed in seeds]
+
+    @contextmanager
+    def of(self, lane: int) -> Iterator[None]:
+        outside = self._state()
+        self._put(self.states[lane])
+        try:
+            yield
+        finally:
+            self.states[lane] = self._state()
+            self._put(outside)
+
+    def _state(self) -> Tensor:
+        return torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else torch.get_rng_state()
+
+    def _put(self, state: Tensor) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state, self.device)
+        else:
+            torch.set_rng_state(state)
+
+
+_streams: ContextVar[tuple[Streams, tuple[int, ...]] | None] = ContextVar("streams", default=None)
+
+
+@contextmanager
+def drawing_from(streams: Streams, runs: Sequence[int]) -> Iterator[None]:
+    """Within, lane i of a row draws from the stream of `runs[i]`."""
+    token = _streams.set((streams, tuple(runs)))
+    try:
+        yield
+    finally:
+        _streams.reset(token)
+
+
+def each_by_lane(lanes: Sequence[Lane], make: Callable[[int], Tensor]) -> list[Tensor]:
+    """`make` for each lane, drawing from its stream where there are streams."""
+    found = _streams.get()
+    if found is None:
+        return [make(lane) for lane in range(len(lanes))]
+    streams, runs = found
+    made = []
+    for lane in range(len(lanes)):
+        with streams.of(runs[lane]):
+            made.append(make(lane))
+    return made
+
+
+class DropoutByLane(TorchFunctionMode):
+    """Dropout of a row draws for each lane what its run alone would draw."""
+
+    def __init__(self, lanes: Callable[[], Sequence[Lane]]) -> None:
+        super().__init__()
+        self.lanes = lanes
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        options = dict(kwargs or {})
+        if func is not F.dropout:
+            return func(*args, **options)
+        sizes = [lane.tokens for lane in self.lanes()]
+        # Some architectures take the row for a matrix on the way.
+        axis = {(1, sum(sizes)): 1}.get(tuple(args[0].shape[:2]), 0 if args[0].shape[0] == sum(sizes) else None)
+        if axis is None:
+            return func(*args, **options)
+        pieces = args[0].split(sizes, axis)
+        return torch.cat(each_by_lane(self.lanes(), lambda lane: func(pieces[lane], *args[1:], **options)), axis)
+
+
+def drops(module: nn.Module) -> bool:
+    """Whether a model in training mode would drop anything: as modules, or by a rate that its configuration names."""
+    if any(isinstance(each, nn.Dropout) and each.p > 0 for each in module.modules()):
+        return True
+    settings = vars(getattr(module, "config", object))
+    return any(isinstance(rate, float) and rate > 0 for name, rate in settings.items() if "drop" in name)

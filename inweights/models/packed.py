@@ -1,0 +1,80 @@
+"""One forward pass over all trees as one row, in which nothing is computed that is not read."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from inweights.models.base import Patch, Tree
+from inweights.models.lanes import DropoutByLane, drops
+from inweights.models.last_block import only_reads
+from inweights.models.layout import Layout, current, laid_out, positions
+
+Output = Literal["logits", "hidden"]
+
+
+def read_packed(
+    module: nn.Module,
+    patches: Sequence[Patch],
+    trees: Sequence[Tree],
+    layout: Layout,
+    what: Output,
+    last: nn.Module | None,
+    vocabulary: Int[Tensor, " rows"] | None = None,
+) -> Float[Tensor, "reads size"]:
+    """Outputs at the positions read, fp32. `last`: the last block, if it may be run at those positions alone.
+
+    `vocabulary`: the rows of the LM head that are wanted; None: all.
+    """
+    device = layout.depth.device
+    ids = [token for tree in trees for part in (tree.stem, *tree.branches) for token in part]
+    places = [place for tree in trees for place in positions(tree)]
+    for span in layout.behind:
+        places[span.start : span.stop] = [len(span.prefix.ids) + place for place in places[span.start : span.stop]]
+    reads = [tree.positions_read for tree in trees]
+    starts = torch.tensor([0, *layout.queries.lengths]).cumsum(0).tolist()
+    row = [start + at for start, tree in zip(starts, reads, strict=False) for at in tree]
+    kept = torch.tensor(row, device=device)
+    inputs = {
+        "input_ids": torch.tensor([ids], device=device),
+        "position_ids": torch.tensor([places], device=device),
+        "use_cache": False,
+    }
+    model = cast(Any, module)
+    with ExitStack() as stack:
+        for patch in patches:
+            stack.enter_context(patch())
+        stack.enter_context(laid_out(layout))
+        # A block that is read at most of its tokens is cheaper whole than twice.
+        if last is not None and 2 * len(row) <= len(ids):
+            stack.enter_context(only_reads(last, layout, reads))
+        if layout.lanes and module.training and drops(module):
+            stack.enter_context(DropoutByLane(_lanes_now))
+        if what == "hidden":
+            return cast(Tensor, model.base_model(**inputs).last_hidden_state)[0, kept].float()
+        narrowed = vocabulary is not None and isinstance(model.get_output_embeddings(), nn.Linear)
+        if narrowed:
+            stack.enter_context(_rows_of(model.get_output_embeddings(), cast(Tensor, vocabulary)))
+        logits = cast(Tensor, model(**inputs, logits_to_keep=kept).logits)[0].float()
+        return logits if vocabulary is None or narrowed else logits[:, vocabulary]
+
+
+@contextmanager
+def _rows_of(head: nn.Linear, rows: Tensor) -> Iterator[None]:
+    """The LM head with some of its rows alone, whatever the architecture does to logits behind it."""
+    before = {name: head._parameters[name] for name in ("weight", "bias")}
+    for name, parameter in before.items():
+        if parameter is not None:
+            head._parameters[name] = parameter.index_select(0, rows)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        head._parameters.update(before)
+
+
+def _lanes_now() -> Any:
+    layout = current()
+    return layout.lanes if layout else ()

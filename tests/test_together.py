@@ -1,0 +1,154 @@
+"""Fast paths of training: several runs in one pass, and frozen blocks run once, come out as the slow ones do."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from inweights.methods.pattern import WordFineTune
+from inweights.methods.vanilla import HeadFineTune
+from inweights.models.base import LanguageModel
+from inweights.models.reader import stackable
+from inweights.training import Schedule
+from inweights.types import Budget, Example, Prompt, Seeds, Shots
+from inweights.updates import BitFit, Frozen, Full, LastBlocks, LoRA, first_changed_block
+from tests.test_methods_contract import PROMPT, QUERIES, TEXTS
+from tests.test_updates import WITH_BIAS
+from tests.tiny import ARCHITECTURES, ENCODERS, tiny
+
+SCHEDULE = Schedule(lr=1e-3, epochs=10, batch_size=4)
+SEVERAL_TOKENS = replace(PROMPT, verbalizer=("yes", "good"))
+UPPER = LoRA(targets=r"\.1\..*(q_proj|v_proj|query|value|q_lin|c_attn|qkv|fc|dense)")
+
+
+def draws(count: int = 3) -> list[Shots]:
+    """Unlike in size, examples and every seed."""
+    found = []
+    for number in range(count):
+        chosen = TEXTS[number : number + 6 + 2 * number]
+        examples = tuple(Example({"text": text}, index % 2) for index, text in enumerate(chosen))
+        found.append(Shots(examples, tuple(range(len(examples))), (), Seeds(number, 10 + number, 20 + number, 30 + number)))
+    return found
+
+
+def dropping(model: LanguageModel, share: float = 0.1) -> LanguageModel:
+    """Dropout everywhere that the architecture has it, attention included."""
+    for module in model.module.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+        for name, value in vars(module).items():
+            if "dropout" in name and isinstance(value, float):
+                setattr(module, name, share)
+    for name, value in vars(model.module.config).items():
+        if "drop" in name and isinstance(value, float) and "layerdrop" not in name:
+            setattr(model.module.config, name, share)
+    return model
+
+
+CAUSAL = [("pbft", "lora", name) for name in ARCHITECTURES]
+CAUSAL += [("pbft", "bitfit", name) for name in ARCHITECTURES if name in WITH_BIAS]
+HEADS = [("vanilla", update, name) for name in (*ENCODERS, "llama", "gpt2") for update in ("lora", "frozen")]
+HEADS += [("vanilla", "bitfit", name) for name in (*ENCODERS, "opt")]
+UPDATES = {"lora": LoRA(), "bitfit": BitFit(), "frozen": Frozen()}
+
+
+@pytest.mark.parametrize(("kind", "update", "architecture"), [*CAUSAL, *HEADS])
+def test_runs_stacked_in_one_pass_equal_separate_runs_over_twenty_steps(kind, update, architecture):
+    """With dropout on, draws of unlike sizes, label words of several tokens."""
+    model = dropping(tiny(architecture))
+    of_kind = {"pbft": WordFineTune, "vanilla": HeadFineTune}[kind]
+    method = of_kind(UPDATES[update], SCHEDULE)
+    together = method.fit(model, SEVERAL_TOKENS, draws(), Budget())
+    alone = method.fit(model, SEVERAL_TOKENS, draws(), Budget(isolated=True))
+    for one, other in zip(together, alone, strict=True):
+        assert one.notes["stacked"] == 3
+        assert "stacked" not in other.notes
+        assert len(one.losses) >= 20
+        assert one.losses == pytest.approx(other.losses, abs=1e-4)
+        torch.testing.assert_close(one.readout(QUERIES), other.readout(QUERIES), rtol=0, atol=1e-4)
+
+
+def test_more_runs_than_a_pass_has_room_for_take_turns():
+    model, method = tiny("llama"), WordFineTune(LoRA(), SCHEDULE)
+    runs = [method.prepared(model, PROMPT, draw, Budget()) for draw in draws(3)]
+    each = [4 * max(run.lengths) for run in runs]
+    fitted = method.fit(model, PROMPT, draws(3), Budget(batch_tokens=sum(each[:2]), steps=2))
+    assert [each.notes.get("stacked", 1) for each in fitted] == [2, 2, 1]
+
+
+def test_updates_that_write_weights_or_differ_in_rank_do_not_share_a_pass():
+    model = tiny("opt")
+    lora, other, full = (update.apply(model, 0).model for update in (LoRA(), LoRA(rank=4), Full()))
+    assert stackable([lora, LoRA().apply(model, 1).model])
+    assert not stackable([lora, other])
+    assert not stackable([full, Full().apply(model, 1).model])
+    assert not stackable([lora, BitFit().apply(model, 1).model])
+    assert not stackable([lora, LoRA().apply(tiny("opt"), 1).model])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("update", [LastBlocks(blocks=1), UPPER], ids=["last-blocks", "upper-lora"])
+def test_frozen_blocks_kept_equal_frozen_blocks_run_again(architecture, update):
+    """And, without dropout, equal training that runs every block each time."""
+    model = dropping(tiny(architecture), 0.0)
+    method = WordFineTune(update, SCHEDULE)
+    assert first_changed_block(model, update.apply(model, 0).parameters) == 1
+    before = model.counter.tokens
+    [kept] = method.fit(model, SEVERAL_TOKENS, draws(1), Budget())
+    spent = model.counter.tokens - before
+    [again] = method.fit(model, SEVERAL_TOKENS, draws(1), Budget(kept_bytes=0))
+    assert model.counter.tokens - before - spent > spent
+    [whole] = _whole(method).fit(model, SEVERAL_TOKENS, draws(1), Budget())
+    for other in (again, whole):
+        assert kept.losses == pytest.approx(other.losses, abs=1e-4)
+        torch.testing.assert_close(kept.readout(QUERIES), other.readout(QUERIES), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", [*ENCODERS, "opt"])
+def test_a_head_on_a_frozen_backbone_reads_it_once(architecture):
+    model = dropping(tiny(architecture))
+    method = HeadFineTune(Frozen(), SCHEDULE)
+    [kept] = method.fit(model, PROMPT, draws(1), Budget())
+    [again] = method.fit(model, PROMPT, draws(1), Budget(kept_bytes=0))
+    assert kept.losses == pytest.approx(again.losses, abs=1e-5)
+    assert set(kept.trained) <= {"score.weight", "score.bias"}
+
+
+@pytest.mark.parametrize("architecture", ["llama", "opt"])
+def test_dropout_acts_only_in_what_an_update_reaches(architecture):
+    """Blocks below the first one that changes are run as at inference, whether what they give is kept or not."""
+    model = dropping(tiny(architecture), 0.5)
+    method = WordFineTune(LastBlocks(blocks=1), SCHEDULE)
+    [kept] = method.fit(model, PROMPT, draws(1), Budget())
+    [again] = method.fit(model, PROMPT, draws(1), Budget(kept_bytes=0))
+    assert kept.losses == pytest.approx(again.losses, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("update", "architecture", "first"),
+    [
+        (Full(), "llama", 0),
+        (LoRA(), "llama", 0),
+        (LastBlocks(blocks=1), "gpt2", 1),
+        (LoRA(targets="layers.1.mlp"), "llama", 1),
+        (LoRA(targets="project_in"), "opt-350m", 0),
+        (LoRA(targets="project_out"), "opt-350m", 2),
+        (BitFit(), "opt", 0),
+        (Frozen(), "bert", 2),
+    ],
+)
+def test_the_first_block_that_changes_is_found(update, architecture, first):
+    model = tiny(architecture)
+    assert first_changed_block(model, update.apply(model, 0).parameters) == first
+
+
+class _whole:  # noqa: N801  a method that knows nothing of frozen blocks
+    def __init__(self, method: WordFineTune) -> None:
+        self.method = method
+
+    def fit(self, model: LanguageModel, prompt: Prompt, shots: list[Shots], budget: Budget):
+        from inweights.methods.prepared import fit_together
+
+        runs = [replace(self.method.prepared(model, prompt, draw, budget), first_block=0) for draw in shots]
+        return fit_together(runs, model.module, budget)
