@@ -180,6 +180,11 @@ class Budget:
     """Every run alone, none stacked with others: what adapting takes is then measured, not shared out."""
     kept_bytes: int = 1 << 30
     """At most so much of what frozen blocks give is kept from epoch to epoch."""
+    autocast: Literal["", "bf16", "fp16"] = ""
+    """Products of training in that precision, whatever the backbone's is; its weights stay as they are."""
+    checkpointing: bool = False
+    """Only what goes into a block is kept for the backward pass, which runs the block again: less memory, a third
+    more time."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inweights.scoring import LabelTargets, answers, label_scores, student_kl, teacher_targets
+from inweights.scoring import LabelTargets, answers, label_scores, shards, student_kl, teacher_targets
 from inweights.scoring.divergence import kl, rest_cell, with_rest
 from inweights.types import Example, Prompt, UserError
 from tests.tiny import tiny
@@ -141,3 +141,30 @@ def test_a_top_k_of_none_is_refused(causal):
 def test_students_scores_need_not_be_normalised():
     targets = LabelTargets(torch.tensor([[0.5, 0.5]]).log())
     torch.testing.assert_close(targets.kl_to(torch.tensor([[3.0, 3.0]])), torch.zeros(1))
+
+
+@pytest.mark.parametrize("kind", ["labels", "top_k", "vocabulary"])
+def test_targets_kept_on_disk_are_asked_for_once_and_are_the_same(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD", 2)
+    model, contexts = tiny("llama"), [PROMPT.context(SHOWN[:1]), PROMPT.context(SHOWN)]
+    expected = teacher_targets(model, PROMPT, contexts, EXAMPLES, kind, 5)
+    before = model.counter.tokens
+    with shards.kept_in(tmp_path):
+        first = teacher_targets(model, PROMPT, contexts, EXAMPLES, kind, 5)
+        asked = model.counter.tokens - before
+        next(tmp_path.iterdir()).unlink()  # as if it had been stopped before the last
+        again = teacher_targets(model, PROMPT, contexts, EXAMPLES, kind, 5)
+    assert 0 < model.counter.tokens - before - asked < asked / 2
+    assert len(list(tmp_path.iterdir())) == 2 * -(-len(EXAMPLES) // 2)
+    for one, other, third in zip(expected, first, again, strict=True):
+        torch.testing.assert_close(other.log_probs, one.log_probs, rtol=0, atol=1e-5)
+        torch.testing.assert_close(third.log_probs, other.log_probs, rtol=0, atol=1e-5)
+
+
+def test_targets_of_another_context_or_another_k_are_not_taken_for_these(tmp_path):
+    model = tiny("llama")
+    with shards.kept_in(tmp_path):
+        for k in (3, 4):
+            for shown in (1, 2):
+                teacher_targets(model, PROMPT, [PROMPT.context(SHOWN[:shown])], EXAMPLES, "top_k", k)
+    assert len(list(tmp_path.iterdir())) == 4

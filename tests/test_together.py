@@ -8,8 +8,8 @@ from torch import nn
 
 from inweights.methods.pattern import WordFineTune
 from inweights.methods.vanilla import HeadFineTune
-from inweights.models.base import LanguageModel
-from inweights.models.reader import stackable
+from inweights.models.base import LanguageModel, Tree
+from inweights.models.reader import Reader, stackable
 from inweights.training import Schedule
 from inweights.types import Budget, Example, Prompt, Seeds, Shots
 from inweights.updates import BitFit, Frozen, Full, LastBlocks, LoRA, first_changed_block
@@ -152,3 +152,60 @@ class _whole:  # noqa: N801  a method that knows nothing of frozen blocks
 
         runs = [replace(self.method.prepared(model, prompt, draw, budget), first_block=0) for draw in shots]
         return fit_together(runs, model.module, budget)
+
+
+def saved_bytes(work) -> int:
+    """What autograd keeps for the backward pass, each tensor's memory once."""
+    seen: dict[int, int] = {}
+
+    def pack(tensor):
+        seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        work()
+    return sum(seen.values())
+
+
+@pytest.mark.parametrize("update", ["lora", "bitfit"])
+@pytest.mark.parametrize(("kind", "architecture"), [("pbft", "opt"), ("pbft", "gpt2"), ("vanilla", "bert")])
+def test_blocks_run_again_in_the_backward_pass_give_the_same_training(kind, architecture, update):
+    """With dropout, which is drawn again as it was, alone and stacked."""
+    model = dropping(tiny(architecture))
+    of_kind = {"pbft": WordFineTune, "vanilla": HeadFineTune}[kind]
+    method = of_kind(UPDATES[update], SCHEDULE)
+    for isolated in (True, False):
+        kept = method.fit(model, PROMPT, draws(2), Budget(steps=6, isolated=isolated))
+        again = method.fit(model, PROMPT, draws(2), Budget(steps=6, isolated=isolated, checkpointing=True))
+        for one, other in zip(kept, again, strict=True):
+            assert one.losses == pytest.approx(other.losses, abs=1e-5)
+            torch.testing.assert_close(one.readout(QUERIES), other.readout(QUERIES), rtol=0, atol=1e-4)
+
+
+def test_blocks_run_again_in_the_backward_pass_keep_less():
+    model = tiny("llama")
+    adapted = LoRA().apply(model, 0).model
+    trees = {0: [Tree(tuple(range(3, 60)))] * 8}
+    plain, less = Reader([adapted]), Reader([adapted], checkpointing=True)
+    assert saved_bytes(lambda: less.logits(trees)) < 0.7 * saved_bytes(lambda: plain.logits(trees))
+
+
+@pytest.mark.parametrize("architecture", ["opt", "llama"])
+@pytest.mark.parametrize("isolated", [True, False], ids=["alone", "stacked"])
+def test_training_in_bf16_comes_near_training_in_fp32(architecture, isolated):
+    model, method = tiny(architecture), WordFineTune(LoRA(), SCHEDULE)
+    whole = method.fit(model, PROMPT, draws(2), Budget(steps=8, isolated=isolated))
+    half = method.fit(model, PROMPT, draws(2), Budget(steps=8, isolated=isolated, autocast="bf16"))
+    for one, other in zip(whole, half, strict=True):
+        assert one.losses != other.losses
+        assert one.losses == pytest.approx(other.losses, rel=0.05)
+        assert {p.dtype for p in other.trained.values()} == {torch.float32}
+
+
+def test_training_in_fp16_scales_its_losses_and_skips_steps_that_overflow():
+    model, method = tiny("llama"), WordFineTune(LoRA(), SCHEDULE)
+    [whole] = method.fit(model, PROMPT, draws(1), Budget(steps=8))
+    [half] = method.fit(model, PROMPT, draws(1), Budget(steps=8, autocast="fp16"))
+    assert half.losses[0] == pytest.approx(whole.losses[0], rel=0.01)
+    assert half.losses[-1] == pytest.approx(whole.losses[-1], rel=0.2)
+    assert all(bool(torch.isfinite(p).all()) for p in half.trained.values())

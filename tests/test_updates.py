@@ -162,7 +162,7 @@ def test_lora_mistakes_say_what_there_is():
         LoRA(targets="(")
 
 
-@pytest.mark.parametrize("name", UPDATES)
+@pytest.mark.parametrize("name", sorted({*UPDATES} - {"frozen"}))
 def test_a_backbone_in_half_precision_is_trained_in_fp32(name):
     model = tiny("opt")
     model.module.to(torch.bfloat16)

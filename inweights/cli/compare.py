@@ -81,6 +81,13 @@ def compare(
         bool | None,
         Option("--isolated", help="Train every seed alone; else they share passes.", rich_help_panel=RUNS),
     ] = None,
+    autocast: Annotated[
+        str | None, Option(help="Train in bf16 or fp16, with the weights as they are.", rich_help_panel=RUNS)
+    ] = None,
+    checkpointing: Annotated[
+        bool | None,
+        Option("--checkpointing", help="Run blocks again in the backward pass, to save memory.", rich_help_panel=RUNS),
+    ] = None,
     out: Annotated[
         Path | None, Option(help="The study's folder; what it holds is not done again.", rich_help_panel=RUNS)
     ] = None,
@@ -129,6 +136,8 @@ def compare(
         "device": device,
         "batch_tokens": batch_tokens,
         "isolated": isolated,
+        "autocast": autocast,
+        "checkpointing": checkpointing,
     }
     given = {key: value for key, value in flags.items() if value is not None}
     study, load = _prepared(file, given, out)

@@ -48,7 +48,7 @@ def fit_together(runs: Sequence[Prepared], module: nn.Module, budget: Budget, sn
 
 def _fit(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots: int) -> list[Fitted]:
     first_block = min(run.first_block for run in runs)
-    reader = Reader([run.model for run in runs], first_block, budget.kept_bytes)
+    reader = Reader([run.model for run in runs], first_block, budget.kept_bytes, budget.checkpointing)
     vocabulary = runs[0].vocabulary
 
     def losses(batches: Mapping[int, Sequence[int]]) -> dict[int, Tensor]:
@@ -63,7 +63,15 @@ def _fit(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots:
         return pieces(rows, runs[number].lengths, budget.batch_tokens)
 
     jobs = [run.job for run in runs]
-    traces = minimize_together(losses, jobs, module, most_steps=budget.steps, snapshots=snapshots, pieces=in_pieces)
+    traces = minimize_together(
+        losses,
+        jobs,
+        module,
+        most_steps=budget.steps,
+        snapshots=snapshots,
+        pieces=in_pieces,
+        autocast=budget.autocast,
+    )
     notes = {"stacked": len(runs)} if len(runs) > 1 else {}
     return [run.finish(trace, notes) for run, trace in zip(runs, traces, strict=True)]
 

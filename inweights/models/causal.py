@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
+from inweights.models.checkpointing import rerun_in_backward
 from inweights.models.frozen import FrozenBlocks
 from inweights.models.lanes import Lane
 from inweights.models.layout import Layer, Layout, positions, tree_layout
@@ -41,6 +42,8 @@ class CausalLM:
     """Where several runs train in one row."""
     frozen: FrozenBlocks | None = None
     """Blocks that no patch changes, and what they gave."""
+    checkpointing: bool = False
+    """Blocks are run again in the backward pass."""
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         # Special tokens by hand: a tokenizer's own template may put an end-of-text behind, too.
@@ -116,6 +119,9 @@ class CausalLM:
                 bare = replace(self, patches=(), lanes=(), frozen=None)
                 states = self.frozen.states(trees, lambda missing: bare._read(missing, None, what))
                 stack.enter_context(self.frozen.in_place_of_blocks(states))
+            if self.checkpointing and torch.is_grad_enabled():
+                first = self.frozen.below if self.frozen else 0
+                stack.enter_context(rerun_in_backward(self.blocks()[first:-1], self.patches, layout, self.module))
             return read_packed(self.module, self.patches, trees, layout, what, last, vocabulary)
 
     def _padded(

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
 from inweights.models.causal import blocks_of
+from inweights.models.checkpointing import rerun_in_backward
 from inweights.models.frozen import FrozenBlocks
-from inweights.models.lanes import DropoutByLane, Lane, drops
+from inweights.models.lanes import Lane, dropout_by_lane
 from inweights.models.layout import bag_layout, laid_out
 from inweights.models.padded import padded
 from inweights.types import UserError
@@ -36,6 +37,8 @@ class Encoder:
     """Where several runs train in one row."""
     frozen: FrozenBlocks | None = None
     """Blocks that no patch changes, and what they gave."""
+    checkpointing: bool = False
+    """Blocks are run again in the backward pass."""
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         return cast("list[list[int]]", self.tokenizer(list(texts), verbose=False)["input_ids"])
@@ -73,8 +76,7 @@ class Encoder:
                 stack.enter_context(self.frozen.in_place_of_blocks(frozen))
             for patch in self.patches:
                 stack.enter_context(patch())
-            if self.lanes and self.module.training and drops(self.module):
-                stack.enter_context(DropoutByLane(lambda: self.lanes))
+            stack.enter_context(dropout_by_lane(self.module, lambda: self.lanes))
             states = self._packed(sequences) if self.packs else self._padded(sequences)
         return torch.stack([each[0] if pooling == "own" else each.mean(0) for each in states])
 
@@ -84,7 +86,12 @@ class Encoder:
         places = [self.first_position + position for length in lengths for position in range(length)]
         ids = [token for sequence in sequences for token in sequence]
         self.counter.tokens += len(ids)
-        with laid_out(bag_layout(lengths, device, self.lanes)):
+        layout = bag_layout(lengths, device, self.lanes)
+        with ExitStack() as stack:
+            stack.enter_context(laid_out(layout))
+            if self.checkpointing and torch.is_grad_enabled():
+                first = self.frozen.below if self.frozen else 0
+                stack.enter_context(rerun_in_backward(self.blocks()[first:], self.patches, layout, self.module))
             out = self.module(
                 input_ids=torch.tensor([ids], device=device), position_ids=torch.tensor([places], device=device)
             )

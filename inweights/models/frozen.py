@@ -17,7 +17,7 @@ class FrozenBlocks:
 
     def __init__(self, module: nn.Module, blocks: Sequence[nn.Module], below: int, kept_bytes: int) -> None:
         assert 0 < below < len(blocks)
-        self.module, self.blocks, self.kept_bytes = module, list(blocks[: below + 1]), kept_bytes
+        self.module, self.blocks, self.below, self.kept_bytes = module, list(blocks[: below + 1]), below, kept_bytes
         self.kept: dict[Any, Tensor] = {}
         self.bytes = 0
         self.shape: Callable[[Tensor], Any] = lambda states: states

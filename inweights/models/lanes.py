@@ -1,7 +1,7 @@
 """Several runs in one row, each with its own stretch of tokens, its own update and its own stream of random numbers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +60,22 @@ def drawing_from(streams: Streams, runs: Sequence[int]) -> Iterator[None]:
         _streams.reset(token)
 
 
+def streams_as_now() -> AbstractContextManager[None]:
+    """Later, a time in which lanes draw again what they draw from here on."""
+    found = _streams.get()
+    return nullcontext() if found is None else _drawn_again(*found, list(found[0].states))
+
+
+@contextmanager
+def _drawn_again(streams: Streams, runs: tuple[int, ...], states: list[Tensor]) -> Iterator[None]:
+    now, streams.states = streams.states, list(states)
+    try:
+        with drawing_from(streams, runs):
+            yield
+    finally:
+        streams.states = now
+
+
 def each_by_lane(lanes: Sequence[Lane], make: Callable[[int], Tensor]) -> list[Tensor]:
     """`make` for each lane, drawing from its stream where there are streams."""
     found = _streams.get()
@@ -95,7 +111,12 @@ class DropoutByLane(TorchFunctionMode):
         return torch.cat(each_by_lane(self.lanes(), lambda lane: func(pieces[lane], *args[1:], **options)), axis)
 
 
-def drops(module: nn.Module) -> bool:
+def dropout_by_lane(module: nn.Module, lanes: Callable[[], Sequence[Lane]]) -> AbstractContextManager[object]:
+    """`DropoutByLane` where there are lanes and something would be dropped; `lanes` may change on the way."""
+    return DropoutByLane(lanes) if lanes() and module.training and _drops(module) else nullcontext()
+
+
+def _drops(module: nn.Module) -> bool:
     """Whether a model in training mode would drop anything: as modules, or by a rate that its configuration names."""
     if any(isinstance(each, nn.Dropout) and each.p > 0 for each in module.modules()):
         return True

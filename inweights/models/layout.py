@@ -201,3 +201,8 @@ def laid_out(layout: Layout) -> Iterator[None]:
 
 def current() -> Layout | None:
     return _current.get()
+
+
+def current_lanes() -> Sequence[Lane]:
+    layout = current()
+    return layout.lanes if layout else ()

@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from inweights.models.base import Patch, Tree
-from inweights.models.lanes import DropoutByLane, drops
+from inweights.models.lanes import dropout_by_lane
 from inweights.models.last_block import only_reads
-from inweights.models.layout import Layout, current, laid_out, positions
+from inweights.models.layout import Layout, current_lanes, laid_out, positions
 
 Output = Literal["logits", "hidden"]
 
@@ -51,8 +51,7 @@ def read_packed(
         # A block that is read at most of its tokens is cheaper whole than twice.
         if last is not None and 2 * len(row) <= len(ids):
             stack.enter_context(only_reads(last, layout, reads))
-        if layout.lanes and module.training and drops(module):
-            stack.enter_context(DropoutByLane(_lanes_now))
+        stack.enter_context(dropout_by_lane(module, current_lanes))
         if what == "hidden":
             return cast(Tensor, model.base_model(**inputs).last_hidden_state)[0, kept].float()
         narrowed = vocabulary is not None and isinstance(model.get_output_embeddings(), nn.Linear)
@@ -73,8 +72,3 @@ def _rows_of(head: nn.Linear, rows: Tensor) -> Iterator[None]:
         yield
     finally:
         head._parameters.update(before)
-
-
-def _lanes_now() -> Any:
-    layout = current()
-    return layout.lanes if layout else ()

@@ -21,14 +21,22 @@ class Reader:
     """One update of a backbone, or several that train at the same time, each on sequences of its own.
 
     Blocks below `first_block`, which no update changes, are run once for a sequence, without dropout, and their
-    outputs kept while they are within `kept_bytes`.
+    outputs kept while they are within `kept_bytes`. `checkpointing`: of the others only what goes in is kept for the
+    backward pass. Architectures that do not pack train without either.
     """
 
-    def __init__(self, models: Sequence[LanguageModel], first_block: int = 0, kept_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self,
+        models: Sequence[LanguageModel],
+        first_block: int = 0,
+        kept_bytes: int = 1 << 30,
+        checkpointing: bool = False,
+    ) -> None:
         assert len(models) == 1 or stackable(models), "updates that cannot share a pass"
         self.models = tuple(models)
         packs = isinstance(models[0], CausalLM | Encoder) and models[0].packs
         below = min(first_block, len(models[0].blocks()) - 1) if packs else 0
+        self.checkpointing = checkpointing and packs
         self.frozen = FrozenBlocks(models[0].module, models[0].blocks(), below, kept_bytes) if below else None
 
     def logits(
@@ -57,7 +65,9 @@ class Reader:
         if len(runs) > 1:
             lanes = tuple(Lane(sum(map(len, asked[run])), len(asked[run])) for run in runs)
             first = replace(first, patches=_beside([self.models[run] for run in runs]), lanes=lanes)
-        return (replace(first, frozen=self.frozen) if self.frozen else first), flat
+        if self.frozen or self.checkpointing:
+            first = replace(first, frozen=self.frozen, checkpointing=self.checkpointing)
+        return first, flat
 
 
 def stackable(models: Sequence[LanguageModel]) -> bool:

@@ -45,13 +45,21 @@ def label_logits(
     Where every word is one token no more of the LM head than their rows is multiplied, and nothing normalised.
     """
     queries = [queries_of(model, prompt, examples, context) for examples, context in asked]
-    tokens = only_tokens(queries)
-    if tokens is None:
-        return [table.sum(-1) for table in _token_log_probs(model, prompt, asked, batch_tokens)]
     if not any(each.trees for each in queries):
         return [torch.zeros(0, len(prompt.labels)) for _ in queries]
-    found = read_tables(model, queries, batch_tokens, lambda part, logits: (word_logits(part, logits, tokens),), tokens)
-    return [table for (table,) in found]
+    return logits_of_queries(model, queries, batch_tokens)
+
+
+def logits_of_queries(
+    model: LanguageModel, asked: Sequence[Queries], batch_tokens: int
+) -> list[Float[Tensor, "examples labels"]]:
+    """`label_logits` of what was tokenised before."""
+    tokens, longest = only_tokens(asked), longest_word(asked)
+
+    def of_logits(part: Queries, logits: Tensor) -> tuple[Tensor]:
+        return (word_logits(part, logits, tokens) if tokens else token_log_probs(part, logits, longest).sum(-1),)
+
+    return [table for (table,) in read_tables(model, asked, batch_tokens, of_logits, tokens)]
 
 
 def only_tokens(asked: Sequence[Queries]) -> tuple[int, ...] | None:

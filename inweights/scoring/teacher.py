@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from inweights.models.base import LanguageModel
 from inweights.scoring.divergence import cells_or_raise, kl, with_rest
-from inweights.scoring.labels import label_logits
+from inweights.scoring.labels import label_logits, logits_of_queries
 from inweights.scoring.queries import Queries, queries_of
 from inweights.scoring.reading import read_tables
+from inweights.scoring.shards import in_shards
 from inweights.types import Example, Prompt
 
 
@@ -78,14 +79,26 @@ def teacher_targets(
     *,
     batch_tokens: int = 8192,
 ) -> list[Targets]:
-    """What the model says of every example behind each context; `k` is for `top_k`."""
-    if kind == "labels":
-        found = label_logits(model, prompt, [(examples, each) for each in contexts], batch_tokens=batch_tokens)
-        return [LabelTargets(each.log_softmax(-1)) for each in found]
+    """What the model says of every example behind each context; `k` is for `top_k`.
+
+    Kept on disk shard by shard where `shards.kept_in` says where.
+    """
     queries = [queries_of(model, prompt, examples, each) for each in contexts]
-    if kind == "vocabulary":
-        return [*_answers(model, queries, batch_tokens, lambda said: said)]
-    return [*_answers(model, queries, batch_tokens, lambda said: said.top(k))]
+    if kind == "labels":
+        found = in_shards(
+            model, queries, "labels", lambda some: [(x,) for x in logits_of_queries(model, some, batch_tokens)]
+        )
+        return [LabelTargets(scores.log_softmax(-1)) for (scores,) in found]
+    positions = answer_positions(queries)
+
+    def reduced(said: Answers) -> Answers:
+        return said if kind == "vocabulary" else said.top(k)
+
+    def read(some: Sequence[Queries]) -> list[tuple[Tensor, ...]]:
+        return _answers(model, some, batch_tokens, positions, reduced)
+
+    kept = f"{kind} {k} {positions}" if kind == "top_k" else f"{kind} {positions}"
+    return [Answers(*tables) for tables in in_shards(model, queries, kept, read)]
 
 
 def student_kl(
@@ -102,8 +115,9 @@ def answers(
     model: LanguageModel, prompt: Prompt, examples: Sequence[Example], context: str = "", *, batch_tokens: int = 8192
 ) -> Answers:
     """The whole vocabulary at every answer position; differentiable."""
-    [found] = _answers(model, [queries_of(model, prompt, examples, context)], batch_tokens, lambda said: said)
-    return found
+    queries = [queries_of(model, prompt, examples, context)]
+    [tables] = _answers(model, queries, batch_tokens, answer_positions(queries), lambda said: said)
+    return Answers(*tables)
 
 
 def answers_read(queries: Queries, logits: Float[Tensor, "reads vocabulary"], positions: int) -> Answers:
@@ -120,16 +134,19 @@ def answer_positions(asked: Sequence[Queries]) -> int:
 
 
 def _answers(
-    model: LanguageModel, asked: Sequence[Queries], batch_tokens: int, reduced: Callable[[Answers], Answers]
-) -> list[Answers]:
-    """`reduced` pass by pass: the whole vocabulary at all positions of all examples may not fit in memory."""
-    positions = answer_positions(asked)
+    model: LanguageModel,
+    asked: Sequence[Queries],
+    batch_tokens: int,
+    positions: int,
+    reduced: Callable[[Answers], Answers],
+) -> list[tuple[Tensor, ...]]:
+    """The fields of `Answers`; `reduced` pass by pass: the whole vocabulary of all examples may not fit in memory."""
 
     def of_logits(part: Queries, logits: Tensor) -> tuple[Tensor, ...]:
         said = reduced(answers_read(part, logits, positions))
         return said.log_probs, said.reach, *(() if said.ids is None else (said.ids,))
 
-    return [Answers(*tables) for tables in read_tables(model, asked, batch_tokens, of_logits)]
+    return read_tables(model, asked, batch_tokens, of_logits)
 
 
 def _reach(log_probs: Float[Tensor, "positions vocabulary"], words: Sequence[Sequence[int]]) -> Tensor:

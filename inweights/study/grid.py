@@ -66,7 +66,9 @@ def settings_of(spec: Spec, tasks: Sequence[Task]) -> tuple[list[Setting], Mappi
         for (task, prompt), name, shots in product(zip(tasks, prompts, strict=True), methods[model], spec.shots):
             fitted_by = method(name, overrides[name])
             for seed in _seeds(spec):
-                budget = Budget(spec.steps, spec.batch_tokens, spec.isolated)
+                budget = Budget(
+                    spec.steps, spec.batch_tokens, spec.isolated, Budget.kept_bytes, spec.autocast, spec.checkpointing
+                )
                 total = _total(spec, task, shots)
                 run = Run(model, task.name, name, total, seed, prompt.name, overrides[name], budget, spec.limit, spec.tune)
                 found.append(Setting(run, task, prompt, fitted_by, data[task.name]))

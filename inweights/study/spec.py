@@ -57,6 +57,8 @@ class Spec(BaseModel):
     batch_tokens: int = Field(default=8192, ge=1)
     isolated: bool = False
     """Every run alone: seeds of one method do not train in one pass."""
+    autocast: Literal["", "bf16", "fp16"] = ""
+    checkpointing: bool = False
     dtype: str | None = None
     device: str | None = None
 

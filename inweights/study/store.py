@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -59,6 +60,16 @@ class Store:
                 yield True
             finally:
                 fcntl.flock(file, fcntl.LOCK_UN)
+
+    @contextmanager
+    def targets(self, run: Run) -> Iterator[Path]:
+        """Where a run keeps what its teacher said while it goes on; a run that ended needs it no more.
+
+        Of the run alone: what another run has paid for would make this one look cheaper than it is.
+        """
+        folder = self.folder / "targets" / run_id(run)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
 
     def wait(self, run: Run) -> None:
         """Until no other process holds the run."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inweights.scoring.shards import kept_in
 from inweights.study.execute import Loaded, Setting, execute, execute_together, fit
 from inweights.study.spec import Spec, to_keep
 from inweights.study.stacking import alike, stacks
@@ -73,10 +74,11 @@ class Study:
                         together.append(other)
                 waiting = [other for other in waiting if other not in together[1:]]
                 watch(setting, None)
-                done = execute_together(together, model) if together[1:] else [execute(setting, model)]
-                for each, record in zip(together, done, strict=True):
-                    self.store.write(record)
-                    watch(each, record)
+                with self.store.targets(setting.run) as folder, kept_in(folder):
+                    done = execute_together(together, model) if together[1:] else [execute(setting, model)]
+                    for each, record in zip(together, done, strict=True):
+                        self.store.write(record)
+                        watch(each, record)
         loaded.clear()
         for setting in held:
             self.store.wait(setting.run)

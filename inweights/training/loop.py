@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -88,23 +88,28 @@ def minimize_together(
     most_steps: int | None = None,
     snapshots: int = 0,
     pieces: Pieces[T] = lambda run, batch: [batch],
+    autocast: Literal["", "bf16", "fp16"] = "",
 ) -> list[Trace]:
     """Take optimizer steps on each job's mean loss of shuffled batches of its items; parameters change in place.
 
     `snapshots`: copies to keep, at equal distances, the last of them at the end. `pieces`: gradients of a batch's
-    parts add up to the batch's; where memory runs out all the same, a step is done again in smaller ones.
+    parts add up to the batch's; where memory runs out all the same, a step is done again in smaller ones. `autocast`:
+    forward passes in that precision; in fp16 losses are scaled, each run's by a factor of its own.
 
     Order and dropout have seeds of their own, and the global generators are left as they were. `module` is in training
     mode (dropout on) only while this runs. Raises DivergedError at the first loss that is not finite.
     """
-    runs = [_Running(job, most_steps, snapshots) for job in jobs]
     device = next(iter(jobs[0].parameters.values())).device
+    scaled = autocast == "fp16"
+    runs = [_Running(job, most_steps, snapshots, torch.amp.GradScaler(device.type, enabled=scaled)) for job in jobs]
     streams = Streams([job.seeds.dropout for job in jobs], device)
     cut = 1
     with ExitStack() as stack:
         stack.enter_context(_generators_kept(device))
         stack.enter_context(_training(module))
         stack.enter_context(torch.enable_grad())
+        if autocast:
+            stack.enter_context(torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[autocast]))
         for step in range(max(run.steps for run in runs)):
             active = [number for number, run in enumerate(runs) if step < run.steps]
             batches = {number: runs[number].begin(step) for number in active}
@@ -128,8 +133,8 @@ def minimize_together(
 class _Running(Generic[T]):
     """One job while it runs."""
 
-    def __init__(self, job: Job[T], most_steps: int | None, snapshots: int) -> None:
-        self.job = job
+    def __init__(self, job: Job[T], most_steps: int | None, snapshots: int, scaler: torch.amp.GradScaler) -> None:
+        self.job, self.scaler = job, scaler
         self.steps = job.schedule.steps(len(job.items), most_steps)
         self.optimizer = optimizer_of(job.parameters, job.schedule, job.lr_scales)
         self.batches = _batches(job.items, job.schedule.batch_size, random.Random(job.seeds.order))
@@ -148,9 +153,11 @@ class _Running(Generic[T]):
 
     def end(self, step: int, loss: float) -> None:
         self.losses.append(loss)
+        self.scaler.unscale_(self.optimizer)
         if self.job.schedule.clip_norm:
             nn.utils.clip_grad_norm_(list(self.job.parameters.values()), self.job.schedule.clip_norm)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         if self.job.schedule.stop_loss and (step + 1) % self.epoch == 0:
             mean = sum(self.losses[-self.epoch :]) / self.epoch
@@ -189,7 +196,7 @@ def _backward(
             if not math.isfinite(totals[number]):
                 where = f"step {step + 1} of {runs[number].steps}"
                 raise DivergedError(f"the loss was {totals[number]} at {where}: lower the learning rate")
-        torch.stack(list(means.values())).sum().backward()
+        torch.stack([runs[number].scaler.scale(mean) for number, mean in means.items()]).sum().backward()
     return totals
 
 

@@ -1,0 +1,49 @@
+"""Blocks of which only the input is kept for the backward pass, which runs them again (Chen et al. 2016, 1604.06174)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
+
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from inweights.models.base import Patch
+from inweights.models.lanes import dropout_by_lane, streams_as_now
+from inweights.models.layout import Layout, current_lanes, laid_out
+
+
+@contextmanager
+def rerun_in_backward(
+    blocks: Sequence[nn.Module], patches: Sequence[Patch], layout: Layout, module: nn.Module
+) -> Iterator[None]:
+    """Within, these blocks of `module` are run so. Run again, all that is on around them is on again."""
+    for block in blocks:
+        block.forward = _checkpointed(block.forward, patches, layout, module)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
+
+
+def _checkpointed(whole: Any, patches: Sequence[Patch], layout: Layout, module: nn.Module) -> Any:
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), _as_before(patches, layout, module, streams_as_now())
+
+    def forward(*inputs: Any, **options: Any) -> Any:
+        return checkpoint(whole, *inputs, use_reentrant=False, context_fn=contexts, **options)
+
+    return forward
+
+
+@contextmanager
+def _as_before(
+    patches: Sequence[Patch], layout: Layout, module: nn.Module, streams: AbstractContextManager[None]
+) -> Iterator[None]:
+    with ExitStack() as stack:
+        for patch in patches:
+            stack.enter_context(patch())
+        stack.enter_context(laid_out(layout))
+        stack.enter_context(dropout_by_lane(module, current_lanes))
+        stack.enter_context(streams)
+        yield
