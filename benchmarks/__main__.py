@@ -8,11 +8,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import adaptive, distillation, finetune, memory, scoring, scoring_cost, seeds, utilisation
+from benchmarks import adaptive, distillation, finetune, memory, plan, scoring, scoring_cost, seeds, utilisation
 from benchmarks.bench import Benchmark, Options, record, write
 from inweights.types import UserError
 
-FAMILIES = (scoring, scoring_cost, finetune, seeds, adaptive, utilisation, distillation, memory)
+FAMILIES = (scoring, scoring_cost, finetune, seeds, adaptive, utilisation, distillation, memory, plan)
 BENCHMARKS: dict[str, Benchmark] = {each.name: each for family in FAMILIES for each in family.BENCHMARKS}
 
 

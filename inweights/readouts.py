@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inweights.models.base import LanguageModel
-from inweights.scoring import batches_of, fitting_example, label_scores_of_each
+from inweights.scoring import batches_of, fitting_example, label_scores_of_each, tokens_at_once
 from inweights.types import Example, Prompt
 
 
@@ -99,7 +99,7 @@ class Head:
         scores = torch.zeros(len(examples), len(self.prompt.labels))
         asked = texts_within(self.model, self.prompt, examples)
         sequences = self.model.encode([self.prompt.body(example) for example in asked]) if asked else []
-        for batch in batches_of([len(ids) for ids in sequences], self.batch_tokens):
+        for batch in batches_of([len(ids) for ids in sequences], tokens_at_once(self.model, self.batch_tokens)):
             scores[batch] = self.logits([sequences[i] for i in batch]).cpu()
         return scores
 

@@ -8,6 +8,7 @@ from inweights.cli.compare import compare
 from inweights.cli.env import env
 from inweights.cli.eval import evaluate
 from inweights.cli.methods import methods
+from inweights.cli.plan import plan
 from inweights.cli.predict import predict
 from inweights.cli.report import report
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(compare)
+app.command()(plan)
 app.command()(report)
 app.command()(best)
 app.command()(predict)

@@ -1,6 +1,6 @@
 """The fast core: label scores and teacher targets of many queries behind one shared prefix."""
 
-from inweights.scoring.batches import batches_of
+from inweights.scoring.batches import batches_of, tokens_at_once
 from inweights.scoring.labels import (
     label_logits,
     label_scores,
@@ -43,5 +43,6 @@ __all__ = [
     "student_kl",
     "teacher_targets",
     "token_log_probs",
+    "tokens_at_once",
     "word_logits",
 ]

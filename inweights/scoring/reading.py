@@ -7,7 +7,7 @@ from torch import Tensor
 
 from inweights.models.base import LanguageModel, Prefix
 from inweights.models.memory import is_out_of_memory
-from inweights.scoring.batches import batches_of
+from inweights.scoring.batches import batches_of, tokens_at_once
 from inweights.scoring.queries import Queries
 
 OfLogits = Callable[[Queries, Tensor], tuple[Tensor, ...]]
@@ -37,7 +37,7 @@ def read_tables(
         prefixes = {number: model.prefix(asked[number].prefix) if asked[number].prefix else None for number in group}
         pairs = [(number, row) for number in group for row in range(len(asked[number].trees))]
         lengths = [len(asked[number].trees[row]) for number, row in pairs]
-        waiting = [sorted(pairs[i] for i in batch) for batch in batches_of(lengths, batch_tokens)]
+        waiting = [sorted(pairs[i] for i in batch) for batch in batches_of(lengths, tokens_at_once(model, batch_tokens))]
         while waiting:
             batch = waiting.pop(0)
             try:

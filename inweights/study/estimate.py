@@ -1,15 +1,16 @@
 """What one run would take in time and memory, from its token counts and a machine's speed. No weights are loaded.
 
-A forward pass takes 2 operations per parameter and token, training 6 (Kaplan et al. 2020, arXiv 2001.08361, 2.1), and
-no pass is quicker than its kernels can be started. Activations are those of Korthikanti et al. 2022 (arXiv 2205.05198,
-equation 1) at four bytes a number.
+Time is that of the matrix products (2 operations per weight and token forward, 2 for the gradient of what goes in, 2 for
+that of a weight that trains: Kaplan et al. 2020, arXiv 2001.08361, 2.1) at the rate that the machine does such products,
+of the passes over activations and parameters at the rate that it copies, and of starting kernels. Activations are those
+of Korthikanti et al. 2022 (arXiv 2205.05198, equation 1) at four bytes a number. `python -m benchmarks plan` holds it
+beside what runs take.
 """
 
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from typing import Any
 
 from torch import nn
@@ -19,12 +20,22 @@ from inweights.models.skeleton import skeleton
 from inweights.settings import settings
 from inweights.study.draw import draw
 from inweights.study.execute import Setting
-from inweights.study.fitting import trainable
+from inweights.study.machine import copy_rate, matrix_rate
+from inweights.types import Example
+from inweights.updates import LoRA, first_changed_block
 
-UTILISATION = 0.5
-"""Of the rate of a large matrix product that a forward pass reaches; records correct it."""
-SECONDS_PER_BLOCK = 4e-4
-"""To start the kernels of one transformer block, whatever its size."""
+SECONDS_PER_BLOCK = 2e-4
+"""To start the kernels of one transformer block, whatever its size; a backward pass starts twice as many."""
+LAST_BLOCK = 0.25
+"""Of the last block is run for tokens that are not read: keys and values."""
+LOW_RANK_RATE = 0.15
+"""Of the matrix rate at which products with so few columns run: they wait for memory."""
+FORWARD_BYTES, BACKWARD_BYTES = 220, 260
+"""That element-wise passes and attention read and write, per token, block and unit of width."""
+UPDATE_BYTES = 60
+"""That clipping, the optimizer and gradients read and write per number that trains."""
+SCORING_BYTES = 60
+"""In use at once in a pass that keeps nothing, per token and unit of width."""
 
 
 @dataclass(frozen=True)
@@ -34,96 +45,133 @@ class Estimate:
     seconds: float
     peak_bytes: float
     """Above the loaded model."""
+    parts: tuple[tuple[str, float], ...] = ()
+    """What the bytes are for, the most first."""
 
     def __mul__(self, other: "Estimate") -> "Estimate":
-        return Estimate(self.seconds * other.seconds, self.peak_bytes * other.peak_bytes)
+        parts = tuple((name, size * other.peak_bytes) for name, size in self.parts)
+        return Estimate(self.seconds * other.seconds, self.peak_bytes * other.peak_bytes, parts)
 
 
-def estimate(setting: Setting, rate: float) -> Estimate:
-    """Of one run at so many floating-point operations per second."""
-    run, model, flat = setting.run, skeleton(setting.run.model), settings(setting.method)
+@dataclass(frozen=True)
+class Shape:
+    """What of a backbone decides how long it takes."""
+
+    width: int
+    blocks: int
+    weights: int
+    """That every token is multiplied with: embeddings are looked up, the LM head is where it is read."""
+    vocabulary: int
+    heads: int
+
+    def forward(self, tokens: float, passes: float, blocks: float | None = None) -> float:
+        """Seconds of passes over so many tokens in all, through the last so many blocks."""
+        run = (self.blocks if blocks is None else blocks) - 1 + LAST_BLOCK
+        flop = 2 * self.weights / self.blocks * run * tokens
+        moved = FORWARD_BYTES * tokens * self.width * run
+        started = SECONDS_PER_BLOCK * run * passes
+        return flop / self._rate(tokens / passes) + moved / copy_rate() + started
+
+    def backward(self, tokens: float, passes: float, blocks: float, trained: float) -> float:
+        """Seconds; `trained`: weights whose gradient is a product."""
+        run = blocks - 1 + LAST_BLOCK
+        flop = (2 * self.weights / self.blocks * run + 2 * trained) * tokens
+        moved = BACKWARD_BYTES * tokens * self.width * run
+        return flop / self._rate(tokens / passes) + moved / copy_rate() + 2 * SECONDS_PER_BLOCK * run * passes
+
+    def low_rank(self, tokens: float, numbers: float) -> float:
+        """Seconds of LoRA's own products, forward and backward."""
+        return 6 * numbers * tokens / (LOW_RANK_RATE * matrix_rate(self.width, 1024))
+
+    def _rate(self, tokens: float) -> float:
+        # By powers of two: a rate is measured once for all runs that are about as large.
+        size = 1 << min(12, max(5, round(tokens).bit_length()))
+        return matrix_rate(self.width, size)
+
+
+def estimate(setting: Setting) -> Estimate:
+    """Of one run on this machine."""
+    run, flat = setting.run, settings(setting.method)
+    model, shape = skeleton(run.model), shape_of(run.model)
     shots = draw(setting.task, run.shots, run.seed)
     train = setting.task.splits["train"].load()
     length = _mean_tokens(setting, [*shots.labelled[:32]] or [*train[:32]])
     sets = [split.load() for split in setting.task.evaluation.values()]
     queries = sum(min(len(each), run.limit or len(each)) for each in sets)
+    asked = _mean_tokens(setting, [example for each in sets for example in each[:16]])
     trains = "schedule.epochs" in flat
     shown = 0 if trains or flat.get("demonstrations") == 0 else run.shots
     members = _number(flat.get("members", 1))
-    scored = members * (queries + shown) * length
-    forward = partial(_passes, model=model, rate=rate * UTILISATION)
-    seconds = forward(scored, max(1, scored / run.budget.batch_tokens))
-    peak = _scoring_bytes(model, min(scored, run.budget.batch_tokens), length, shown)
+    scored = members * (queries * asked + len(sets) * shown * length)
+    at_once = min(scored, run.budget.batch_tokens)
+    seconds = shape.forward(scored, max(1, scored / run.budget.batch_tokens))
+    parts = {
+        "a pass over the queries (--batch-tokens)": SCORING_BYTES * at_once * shape.width
+        + 8.0 * at_once / asked * shape.vocabulary,
+        "demonstrations": 8.0 * shown * length * shape.width * shape.blocks,
+    }
+    peak = parts
     if trains:
         schedule: Any = setting.method.schedule  # type: ignore[attr-defined]
-        pool = _number(flat["pool_size"]) if "pool_size" in flat else run.shots
-        steps = schedule.steps(max(1, pool), run.budget.steps)
+        update: Any = setting.method.update  # type: ignore[attr-defined]
+        items = _number(flat["pool_size"]) if "pool_size" in flat else run.shots
+        items = min(items, len(shots.unlabelled)) if "pool_size" in flat else items
+        steps = schedule.steps(max(1, items), run.budget.steps)
         searched = {"": 1, "holdout": 3, "kfold": 12}[run.tune]
-        in_batch = min(schedule.batch_size, max(1, pool)) * length
-        seconds += 3 * searched * forward(steps * in_batch, steps)
+        in_batch = min(schedule.batch_size, max(1, items)) * length
+        changed = update.apply(model, 0).parameters
+        numbers = sum(parameter.numel() for parameter in changed.values())
+        first = min(first_changed_block(model, changed), shape.blocks - 1)
+        above = shape.blocks - first
+        matrices = {f"{name}.weight" for name, each in model.module.named_modules() if isinstance(each, nn.Linear)}
+        trained = sum(p.numel() for name, p in changed.items() if name in matrices)
+        step = shape.forward(in_batch, 1, above) + shape.backward(in_batch, 1, above, trained)
+        step += shape.low_rank(in_batch, numbers) if isinstance(update, LoRA) else 0.0
+        step += UPDATE_BYTES * numbers / copy_rate() + (step / 3 if run.budget.checkpointing else 0.0)
+        seconds += searched * (steps * step + shape.forward(items * length, 1, first) * (first > 0))
         if "contexts" in flat:
-            told = _number(flat["contexts"]) * (pool + run.shots) * length
-            seconds += forward(told, max(1, told / run.budget.batch_tokens))
-        peak = max(peak, 16.0 * trainable(setting.method, model) + _activation_bytes(model, in_batch, length))
-    return Estimate(seconds, peak)
+            told = _number(flat["contexts"]) * (items * length + run.shots * length) + run.shots * length
+            seconds += shape.forward(told, max(1, told / run.budget.batch_tokens))
+        elif "loss" in flat:  # the diagnostic at the end of pattern-based fine-tuning
+            seconds += shape.forward(items * length, 1)
+        kept = in_batch * _activation_bytes(shape, length, update.name)
+        training = {
+            "what trains, its gradients and the optimizer's state (another update)": 16.0 * numbers,
+            "activations (--checkpointing, a smaller batch)": kept * (1 if run.budget.checkpointing else above),
+        }
+        peak = max((parts, training), key=lambda each: sum(each.values()))
+    ordered = tuple(sorted(peak.items(), key=lambda item: -item[1]))
+    return Estimate(seconds, sum(peak.values()), ordered)
 
 
-def _passes(tokens: float, passes: float, *, model: LanguageModel, rate: float) -> float:
-    """Seconds of so many forward passes over so many tokens in all."""
-    blocks = len(model.blocks())
-    return max(2 * _multiplied(model) * tokens / rate, SECONDS_PER_BLOCK * blocks * passes)
-
-
-def _multiplied(model: LanguageModel) -> int:
-    """Parameters that every token is multiplied with: embeddings are looked up, the LM head is where it is read."""
+@lru_cache
+def shape_of(name: str) -> Shape:
+    model = skeleton(name)
     module: Any = model.module
+    config: Any = module.config.get_text_config()
+    causal = model.card.family == "causal"
     aside = [each.weight for each in module.modules() if isinstance(each, nn.Embedding)]
-    aside += [module.get_output_embeddings().weight] if model.card.family == "causal" else []
+    aside += [module.get_output_embeddings().weight] if causal else []
     left_out = {id(weight) for weight in aside}
-    return sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in left_out)
+    weights = sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in left_out)
+    heads = int(getattr(config, "num_attention_heads", 1))
+    return Shape(model.hidden_size, len(model.blocks()), weights, int(config.vocab_size) if causal else 0, heads)
 
 
-def _scoring_bytes(model: LanguageModel, tokens: float, length: float, shown: int) -> float:
-    """Of a forward pass that keeps nothing but one block's numbers, the logits that are read, and the prefix."""
-    logits = 8.0 * tokens / length * _vocabulary(model)
-    prefix = 8.0 * shown * length * model.hidden_size * len(model.blocks())
-    return 4.0 * 16 * tokens * model.hidden_size + logits + prefix
+def _activation_bytes(shape: Shape, length: float, update: str) -> float:
+    """That the backward pass needs of one block's forward pass, per token."""
+    # Where no weight's gradient is a product, what goes into the products is not kept.
+    return (40.0 if update == "bitfit" else 68.0) * shape.width + 4.0 * shape.heads * (update == "eager") * length
 
 
-def _activation_bytes(model: LanguageModel, tokens: float, length: float) -> float:
-    """What the backward pass needs of the forward pass."""
-    block = tokens * (68.0 * model.hidden_size + 10.0 * length * _heads(model))
-    return len(model.blocks()) * block + 12.0 * tokens / length * _vocabulary(model)
-
-
-def _vocabulary(model: LanguageModel) -> int:
-    config: Any = model.module.config
-    return int(config.get_text_config().vocab_size) if model.card.family == "causal" else 0
-
-
-def _heads(model: LanguageModel) -> int:
-    config: Any = model.module.config
-    return int(getattr(config.get_text_config(), "num_attention_heads", 1))
-
-
-def _mean_tokens(setting: Setting, examples: Sequence[Any]) -> float:
-    encoded = skeleton(setting.run.model).encode([setting.prompt.body(example) for example in examples])
+def _mean_tokens(setting: Setting, examples: Sequence[Example]) -> float:
+    encoded = _model(setting).encode([setting.prompt.body(example) for example in examples])
     return statistics.mean(map(len, encoded)) + 1
+
+
+def _model(setting: Setting) -> LanguageModel:
+    return skeleton(setting.run.model)
 
 
 def _number(value: object) -> int:
     return int(str(value))
-
-
-def measured_rate() -> float:
-    """Floating-point operations per second of a large matrix product here, the best of a few."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    size = 4096 if device == "cuda" else 1024
-    a, best = torch.randn(size, size, device=device), 0.0
-    for _ in range(5):
-        started = time.perf_counter()
-        (a @ a).sum().item()
-        best = max(best, 2 * size**3 / (time.perf_counter() - started))
-    return best

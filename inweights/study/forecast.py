@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inweights.models.skeleton import skeleton
-from inweights.study.estimate import Estimate, estimate, measured_rate
+from inweights.study.estimate import Estimate, estimate
 from inweights.study.execute import Setting
+from inweights.study.machine import free_bytes
 from inweights.study.study import Study
 from inweights.types import Record
 
@@ -20,12 +21,20 @@ class Forecast:
     estimate: Estimate
     done: bool
 
+    @property
+    def model_bytes(self) -> float:
+        """Of the loaded model in fp32."""
+        return 4.0 * skeleton(self.setting.run.model).card.parameters
+
+    @property
+    def peak_bytes(self) -> float:
+        return self.model_bytes + self.estimate.peak_bytes
+
 
 def forecast(study: Study) -> list[Forecast]:
     """One for each run, in the order in which they will be done."""
-    rate = measured_rate()
     records = [study.store.find(setting.run) for setting in study.settings]
-    plain = [estimate(setting, rate) for setting in study.settings]
+    plain = [estimate(setting) for setting in study.settings]
     ratios = [
         (setting, _ratio(record, predicted))
         for setting, record, predicted in zip(study.settings, records, plain, strict=True)
@@ -50,14 +59,27 @@ def as_text(forecasts: Sequence[Forecast]) -> str:
         )
     left = [each for each in forecasts if not each.done]
     seconds = sum(each.estimate.seconds for each in left)
-    weights = {name: 4.0 * skeleton(name).card.parameters for name in {each.setting.run.model for each in left}}
-    peak = max((weights[each.setting.run.model] + each.estimate.peak_bytes for each in left), default=0.0)
+    peak = max((each.peak_bytes for each in left), default=0.0)
     done = len(forecasts) - len(left)
     lines.append(
         f"{len(forecasts)} runs, {done} done; the rest takes about {_span(seconds)} and at most {_size(peak)} "
-        "with the model in fp32; nothing was run"
+        "with the model in fp32, each run by itself; nothing was run"
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_too_large(left, free_bytes())])
+
+
+def _too_large(left: Sequence[Forecast], free: float) -> list[str]:
+    """A line for each method that will not fit in memory, with what takes most of it and what to do."""
+    lines = {}
+    for each in left:
+        if each.peak_bytes > free:
+            run, model = each.setting.run, ("the model (--dtype bf16, or a smaller one)", each.model_bytes)
+            named = sorted([model, *each.estimate.parts], key=lambda part: -part[1])[:2]
+            most = " and ".join(f"{_size(size)} for {name}" for name, size in named)
+            lines[run.model, run.method] = (
+                f"{run.method} on {run.model} wants {_size(each.peak_bytes)} and {_size(free)} are free: {most}"
+            )
+    return list(lines.values())
 
 
 def _ratio(record: Record, predicted: Estimate) -> Estimate:
