@@ -1,7 +1,6 @@
 """Fine-tuning by label words beside transformers' Trainer: LoRA, all weights, biases alone.
 
-Both sides tokenise and train inside the clock and load outside it. Ours also has the diagnostic in its time that `fit`
-ends with, a pass over the examples.
+Both sides tokenise and train inside the clock and load outside it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -100,7 +100,7 @@ def test_gold_labels_reach_the_student_through_the_teacher_alone():
 
 
 def test_where_teacher_and_bare_model_agree_there_is_nothing_to_distil():
-    notes = METHODS["distill+lora"].fit(tiny("opt"), PROMPT, [SHOTS], Budget(steps=1))[0].notes
+    notes = METHODS["distill+lora"].fit(tiny("opt"), PROMPT, [SHOTS], Budget(steps=1))[0].diagnostics()
     assert notes["teacher_accuracy_on_shots"] - notes["zero_shot_accuracy_on_shots"] == notes["distillation_gap"]
     assert notes["distillation_verdict"].startswith("nothing to distil beyond noise (gap ")
 

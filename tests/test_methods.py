@@ -107,9 +107,9 @@ def test_losses_of_t_few_are_those_of_the_paper_on_numbers_worked_out_by_hand():
 def test_full_vocabulary_loss_makes_the_label_the_likeliest_of_all_tokens():
     schedule = Schedule(lr=0.01, epochs=60, batch_size=8)
     model = tiny("opt")
-    assert fit(WordFineTune(schedule=replace(schedule, epochs=1)), model).notes["vocabulary_accuracy_on_shots"] < 0.5
+    assert fit(WordFineTune(schedule=replace(schedule, epochs=1)), model).diagnostics()["vocabulary_accuracy_on_shots"] < 0.5
     learnt = fit(WordFineTune(schedule=schedule, loss="vocabulary"), model, budget=Budget())
-    assert learnt.notes["vocabulary_accuracy_on_shots"] == 1.0
+    assert learnt.diagnostics()["vocabulary_accuracy_on_shots"] == 1.0
 
 
 @pytest.mark.parametrize("name", ["vanilla+lora", "pbft", "adaptive", "vanilla"])

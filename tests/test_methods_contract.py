@@ -181,7 +181,8 @@ def test_notes_are_json(name, family):
     import json
 
     fitted = fit(METHODS[name], tiny(FAMILIES[family]))
-    assert json.loads(json.dumps(dict(fitted.notes), allow_nan=False)) == fitted.notes
+    for notes in (fitted.notes, fitted.diagnostics()):
+        assert json.loads(json.dumps(dict(notes), allow_nan=False)) == notes
     assert len(fitted.losses) == (0 if isinstance(METHODS[name], InContext) else BUDGET.steps)
 
 

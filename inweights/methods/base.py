@@ -1,6 +1,6 @@
 """What an adaptation method is: settings in its fields, data in `fit`, the result returned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -25,6 +25,8 @@ class Fitted:
     optimizer_bytes: int = 0
     notes: Mapping[str, object] = field(default_factory=dict)
     """JSON values only."""
+    diagnostics: Callable[[], Mapping[str, object]] = dict
+    """More notes, which take passes over the shots that nothing else needs; asked for outside of what is measured."""
     snapshots: Mapping[str, "Fitted"] = field(default_factory=dict)
     """The same at earlier steps and at the last, by `step N`, for protocols that select a checkpoint."""
 

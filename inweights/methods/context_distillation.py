@@ -69,6 +69,9 @@ class ContextDistillation:
         schedule = self.schedule.on(model.hidden_size)
         adapted = self.update.apply(model, shots.seeds.init)
 
+        def gap() -> dict[str, object]:
+            return teacher_gap(model, prompt, shown, budget.batch_tokens)
+
         def finish(trace: Trace, how: Mapping[str, object]) -> Fitted:
             notes = {
                 "lr": schedule.lr,
@@ -76,11 +79,10 @@ class ContextDistillation:
                 "pool_from": source,
                 "demonstrations": len(shown),
                 "demonstrations_left_out": len(shots.labelled) - len(shown),
-                **teacher_gap(model, prompt, shown, budget.batch_tokens),
                 **how,
             }
             readout = LabelWords(adapted.model, prompt, batch_tokens=budget.batch_tokens)
-            return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes)
+            return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes, gap)
 
         return Prepared(
             model=adapted.model,

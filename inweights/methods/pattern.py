@@ -60,9 +60,12 @@ class WordFineTune:
 
         def finish(trace: Trace, notes: Mapping[str, object]) -> Fitted:
             readout = LabelWords(adapted.model, prompt, batch_tokens=budget.batch_tokens)
+            notes = {"lr": schedule.lr, **notes}
+            return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes, diagnostics)
+
+        def diagnostics() -> dict[str, object]:
             share = vocabulary_accuracy(adapted.model, queries, gold(examples), budget.batch_tokens)
-            notes = {"lr": schedule.lr, "vocabulary_accuracy_on_shots": share, **notes}
-            return fitted(readout, adapted.parameters, self.update, trace, model, shots.seeds.init, notes)
+            return {"vocabulary_accuracy_on_shots": share}
 
         return Prepared(
             model=adapted.model,

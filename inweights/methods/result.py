@@ -1,7 +1,7 @@
 """From a finished training run to what is handed back: what was trained, and the same at earlier steps."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ def fitted(
     model: LanguageModel,
     seed: int,
     notes: Mapping[str, object],
+    diagnostics: Callable[[], Mapping[str, object]] = dict,
 ) -> Fitted:
     """`parameters` that no gradient has ever reached (an LM head that nothing reads) do not count as trained.
 
@@ -28,7 +29,7 @@ def fitted(
     """
     trained = {name: parameter for name, parameter in parameters.items() if name in trace.moved}
     earlier = {f"step {step}": _earlier(readout, update, trace, step, model, seed) for step in sorted(trace.snapshots)}
-    return Fitted(readout, trained, update, trace.losses, trace.optimizer_bytes, notes, earlier)
+    return Fitted(readout, trained, update, trace.losses, trace.optimizer_bytes, notes, diagnostics, earlier)
 
 
 def _earlier(readout: Head | LabelWords, update: Update, trace: Trace, step: int, model: LanguageModel, seed: int) -> Fitted:

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from inweights.models.embeddings import look_up, takes_rows
+
 Family = Literal["causal", "encoder"]
 """`seq2seq`, `masked` (label words in an encoder) and `remote` have their place here and come later."""
 
@@ -192,8 +194,13 @@ class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager r
             # Private tensors may be kept in fp32 for a backbone in half precision; gradients flow through the cast.
             dtype = shared.dtype if shared is not None else None
             owner._parameters[attribute] = self.swap.tensors[name].to(dtype)  # type: ignore[assignment]
+        self.tables = [owner for owner, name, _ in self.swap.places if takes_rows(owner, owner._parameters[name])]
+        for table in self.tables:
+            table.forward = look_up(table)
 
     def __exit__(self, *_: object) -> None:
+        for table in self.tables:
+            del table.forward
         for place, parameter in zip(self.swap.places, self.before, strict=True):
             place[0]._parameters[place[1]] = parameter
 

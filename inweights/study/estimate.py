@@ -130,10 +130,8 @@ def estimate(setting: Setting) -> Estimate:
         step += UPDATE_BYTES * numbers / copy_rate() + (step / 3 if run.budget.checkpointing else 0.0)
         seconds += searched * (steps * step + shape.forward(items * length, 1, first) * (first > 0))
         if "contexts" in flat:
-            told = _number(flat["contexts"]) * (items * length + run.shots * length) + run.shots * length
+            told = _number(flat["contexts"]) * (items * length + run.shots * length)
             seconds += shape.forward(told, max(1, told / run.budget.batch_tokens))
-        elif "loss" in flat:  # the diagnostic at the end of pattern-based fine-tuning
-            seconds += shape.forward(items * length, 1)
         kept = in_batch * _activation_bytes(shape, length, update.name)
         training = {
             "what trains, its gradients and the optimizer's state (another update)": 16.0 * numbers,

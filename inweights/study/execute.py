@@ -130,7 +130,13 @@ def _scored(
         indices=shots.indices,
         losses=tuple(round(loss, 6) for loss in fitted.losses),
         settings=settings(setting.method),
-        notes={"metric": setting.task.metric, **fitted.notes, **chosen, **_fallbacks(fitted, evaluation)},
+        notes={
+            "metric": setting.task.metric,
+            **fitted.notes,
+            **fitted.diagnostics(),
+            **chosen,
+            **_fallbacks(fitted, evaluation),
+        },
         environment={**loaded.environment, **setting.environment},
     )
 

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inweights.models.embeddings import rows_added
 from inweights.models.lanes import Streams, drawing_from
 from inweights.models.memory import is_out_of_memory
 from inweights.training.optimizers import optimizer_of
@@ -108,6 +109,7 @@ def minimize_together(
         stack.enter_context(_generators_kept(device))
         stack.enter_context(_training(module))
         stack.enter_context(torch.enable_grad())
+        stack.enter_context(rows_added())
         if autocast:
             stack.enter_context(torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[autocast]))
         for step in range(max(run.steps for run in runs)):
