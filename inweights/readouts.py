@@ -99,7 +99,8 @@ class Head:
         scores = torch.zeros(len(examples), len(self.prompt.labels))
         asked = texts_within(self.model, self.prompt, examples)
         sequences = self.model.encode([self.prompt.body(example) for example in asked]) if asked else []
-        for batch in batches_of([len(ids) for ids in sequences], tokens_at_once(self.model, self.batch_tokens)):
+        most = tokens_at_once(self.batch_tokens, self.model.hidden_size, self.linear.weight.device.type)
+        for batch in batches_of([len(ids) for ids in sequences], most):
             scores[batch] = self.logits([sequences[i] for i in batch]).cpu()
         return scores
 

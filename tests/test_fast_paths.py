@@ -139,5 +139,6 @@ def test_memory_that_has_no_room_for_one_query_is_said(memory_for):
 
 
 def test_a_cpu_is_given_no_more_at_once_than_its_caches_like():
-    assert tokens_at_once(tiny("llama"), 100) == 100
-    assert tokens_at_once(tiny("llama"), 1 << 20) == 2048 * 768 // 32
+    assert tokens_at_once(100, 768, "cpu") == 100
+    assert tokens_at_once(8192, 768, "cpu") == 2048
+    assert tokens_at_once(8192, 768, "cuda") == 8192

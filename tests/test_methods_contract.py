@@ -125,6 +125,7 @@ def test_fine_tuning_learns_its_own_shots(name, family):
     model = tiny("opt" if family == "causal" else "distilbert")
     method = changed(changed(quick(METHODS[name]), "schedule.epochs", "120"), "schedule.batch_size", "4")
     method = changed(method, "schedule.lr", "0.03" if "bitfit" in name else "0.003")
+    method = changed(method, "head_lr", "0.3") if "frozen" in name else method
     for module in model.module.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0

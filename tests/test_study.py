@@ -31,6 +31,14 @@ def figures(study: Path) -> dict[str, tuple[object, ...]]:
     return {run_id(r.run): (r.status, {n: o.predicted for n, o in r.outcomes.items()}, r.losses) for r in found}
 
 
+def assert_same(one: Path, other: Path) -> None:
+    """The same runs with the same answers; losses but for what another number of runs in a pass rounds otherwise."""
+    found, expected = figures(one), figures(other)
+    assert {run: each[:2] for run, each in found.items()} == {run: each[:2] for run, each in expected.items()}
+    for run, each in found.items():
+        assert each[2] == pytest.approx(expected[run][2], abs=1e-4)
+
+
 def command(out: Path) -> list[str]:
     flags = ["--task", "made-topic", "--methods", "icl,vanilla+lora", "--shots", "4", "--seeds", "3", "--limit", "12"]
     flags += ["--steps", "3", "--out", str(out)]
@@ -56,7 +64,7 @@ def test_a_study_killed_at_random_instants_ends_with_the_same_figures(whole, tmp
         process.kill()
         process.wait()
     subprocess.run(command(tmp_path), check=True, capture_output=True, env=environment)
-    assert figures(tmp_path) == figures(whole)
+    assert_same(tmp_path, whole)
 
 
 def test_what_is_done_is_not_done_again(whole):
@@ -72,7 +80,7 @@ def test_two_processes_share_the_work_and_double_none(whole, tmp_path):
     both = [subprocess.Popen(command(tmp_path), stdout=subprocess.PIPE, env=environment, text=True) for _ in range(2)]
     printed = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert figures(tmp_path) == figures(whole)
+    assert_same(tmp_path, whole)
     done = [line for text in printed for line in text.splitlines() if line.startswith("[")]
     assert len(done) >= 6
     assert len({line.split("] ")[1].split(":")[0] for line in done}) == 6

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from inweights.report.best import choose
-from inweights.report.rows import Row, failures, rows_of, tied_text, told_fallbacks
+from inweights.report.rows import Row, failures, rows_of, tied_text, told_fallbacks, told_stacks
 from inweights.report.statistics import front
 from inweights.types import NothingFitsError, Record, UserError
 
@@ -28,6 +28,7 @@ def page(records: Sequence[Record]) -> str:
         environment=_environment(records),
         failed=failures(records),
         fallbacks=told_fallbacks(rows),
+        stacks=told_stacks(rows),
         runs=len(records),
     )
 

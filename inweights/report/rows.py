@@ -59,6 +59,8 @@ class Row:
     """Methods that cannot be told from this one on the in-domain sets (paired test, Holm, 5 %)."""
     fallbacks: dict[str, dict[str, int]] = field(default_factory=dict)
     """Examples too long to be read as they are, by evaluation set and what was done; of the seed that had most."""
+    stacked: int = 1
+    """Seeds that trained in one pass, at the most; what adapting took is then each one's share."""
     records: tuple[Record, ...] = field(default=(), repr=False)
 
     @property
@@ -94,6 +96,7 @@ class Row:
             "constant_predictions": self.constant,
             "subsets": self.subsets,
             "optimizer_bytes": self.optimizer_bytes,
+            "stacked": self.stacked,
             "too_long": self.fallbacks,
             "oracle": self.oracle or None,
         }
@@ -136,6 +139,15 @@ def told_fallbacks(rows: Sequence[Row]) -> list[str]:
         for name, counts in row.fallbacks.items()
         for what, count in counts.items()
     ]
+
+
+def told_stacks(rows: Sequence[Row]) -> str:
+    """Which methods' seeds trained together, in a sentence; "" where none did."""
+    names = sorted({row.method for row in rows if row.stacked > 1})
+    if not names:
+        return ""
+    most = max(row.stacked for row in rows)
+    return f"{', '.join(names)}: up to {most} seeds trained in one pass; adapt s is the share of one (--isolated: alone)"
 
 
 def _most(group: Sequence[Record]) -> dict[str, dict[str, int]]:
@@ -223,6 +235,7 @@ def _row(key: Key, group: list[Record]) -> Row:
         artifact_bytes=int(median(r.artifact_bytes for r in group)),
         oracle=str(first.notes.get("oracle", "")),
         fallbacks=_most(group),
+        stacked=max(int(str(r.notes.get("stacked", 1))) for r in group),
         records=tuple(group),
     )
 

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 
-from inweights.models.base import LanguageModel
-
 CACHED = 2048 * 768
 """Tokens times width that a CPU is given at once: with four times as many a pass takes a tenth longer per token,
 because what one layer gives is no longer in a cache when the next one reads it (OPT-125M and Llama-110M shapes)."""
 
 
-def tokens_at_once(model: LanguageModel, most: int) -> int:
+def tokens_at_once(most: int, width: int, device: str) -> int:
     """Of a scoring pass: at most `most`, and on a CPU as few as its caches like."""
-    on_cpu = next(model.module.parameters()).device.type == "cpu"
-    return min(most, max(256, CACHED // model.hidden_size)) if on_cpu else most
+    return min(most, max(256, CACHED // width)) if device == "cpu" else most
 
 
 def batches_of(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:

@@ -30,14 +30,16 @@ def read_tables(
     `of_logits` sees the queries of one set that share a pass. A pass that memory has no room for is done again in
     halves, and so is all that follows. `vocabulary`: the rows of the LM head that are wanted.
     """
-    rows = None if vocabulary is None else torch.tensor(vocabulary, device=next(model.module.parameters()).device)
+    device = next(model.module.parameters()).device
+    rows = None if vocabulary is None else torch.tensor(vocabulary, device=device)
+    most = tokens_at_once(batch_tokens, model.hidden_size, device.type)
     order: list[Row] = []
     made: list[tuple[Tensor, ...]] = []
     for group in _groups(asked):
         prefixes = {number: model.prefix(asked[number].prefix) if asked[number].prefix else None for number in group}
         pairs = [(number, row) for number in group for row in range(len(asked[number].trees))]
         lengths = [len(asked[number].trees[row]) for number, row in pairs]
-        waiting = [sorted(pairs[i] for i in batch) for batch in batches_of(lengths, tokens_at_once(model, batch_tokens))]
+        waiting = [sorted(pairs[i] for i in batch) for batch in batches_of(lengths, most)]
         while waiting:
             batch = waiting.pop(0)
             try:

@@ -17,10 +17,11 @@ from torch import nn
 
 from inweights.models.base import LanguageModel
 from inweights.models.skeleton import skeleton
+from inweights.scoring.batches import tokens_at_once
 from inweights.settings import settings
 from inweights.study.draw import draw
 from inweights.study.execute import Setting
-from inweights.study.machine import copy_rate, matrix_rate
+from inweights.study.machine import copy_rate, device, matrix_rate
 from inweights.types import Example
 from inweights.updates import LoRA, first_changed_block
 
@@ -34,8 +35,10 @@ FORWARD_BYTES, BACKWARD_BYTES = 220, 260
 """That element-wise passes and attention read and write, per token, block and unit of width."""
 UPDATE_BYTES = 60
 """That clipping, the optimizer and gradients read and write per number that trains."""
-SCORING_BYTES = 60
+SCORING_BYTES = 80
 """In use at once in a pass that keeps nothing, per token and unit of width."""
+PRODUCTS = 0.9
+"""Of the matrix rate that a model's products reach, between which other things go through the caches."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,10 @@ class Shape:
     vocabulary: int
     heads: int
 
-    def forward(self, tokens: float, passes: float, blocks: float | None = None) -> float:
-        """Seconds of passes over so many tokens in all, through the last so many blocks."""
+    def forward(self, tokens: float, passes: float, blocks: float | None = None, before: float = 0.0) -> float:
+        """Seconds of passes over so many tokens in all, through the last so many blocks, `before` tokens in front."""
         run = (self.blocks if blocks is None else blocks) - 1 + LAST_BLOCK
-        flop = 2 * self.weights / self.blocks * run * tokens
+        flop = (2 * self.weights / self.blocks + 4 * self.width * before) * run * tokens
         moved = FORWARD_BYTES * tokens * self.width * run
         started = SECONDS_PER_BLOCK * run * passes
         return flop / self._rate(tokens / passes) + moved / copy_rate() + started
@@ -86,7 +89,7 @@ class Shape:
     def _rate(self, tokens: float) -> float:
         # By powers of two: a rate is measured once for all runs that are about as large.
         size = 1 << min(12, max(5, round(tokens).bit_length()))
-        return matrix_rate(self.width, size)
+        return PRODUCTS * matrix_rate(self.width, size)
 
 
 def estimate(setting: Setting) -> Estimate:
@@ -99,12 +102,14 @@ def estimate(setting: Setting) -> Estimate:
     sets = [split.load() for split in setting.task.evaluation.values()]
     queries = sum(min(len(each), run.limit or len(each)) for each in sets)
     asked = _mean_tokens(setting, [example for each in sets for example in each[:16]])
-    trains = "schedule.epochs" in flat
+    trains, in_context = "schedule.epochs" in flat, run.shots * length
     shown = 0 if trains or flat.get("demonstrations") == 0 else run.shots
     members = _number(flat.get("members", 1))
-    scored = members * (queries * asked + len(sets) * shown * length)
-    at_once = min(scored, run.budget.batch_tokens)
-    seconds = shape.forward(scored, max(1, scored / run.budget.batch_tokens))
+    share = _number_or(flat.get("share"), 0.5) if members > 1 else 1.0
+    in_front = share * shown * length
+    scored = members * (queries * asked + len(sets) * in_front)
+    at_once = min(scored, tokens_at_once(run.budget.batch_tokens, shape.width, device()))
+    seconds = shape.forward(scored, max(1, scored / at_once), before=in_front)
     parts = {
         "a pass over the queries (--batch-tokens)": SCORING_BYTES * at_once * shape.width
         + 8.0 * at_once / asked * shape.vocabulary,
@@ -115,7 +120,9 @@ def estimate(setting: Setting) -> Estimate:
         schedule: Any = setting.method.schedule  # type: ignore[attr-defined]
         update: Any = setting.method.update  # type: ignore[attr-defined]
         items = _number(flat["pool_size"]) if "pool_size" in flat else run.shots
-        items = min(items, len(shots.unlabelled)) if "pool_size" in flat else items
+        if "pool_size" in flat and shots.unlabelled:
+            items = min(items, len(shots.unlabelled))
+            length = _mean_tokens(setting, shots.unlabelled[:32])
         steps = schedule.steps(max(1, items), run.budget.steps)
         searched = {"": 1, "holdout": 3, "kfold": 12}[run.tune]
         in_batch = min(schedule.batch_size, max(1, items)) * length
@@ -130,8 +137,8 @@ def estimate(setting: Setting) -> Estimate:
         step += UPDATE_BYTES * numbers / copy_rate() + (step / 3 if run.budget.checkpointing else 0.0)
         seconds += searched * (steps * step + shape.forward(items * length, 1, first) * (first > 0))
         if "contexts" in flat:
-            told = _number(flat["contexts"]) * (items * length + run.shots * length)
-            seconds += shape.forward(told, max(1, told / run.budget.batch_tokens))
+            told = _number(flat["contexts"]) * (items * length + in_context)
+            seconds += shape.forward(told, max(1, told / at_once), before=in_context)
         kept = in_batch * _activation_bytes(shape, length, update.name)
         training = {
             "what trains, its gradients and the optimizer's state (another update)": 16.0 * numbers,
@@ -173,3 +180,7 @@ def _model(setting: Setting) -> LanguageModel:
 
 def _number(value: object) -> int:
     return int(str(value))
+
+
+def _number_or(value: object, otherwise: float) -> float:
+    return otherwise if value is None else float(str(value))
