@@ -103,10 +103,11 @@ class CausalLM:
         if not self.packs:
             return self._padded(trees, before, what, vocabulary)
         # Trees behind the same prefix stand side by side in the row, so that it is one product with each prefix.
-        order = sorted(range(len(trees)), key=lambda i: id(before[i])) if not _is_one(before) else range(len(trees))
+        first: dict[int, int] = {}
+        order = sorted(range(len(trees)), key=lambda i: first.setdefault(id(before[i]), i))
         trees, before = [trees[i] for i in order], [before[i] for i in order]
         out = self._packed(trees, tree_layout(trees, self._device, before, self.lanes), what, vocabulary)
-        if order == range(len(trees)):
+        if order == list(range(len(trees))):
             return out
         parts = dict(zip(order, out.split([len(tree.positions_read) for tree in trees]), strict=True))
         return torch.cat([parts[i] for i in range(len(parts))])
@@ -151,10 +152,6 @@ class CausalLM:
                 f"a prompt has {longest:,} tokens and {self.card.name} reads at most {self.card.max_tokens:,}: "
                 "shorten the text, show fewer demonstrations, or take a model with a longer context window"
             )
-
-
-def _is_one(before: Sequence[Prefix | None]) -> bool:
-    return all(prefix is before[0] for prefix in before)
 
 
 def blocks_of(module: nn.Module) -> list[nn.Module]:
