@@ -21,10 +21,14 @@ KINDS: dict[str, Make] = {
     "words+full": lambda model: words(model, "full"),
     "words+lora": lambda model: words(model, "lora"),
     "words+bitfit": lambda model: words(model, "bitfit"),
+    "words+ia3": lambda model: words(model, "ia3"),
+    "words+prefix": lambda model: words(model, "prefix"),
     "words+last-blocks": lambda model: words(model, "last-blocks"),
     "head+full": lambda model: head(model, "full"),
     "head+lora": lambda model: head(model, "lora"),
     "head+bitfit": lambda model: head(model, "bitfit"),
+    "head+frozen": lambda model: head(model, "frozen"),
+    "mean+frozen": lambda model: head(model, "frozen", "mean", bias=True),
     "head+last-blocks": lambda model: head(model, "last-blocks"),
     "mean+last-blocks": lambda model: head(model, "last-blocks", "mean"),
     "mean+full": lambda model: head(model, "full", "mean", bias=True),
@@ -38,12 +42,12 @@ CASES = [
     (architecture, kind)
     for architecture in ("opt", "opt-350m", "llama", "gpt2", "gpt_neox", "qwen2", "gemma3_text", "phi3", "bloom")
     for kind in KINDS
-    if not ("bitfit" in kind and architecture in NO_BIASES)
+    if not ("bitfit" in kind and architecture in NO_BIASES) and not ("prefix" in kind and architecture == "bloom")
 ] + [
     (architecture, f"{reads}+{update}")
     for architecture in ("bert", "roberta", "distilbert")
     for reads in ("head", "mean")
-    for update in ("full", "lora", "bitfit", "last-blocks")
+    for update in ("full", "lora", "bitfit", "last-blocks", "frozen")
 ]
 
 

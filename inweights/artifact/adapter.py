@@ -1,11 +1,14 @@
 """An adapter as PEFT writes it: `adapter_config.json` and `adapter_model.safetensors`, with PEFT's own key names."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from inweights.updates import IA3
 
 PEFT_ROOT = "base_model.model."
 TASK_TYPES = {"label-words": "CAUSAL_LM", "score": "SEQ_CLS", "head": "FEATURE_EXTRACTION"}
@@ -62,11 +65,57 @@ def write_biases(folder: Path, module: nn.Module, tensors: Mapping[str, Tensor],
     )
 
 
+def write_scales(
+    folder: Path, module: nn.Module, tensors: Mapping[str, Tensor], update: IA3, common: Mapping[str, Any]
+) -> None:
+    """(IA)3 as PEFT has it: which layers, and which of them are scaled at their input."""
+    from peft import IA3Config
+
+    names = [name.removesuffix(".ia3_l") for name in tensors if name.endswith(".ia3_l")]
+    inner = [name for name in names if re.search(update.feedforward, name)]
+    conv = any(type(module.get_submodule(name)).__name__ == "Conv1D" for name in names)
+    config = IA3Config(inference_mode=True, target_modules=names, feedforward_modules=inner, fan_in_fan_out=conv, **common)
+    _save(folder, config, {f"{PEFT_ROOT}{name}": tensor for name, tensor in tensors.items()})
+
+
+def write_prefix(folder: Path, module: Any, tensors: Mapping[str, Tensor], common: Mapping[str, Any]) -> None:
+    """Prefix tuning as PEFT has it: a row for each token, with the keys and values of all blocks in it."""
+    from peft import PrefixTuningConfig
+
+    blocks = sum(name.endswith(".key") for name in tensors)
+    pairs = [tensors[f"prefix.{block}.{kind}"] for block in range(blocks) for kind in ("key", "value")]
+    table = torch.stack(pairs).permute(2, 0, 1, 3)  # tokens, blocks x 2, heads, size
+    tokens, _, heads, size = table.shape
+    config = PrefixTuningConfig(
+        inference_mode=True,
+        num_virtual_tokens=tokens,
+        num_layers=blocks,
+        num_attention_heads=heads,
+        token_dim=heads * size,
+        **{name: value for name, value in common.items() if name != "modules_to_save"},
+    )
+    _save(folder, config, {"prompt_embeddings": table.flatten(1)})
+
+
+def prefix_of(table: Tensor, shapes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The other way round: keys and values by name, as `shapes` has them."""
+    blocks = sum(name.endswith(".key") for name in shapes)
+    heads, tokens, size = shapes["prefix.0.key"].shape
+    pairs = table.view(tokens, 2 * blocks, heads, size).permute(1, 2, 0, 3)
+    kinds = [f"prefix.{block}.{kind}" for block in range(blocks) for kind in ("key", "value")]
+    return dict(zip(kinds, pairs, strict=True))
+
+
 def _write(folder: Path, tensors: Mapping[str, Tensor], **settings: Any) -> None:
     from peft import LoraConfig
+
+    _save(folder, LoraConfig(inference_mode=True, lora_dropout=0.0, **settings), tensors)
+
+
+def _save(folder: Path, config: Any, tensors: Mapping[str, Tensor]) -> None:
     from safetensors.torch import save_file
 
-    LoraConfig(inference_mode=True, lora_dropout=0.0, **settings).save_pretrained(str(folder))
+    config.save_pretrained(str(folder))
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     save_file(whole, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 

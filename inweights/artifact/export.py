@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inweights.artifact import card
 from inweights.artifact import manifest as manifests
-from inweights.artifact.adapter import inner_prefix, write_biases, write_lora
+from inweights.artifact.adapter import inner_prefix, write_biases, write_lora, write_prefix, write_scales
 from inweights.artifact.card import About
 from inweights.artifact.loading_code import loading_code
 from inweights.artifact.manifest import Base, Check, Form, Manifest
@@ -25,7 +25,7 @@ from inweights.models import locate
 from inweights.models.base import LanguageModel, weights_digest
 from inweights.settings import settings
 from inweights.types import Example, UserError
-from inweights.updates import LoRA
+from inweights.updates import IA3, LoRA, PrefixTuning
 
 
 def export(fitted: Fitted, folder: Path, checks: Sequence[Example], about: About | None = None) -> Proof:
@@ -73,7 +73,7 @@ def _form(fitted: Fitted) -> Form:
     if not fitted.trained:
         return "prompt-pack"
     name = fitted.update.name if fitted.update else ""
-    return "adapter" if name in ("lora", "bitfit", "frozen") else "model"
+    return "adapter" if name in ("lora", "bitfit", "frozen", "ia3", "prefix") else "model"
 
 
 def _write_adapter(folder: Path, fitted: Fitted, trained: Mapping[str, Tensor], task_type: str) -> None:
@@ -90,6 +90,10 @@ def _write_adapter(folder: Path, fitted: Fitted, trained: Mapping[str, Tensor], 
     }
     if isinstance(fitted.update, LoRA):
         write_lora(folder, root, trained, fitted.update.alpha, common)
+    elif isinstance(fitted.update, IA3):
+        write_scales(folder, root, trained, fitted.update, common)
+    elif isinstance(fitted.update, PrefixTuning):
+        write_prefix(folder, root, trained, common)
     else:
         write_biases(folder, root, trained, common)
 

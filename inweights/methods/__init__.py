@@ -12,12 +12,13 @@ from inweights.methods.vanilla import HeadFineTune
 from inweights.settings import changed
 from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates import BitFit, Frozen, Full, LastBlocks, LoRA
+from inweights.updates import IA3, BitFit, Frozen, Full, LastBlocks, LoRA, PrefixTuning
 
 # Peak learning rates by what changes: writing all weights needs small steps, adding few numbers large ones. Full
 # fine-tuning's is 1e-4 for a width of 384 (MiniLM), which makes it 1e-5 for a 7B model's 4096.
 FULL = Schedule(lr=1e-4, width=384, epochs=20, batch_size=8)
 BITFIT = Schedule(lr=1.6e-3, epochs=20, batch_size=8)
+SCALES = Schedule(lr=1e-2, epochs=20, batch_size=8)
 LORA = Schedule(lr=1e-3, epochs=20, batch_size=8)
 
 METHODS: dict[str, Method] = {
@@ -33,12 +34,15 @@ METHODS: dict[str, Method] = {
     "pbft": WordFineTune(Full(), FULL),
     "pbft+bitfit": WordFineTune(BitFit(), BITFIT),
     "pbft+lora": WordFineTune(LoRA(), LORA),
+    "pbft+ia3": WordFineTune(IA3(), SCALES),
+    "pbft+prefix": WordFineTune(PrefixTuning(), SCALES),
     "adaptive": WordFineTune(LastBlocks(), FULL),
     "adaptive+head": HeadFineTune(LastBlocks(), FULL),
     # The pool is larger than the shots: fewer epochs make as many steps.
     "distill": ContextDistillation(Full(), replace(FULL, epochs=10, batch_size=16)),
     "distill+bitfit": ContextDistillation(BitFit(), replace(BITFIT, epochs=10, batch_size=16)),
     "distill+lora": ContextDistillation(LoRA(), replace(LORA, epochs=10, batch_size=16)),
+    "distill+prefix": ContextDistillation(PrefixTuning(), replace(SCALES, epochs=10, batch_size=16)),
 }
 
 

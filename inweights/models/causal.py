@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
 from inweights.models.checkpointing import rerun_in_backward
+from inweights.models.front import fronts_of
 from inweights.models.frozen import FrozenBlocks
 from inweights.models.lanes import Lane
 from inweights.models.layout import Layer, Layout, positions, tree_layout
@@ -72,7 +73,7 @@ class CausalLM:
     def prefix(self, ids: Sequence[int]) -> Prefix:
         if not self.packs:
             return Prefix(tuple(ids), (), ())
-        found = Prefix((), (), ())
+        [found] = fronts_of(self.patches, self.module) or [Prefix((), (), ())]
         for start in range(0, len(ids), PREFIX_TOKENS):
             found = self._longer(found, ids[start : start + PREFIX_TOKENS])
         return found
@@ -99,6 +100,9 @@ class CausalLM:
 
     def _read(self, trees: Sequence[Tree], behind: Behind, what: Output, vocabulary: Tensor | None = None) -> Tensor:
         before = [behind] * len(trees) if behind is None or isinstance(behind, Prefix) else list(behind)
+        if fronts := fronts_of(self.patches, self.module):
+            own = fronts * len(trees) if len(fronts) == 1 else self._by_lane(fronts)
+            before = [own[i] if prefix is None else prefix for i, prefix in enumerate(before)]
         self._check_length(trees, before)
         if not self.packs:
             return self._padded(trees, before, what, vocabulary)
@@ -111,6 +115,9 @@ class CausalLM:
             return out
         parts = dict(zip(order, out.split([len(tree.positions_read) for tree in trees]), strict=True))
         return torch.cat([parts[i] for i in range(len(parts))])
+
+    def _by_lane(self, fronts: Sequence[Prefix]) -> list[Prefix]:
+        return [front for front, lane in zip(fronts, self.lanes, strict=True) for _ in range(lane.trees)]
 
     def _packed(self, trees: Sequence[Tree], layout: Layout, what: Output, vocabulary: Tensor | None = None) -> Tensor:
         self.counter.tokens += layout.tokens

@@ -2,9 +2,8 @@
 
 Time is that of the matrix products (2 operations per weight and token forward, 2 for the gradient of what goes in, 2 for
 that of a weight that trains: Kaplan et al. 2020, arXiv 2001.08361, 2.1) at the rate that the machine does such products,
-of the passes over activations and parameters at the rate that it copies, and of starting kernels. Activations are those
-of Korthikanti et al. 2022 (arXiv 2205.05198, equation 1) at four bytes a number. `python -m benchmarks plan` holds it
-beside what runs take.
+of the passes over activations and parameters at the rate that it copies, and of starting kernels. What is kept for the
+backward pass was measured. `python -m benchmarks plan` holds all of it beside what runs take.
 """
 
 import statistics
@@ -35,10 +34,18 @@ FORWARD_BYTES, BACKWARD_BYTES = 220, 260
 """That element-wise passes and attention read and write, per token, block and unit of width."""
 UPDATE_BYTES = 60
 """That clipping, the optimizer and gradients read and write per number that trains."""
-SCORING_BYTES = 80
+SCORING_BYTES = 120
 """In use at once in a pass that keeps nothing, per token and unit of width."""
 PRODUCTS = 0.9
 """Of the matrix rate that a model's products reach, between which other things go through the caches."""
+
+
+KEPT_BYTES, KEPT_BYTES_GATED = 85, 125
+"""For the backward pass, per token, block and unit of width; where feed-forward layers have a gate there is more."""
+KEPT_WITHOUT_INPUTS = 0.85
+"""Of that, where no product needs its input for a weight's gradient."""
+LARGEST_BATCH = 1.1
+"""Tokens of a run's largest batch over those of its mean one."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Shape:
     weights: int
     """That every token is multiplied with: embeddings are looked up, the LM head is where it is read."""
     vocabulary: int
-    heads: int
+    gated: bool
 
     def forward(self, tokens: float, passes: float, blocks: float | None = None, before: float = 0.0) -> float:
         """Seconds of passes over so many tokens in all, through the last so many blocks, `before` tokens in front."""
@@ -139,7 +146,7 @@ def estimate(setting: Setting) -> Estimate:
         if "contexts" in flat:
             told = _number(flat["contexts"]) * (items * length + in_context)
             seconds += shape.forward(told, max(1, told / at_once), before=in_context)
-        kept = in_batch * _activation_bytes(shape, length, update.name)
+        kept = LARGEST_BATCH * in_batch * _kept_bytes(shape, update.name)
         training = {
             "what trains, its gradients and the optimizer's state (another update)": 16.0 * numbers,
             "activations (--checkpointing, a smaller batch)": kept * (1 if run.budget.checkpointing else above),
@@ -159,14 +166,14 @@ def shape_of(name: str) -> Shape:
     aside += [module.get_output_embeddings().weight] if causal else []
     left_out = {id(weight) for weight in aside}
     weights = sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in left_out)
-    heads = int(getattr(config, "num_attention_heads", 1))
-    return Shape(model.hidden_size, len(model.blocks()), weights, int(config.vocab_size) if causal else 0, heads)
+    gated = any("gate" in name for name, _ in module.named_modules())
+    return Shape(model.hidden_size, len(model.blocks()), weights, int(config.vocab_size) if causal else 0, gated)
 
 
-def _activation_bytes(shape: Shape, length: float, update: str) -> float:
-    """That the backward pass needs of one block's forward pass, per token."""
-    # Where no weight's gradient is a product, what goes into the products is not kept.
-    return (40.0 if update == "bitfit" else 68.0) * shape.width + 4.0 * shape.heads * (update == "eager") * length
+def _kept_bytes(shape: Shape, update: str) -> float:
+    """Of one block, per token."""
+    each = KEPT_BYTES_GATED if shape.gated else KEPT_BYTES
+    return (KEPT_WITHOUT_INPUTS if update == "bitfit" else 1.0) * each * shape.width
 
 
 def _mean_tokens(setting: Setting, examples: Sequence[Example]) -> float:

@@ -5,9 +5,24 @@ from inweights.updates.bitfit import BitFit
 from inweights.updates.depth import first_changed_block
 from inweights.updates.frozen import Frozen
 from inweights.updates.full import Full
+from inweights.updates.ia3 import IA3
 from inweights.updates.last_blocks import LastBlocks
 from inweights.updates.lora import LoRA
+from inweights.updates.prefix import PrefixTuning
 
-UPDATES: dict[str, Update] = {update.name: update for update in (Full(), BitFit(), LoRA(), LastBlocks(), Frozen())}
+_ALL = (Full(), BitFit(), LoRA(), LastBlocks(), Frozen(), IA3(), PrefixTuning())
+UPDATES: dict[str, Update] = {update.name: update for update in _ALL}
 
-__all__ = ["UPDATES", "Adapted", "BitFit", "Frozen", "Full", "LastBlocks", "LoRA", "Update", "first_changed_block"]
+__all__ = [
+    "IA3",
+    "UPDATES",
+    "Adapted",
+    "BitFit",
+    "Frozen",
+    "Full",
+    "LastBlocks",
+    "LoRA",
+    "PrefixTuning",
+    "Update",
+    "first_changed_block",
+]

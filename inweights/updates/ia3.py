@@ -1,0 +1,110 @@
+"""(IA)3: keys, values and what feed-forward layers take in, each number scaled (Liu et al. 2022, arXiv 2205.05638)."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from inweights.models.base import LanguageModel, Patch
+from inweights.models.layout import current
+from inweights.types import UserError
+from inweights.updates.base import Adapted
+from inweights.updates.lora import linear_layers, shape
+
+
+@dataclass(frozen=True)
+class IA3:
+    """l * W x for keys and values, W (l * x) for the second feed-forward layer; every l is 1 at the start."""
+
+    name = "ia3"
+    stacks = True
+    attention: str = r"(^|\.)(k_proj|v_proj|key|value|k_lin|v_lin|c_attn|query_key_value|qkv_proj)$"
+    """Layers whose outputs are scaled, as a regular expression searched for in module names. Where one layer makes
+    queries, keys and values, all that it makes is."""
+    feedforward: str = r"(^|\.)(fc2|down_proj|mlp\.c_proj|dense_4h_to_h|(?<!attention\.)output\.dense|lin2)$"
+    """Layers whose inputs are scaled."""
+
+    def __post_init__(self) -> None:
+        for name in ("attention", "feedforward"):
+            try:
+                re.compile(getattr(self, name))
+            except re.error as error:
+                raise UserError(f"(IA)3's {name} {getattr(self, name)!r} is no regular expression: {error}") from error
+
+    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+        layers = dict(linear_layers(model))
+        inner = {name: layer for name, layer in layers.items() if re.search(self.feedforward, name)}
+        outer = {name: layer for name, layer in layers.items() if re.search(self.attention, name) and name not in inner}
+        if not outer and not inner:
+            known = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in layers))
+            raise UserError(
+                f"(IA)3 finds no keys, values and feed-forward layers by name in {model.card.architecture}, which has "
+                f"{known}: set update.attention and update.feedforward"
+            )
+        device = next(model.module.parameters()).device
+        parameters: dict[str, nn.Parameter] = {}
+        for name, layer in {**outer, **inner}.items():
+            inputs, outputs = shape(layer)
+            size = (1, inputs) if name in inner else (outputs, 1)  # as PEFT lays them out
+            parameters[scale_name(name)] = nn.Parameter(torch.ones(size, device=device))
+        return Adapted(model.patched(_Scaled(outer, inner, (parameters,))), parameters)
+
+
+def scale_name(layer: str) -> str:
+    return f"{layer}.ia3_l"
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """The patch, of one run or of several in one row."""
+
+    outer: Mapping[str, nn.Module]
+    inner: Mapping[str, nn.Module]
+    parameters: tuple[Mapping[str, nn.Parameter], ...] = field(repr=False)
+
+    def __call__(self) -> AbstractContextManager[None]:
+        return self._hooked()
+
+    def beside(self, others: Sequence[Patch]) -> Patch | None:
+        scaled = [self, *(each for each in others if isinstance(each, _Scaled))]
+        alike = [each for each in scaled if each.outer == self.outer and each.inner == self.inner]
+        if len(alike) <= len(others):
+            return None
+        return _Scaled(self.outer, self.inner, tuple(own for each in alike for own in each.parameters))
+
+    @contextmanager
+    def _hooked(self) -> Iterator[None]:
+        handles: list[RemovableHandle] = []
+        try:
+            for name, layer in self.outer.items():
+                handles.append(layer.register_forward_hook(_of_output(self._scale(name))))
+            for name, layer in self.inner.items():
+                handles.append(layer.register_forward_pre_hook(_of_input(self._scale(name))))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _scale(self, name: str) -> Callable[[Tensor], Tensor]:
+        scales = [each[scale_name(name)].flatten() for each in self.parameters]
+
+        def scaled(x: Tensor) -> Tensor:
+            if len(scales) == 1:
+                return (x * scales[0]).to(x.dtype)
+            layout = current()
+            assert layout is not None
+            return (x * (layout.lane_of @ torch.stack(scales)).view(x.shape)).to(x.dtype)
+
+        return scaled
+
+
+def _of_output(scaled: Callable[[Tensor], Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+    return lambda _, inputs, output: scaled(output)
+
+
+def _of_input(scaled: Callable[[Tensor], Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+    return lambda _, inputs: (scaled(inputs[0]), *inputs[1:])
