@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from inweights.methods import prepared
 from inweights.methods.pattern import WordFineTune
 from inweights.report import markdown
+from inweights.report.rows import rows_of
 from inweights.study.api import compare
 from inweights.study.tuning import tuned
 from inweights.types import Budget, Record
@@ -40,8 +42,30 @@ def test_what_adapting_took_is_shared_out_evenly():
     assert len({record.adapt.seconds for record in found}) == 1
     assert len({record.adapt.tokens for record in found}) == 1
     assert len({record.predict.seconds for record in found}) == 3
-    assert found[0].notes["stacked_peak_bytes"] >= found[0].adapt.peak_bytes
-    assert "pbft+lora: up to 3 seeds trained in one pass; adapt s is the share of one" in markdown(found)
+    assert len({record.adapt.peak_bytes for record in found}) == 1
+    assert "pbft+lora: up to 3 seeds trained in one pass; adapt s is one's share, peak MB that of all" in markdown(found)
+
+
+def test_seeds_that_train_alone_and_those_that_train_together_are_rows_of_their_own(tmp_path):
+    together = records_of(["pbft+lora"], tmp_path)
+    alone = records_of(["pbft+lora"], tmp_path, isolated=True)
+    names = [row.method for row in rows_of([*together.values(), *alone.values()])]
+    assert names == ["pbft+lora (seeds: each alone)", "pbft+lora (seeds: together)"]
+
+
+def test_what_a_failed_stack_asked_its_teacher_is_part_of_what_each_run_took(monkeypatch):
+    whole = prepared.minimize_together
+
+    def failing(losses, jobs, *others, **options):
+        if len(jobs) > 1:
+            raise RuntimeError("too much")
+        return whole(losses, jobs, *others, **options)
+
+    expected = records_of(["distill+lora"], isolated=True)
+    monkeypatch.setattr(prepared, "minimize_together", failing)
+    for key, record in records_of(["distill+lora"]).items():
+        assert "stacked" not in record.notes
+        assert record.adapt.tokens == expected[key].adapt.tokens
 
 
 def test_a_stack_that_fails_is_done_run_by_run(monkeypatch):

@@ -5,17 +5,19 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from transformers import AutoConfig, AutoModel
 
 from inweights.methods.pattern import WordFineTune
 from inweights.methods.vanilla import HeadFineTune
-from inweights.models.base import LanguageModel, Tree
+from inweights.models import load
+from inweights.models.base import LanguageModel, Tree, weights_digest
 from inweights.models.reader import Reader, stackable
 from inweights.training import Schedule
 from inweights.types import Budget, Example, Prompt, Seeds, Shots
 from inweights.updates import IA3, BitFit, Frozen, Full, LastBlocks, LoRA, PrefixTuning, first_changed_block
 from tests.test_methods_contract import PROMPT, QUERIES, TEXTS
 from tests.test_updates import WITH_BIAS
-from tests.tiny import ARCHITECTURES, ENCODERS, tiny
+from tests.tiny import ARCHITECTURES, ENCODERS, tiny, wordpiece
 
 SCHEDULE = Schedule(lr=1e-3, epochs=10, batch_size=4)
 SEVERAL_TOKENS = replace(PROMPT, verbalizer=("yes", "good"))
@@ -193,10 +195,11 @@ def test_blocks_run_again_in_the_backward_pass_keep_less():
     assert saved_bytes(lambda: less.logits(trees)) < 0.7 * saved_bytes(lambda: plain.logits(trees))
 
 
-@pytest.mark.parametrize("architecture", ["opt", "llama"])
+@pytest.mark.parametrize("update", [LoRA(), Full(), BitFit()], ids=["lora", "full", "bitfit"])
 @pytest.mark.parametrize("isolated", [True, False], ids=["alone", "stacked"])
-def test_training_in_bf16_comes_near_training_in_fp32(architecture, isolated):
-    model, method = tiny(architecture), WordFineTune(LoRA(), SCHEDULE)
+def test_training_in_bf16_comes_near_training_in_fp32(update, isolated):
+    """Of weights that change, too: what autocast has cast once must not be used again."""
+    model, method = tiny("opt"), WordFineTune(update, SCHEDULE)
     whole = method.fit(model, PROMPT, draws(2), Budget(steps=8, isolated=isolated))
     half = method.fit(model, PROMPT, draws(2), Budget(steps=8, isolated=isolated, autocast="bf16"))
     for one, other in zip(whole, half, strict=True):
@@ -212,3 +215,55 @@ def test_training_in_fp16_scales_its_losses_and_skips_steps_that_overflow():
     assert half.losses[0] == pytest.approx(whole.losses[0], rel=0.01)
     assert half.losses[-1] == pytest.approx(whole.losses[-1], rel=0.2)
     assert all(bool(torch.isfinite(p).all()) for p in half.trained.values())
+
+
+def test_adafactor_moves_what_is_zero_at_the_start():
+    """LoRA's B: torch's Adafactor multiplies the rate by a parameter's size."""
+    sizes = {}
+    for optimizer in ("adamw", "adafactor"):
+        method = WordFineTune(LoRA(), replace(SCHEDULE, optimizer=optimizer))
+        [fitted] = method.fit(tiny("opt"), PROMPT, draws(1), Budget())
+        sizes[optimizer] = sum(float(p.norm()) for name, p in fitted.trained.items() if "lora_B" in name)
+    assert sizes["adafactor"] > sizes["adamw"] / 3
+
+
+def test_memory_that_runs_out_while_weights_are_put_in_leaves_the_shared_ones_there(monkeypatch):
+    model = tiny("opt")
+    before = weights_digest(model.module)
+    adapted = Full().apply(model, 0)
+    name = list(adapted.parameters)[3]
+
+    class Full3(nn.Parameter):
+        def to(self, *_):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with torch.no_grad():
+        for parameter in adapted.parameters.values():
+            parameter += 1.0
+    adapted.parameters[name].__class__ = Full3
+    with pytest.raises(torch.OutOfMemoryError):
+        adapted.model.next_token_logits([Tree((5, 6))])
+    assert weights_digest(model.module) == before
+
+
+def test_biases_of_an_lm_head_train_run_by_run():
+    """It is run at the positions read alone, where a lane's tokens cannot be told."""
+    model = tiny("opt")
+    head = model.module.get_output_embeddings()
+    head.bias = nn.Parameter(torch.zeros(head.weight.shape[0]), requires_grad=False)
+    fitted = WordFineTune(BitFit(), SCHEDULE).fit(model, PROMPT, draws(2), Budget(steps=2))
+    assert all("lm_head.bias" in each.trained and "stacked" not in each.notes for each in fitted)
+
+
+def test_blocks_that_share_their_weights_are_all_trained(tmp_path):
+    config = AutoConfig.for_model(
+        "albert", vocab_size=300, hidden_size=32, embedding_size=16, num_hidden_layers=3, num_attention_heads=4,
+        intermediate_size=64,
+    )  # fmt: skip
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    wordpiece().save_pretrained(tmp_path)
+    model = load(str(tmp_path))
+    for update in (Full(), LoRA()):
+        assert first_changed_block(model, update.apply(model, 0).parameters) == 0
+        [fitted] = HeadFineTune(update, SCHEDULE).fit(model, PROMPT, draws(1), Budget(steps=2))
+        assert bool(torch.isfinite(fitted.readout(QUERIES)).all())

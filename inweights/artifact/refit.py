@@ -75,8 +75,10 @@ def _same(record: Record, what: str, now: str) -> None:
 
 def _same_losses(fitted: Fitted, record: Record) -> None:
     for step, (now, then) in enumerate(zip(fitted.losses, record.losses, strict=False), start=1):
-        # Records keep six decimals; another thread count or machine moves the last of them.
-        if not math.isclose(now, then, rel_tol=1e-3, abs_tol=1e-4):
+        # Records keep six decimals; another thread count, machine or number of runs in a pass moves the last of them,
+        # and in half precision more.
+        near = 1e-3 if record.environment.get("dtype", "fp32") == "fp32" and not record.run.budget.autocast else 5e-2
+        if not math.isclose(now, then, rel_tol=near, abs_tol=near / 10):
             raise OtherResultError(
                 f"{_named(record.run)} learns otherwise now: the loss at step {step} is {now:.6f}, it was {then:.6f}"
             )

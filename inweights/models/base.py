@@ -179,7 +179,9 @@ class Swap:
 
         swaps = [self, *(each for each in others if isinstance(each, Swap))]
         alike = len(swaps) == 1 + len(others) and all(each.places == self.places for each in swaps)
-        if not alike or any(attribute != "bias" for _, attribute, _ in self.places):
+        # An LM head is run at the positions read alone, and perhaps for some of its rows.
+        head = getattr(self.module, "get_output_embeddings", lambda: None)()
+        if not alike or any(attribute != "bias" or owner is head for owner, attribute, _ in self.places):
             return None
         return BiasesByLane(self.places, tuple(each.tensors for each in swaps))
 
@@ -189,14 +191,22 @@ class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager r
         self.swap = swap
 
     def __enter__(self) -> None:
+        self.tables: list[nn.Module] = []
+        try:
+            self._put()
+        except BaseException:  # memory that runs out in a cast must not leave private tensors in the backbone
+            self.__exit__()
+            raise
+
+    def _put(self) -> None:
         self.before = [owner._parameters[attribute] for owner, attribute, _ in self.swap.places]
         for (owner, attribute, name), shared in zip(self.swap.places, self.before, strict=True):
             # Private tensors may be kept in fp32 for a backbone in half precision; gradients flow through the cast.
             dtype = shared.dtype if shared is not None else None
             owner._parameters[attribute] = self.swap.tensors[name].to(dtype)  # type: ignore[assignment]
-        self.tables = [owner for owner, name, _ in self.swap.places if takes_rows(owner, owner._parameters[name])]
-        for table in self.tables:
+        for table in (owner for owner, name, _ in self.swap.places if takes_rows(owner, owner._parameters[name])):
             table.forward = look_up(table)
+            self.tables.append(table)
 
     def __exit__(self, *_: object) -> None:
         for table in self.tables:

@@ -38,10 +38,14 @@ class Streams:
             self._put(outside)
 
     def _state(self) -> Tensor:
+        if self.device.type == "mps":
+            return torch.mps.get_rng_state()
         return torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else torch.get_rng_state()
 
     def _put(self, state: Tensor) -> None:
-        if self.device.type == "cuda":
+        if self.device.type == "mps":
+            torch.mps.set_rng_state(state)
+        elif self.device.type == "cuda":
             torch.cuda.set_rng_state(state, self.device)
         else:
             torch.set_rng_state(state)

@@ -65,9 +65,8 @@ def read_packed(
 def _rows_of(head: nn.Linear, rows: Tensor) -> Iterator[None]:
     """The LM head with some of its rows alone, whatever the architecture does to logits behind it."""
     before = {name: head._parameters[name] for name in ("weight", "bias")}
-    for name, parameter in before.items():
-        if parameter is not None:
-            head._parameters[name] = parameter.index_select(0, rows)  # type: ignore[assignment]
+    some = {name: each.index_select(0, rows) for name, each in before.items() if each is not None}
+    head._parameters.update(some)  # type: ignore[arg-type]
     try:
         yield
     finally:

@@ -35,7 +35,7 @@ class Reader:
         assert len(models) == 1 or stackable(models), "updates that cannot share a pass"
         self.models = tuple(models)
         packs = isinstance(models[0], CausalLM | Encoder) and models[0].packs
-        below = min(first_block, len(models[0].blocks()) - 1) if packs else 0
+        below = min(first_block, len(models[0].blocks()) - 1) if packs and first_block else 0
         self.checkpointing = checkpointing and packs
         self.frozen = FrozenBlocks(models[0].module, models[0].blocks(), below, kept_bytes) if below else None
 

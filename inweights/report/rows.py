@@ -147,7 +147,10 @@ def told_stacks(rows: Sequence[Row]) -> str:
     if not names:
         return ""
     most = max(row.stacked for row in rows)
-    return f"{', '.join(names)}: up to {most} seeds trained in one pass; adapt s is the share of one (--isolated: alone)"
+    which = ", ".join(names)
+    return (
+        f"{which}: up to {most} seeds trained in one pass; adapt s is one's share, peak MB that of all (--isolated: alone)"
+    )
 
 
 def _most(group: Sequence[Record]) -> dict[str, dict[str, int]]:
@@ -182,6 +185,9 @@ def _conditions(record: Record) -> dict[str, str]:
         "pattern": run.prompt,
         "examples": "all" if run.limit is None else f"first {run.limit}",
         "steps": "" if run.budget.steps is None else f"at most {run.budget.steps}",
+        "seeds": "each alone" if run.budget.isolated else "together",
+        "autocast": run.budget.autocast or "none",
+        "checkpointing": "on" if run.budget.checkpointing else "off",
     }
 
 

@@ -7,6 +7,7 @@ the queries' tokens, and what is kept of the answer. Nothing is looked up by a n
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +24,8 @@ SHARD = 256
 Tables = tuple[Tensor, ...]
 
 _folder: ContextVar[Path | None] = ContextVar("shards", default=None)
+_spent = {"seconds": 0.0, "tokens": 0.0}
+"""On shards that were found, by whoever made them; of this process's whole life."""
 
 
 @contextmanager
@@ -33,6 +36,11 @@ def kept_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         _folder.reset(token)
+
+
+def reused() -> tuple[float, float]:
+    """Seconds and tokens that the shards found so far have cost: a run that goes on with them has spent them too."""
+    return _spent["seconds"], _spent["tokens"]
 
 
 def in_shards(
@@ -58,18 +66,22 @@ def _first(read: Callable[[Sequence[Queries]], list[Tables]], shard: Queries) ->
 
 
 def _kept(path: Path, model: LanguageModel, make: Callable[[], Tables]) -> Tables:
-    from safetensors.torch import load_file, save
+    from safetensors import safe_open
+    from safetensors.torch import save
 
-    device = next(model.module.parameters()).device
     if path.exists():
-        there = load_file(path)
-        return tuple(there[name].to(device) for name in sorted(there))
+        with safe_open(path, "pt", device=str(next(model.module.parameters()).device)) as file:
+            for what, amount in file.metadata().items():
+                _spent[what] += float(amount)
+            return tuple(file.get_tensor(name) for name in sorted(file.keys()))
+    started, tokens = time.perf_counter(), model.counter.tokens
     made = make()
+    cost = {"seconds": str(time.perf_counter() - started), "tokens": str(model.counter.tokens - tokens)}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:
-            file.write(save({str(number): table.cpu().contiguous() for number, table in enumerate(made)}))
+            file.write(save({str(number): table.cpu().contiguous() for number, table in enumerate(made)}, cost))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -167,7 +167,7 @@ def shape_of(name: str) -> Shape:
     left_out = {id(weight) for weight in aside}
     weights = sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in left_out)
     gated = any("gate" in name for name, _ in module.named_modules())
-    return Shape(model.hidden_size, len(model.blocks()), weights, int(config.vocab_size) if causal else 0, gated)
+    return Shape(model.hidden_size, int(config.num_hidden_layers), weights, int(config.vocab_size) if causal else 0, gated)
 
 
 def _kept_bytes(shape: Shape, update: str) -> float:

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 import torch
 
@@ -11,11 +13,14 @@ from inweights.meter import measure
 from inweights.methods import Fitted, Method
 from inweights.models.base import LanguageModel
 from inweights.models.memory import is_out_of_memory
+from inweights.scoring.shards import reused
 from inweights.settings import settings
 from inweights.study.draw import draw
 from inweights.study.footprint import artifact_bytes, changed_parameters
 from inweights.study.tuning import tuned
 from inweights.types import Cost, DivergedError, Example, Outcome, Prompt, Record, Run, Shots, Split, Status, Task
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,27 +52,28 @@ def execute(setting: Setting, loaded: Loaded) -> Record:
 def execute_together(together: Sequence[Setting], loaded: Loaded) -> Iterator[Record]:
     """The same for runs that differ in their seed alone: fitted in one go, then scored one after the other.
 
-    What adapting took is each one's share. Where that fails, whatever the reason, every run is done alone, so that it
-    comes out as it would have.
+    Seconds and tokens of adapting are each one's share; the peak is that of all, for who trains so needs it. Where it
+    fails, whatever the reason, every run is done alone, so that it comes out as it would have.
     """
     first, draws = together[0], [draw(each.task, each.run.shots, each.run.seed) for each in together]
-    try:
-        fitted, whole = measure(
-            lambda: first.method.fit(loaded.model, first.prompt, draws, first.run.budget), loaded.model.counter
-        )
-    except Exception:
+    fitted: list[Fitted] = []
+    # What fails keeps its tensors alive until its error is let go of, which is when this block is left.
+    with suppress(Exception):
+        fitted, whole = _adapted(lambda: first.method.fit(loaded.model, first.prompt, draws, first.run.budget), loaded.model)
+        share = replace(whole, seconds=whole.seconds / len(together), tokens=round(whole.tokens / len(together)))
+    if not fitted:
         yield from (execute(setting, loaded) for setting in together)
         return
-    share = _share(whole, len(together))
     for setting, each, shots in zip(together, fitted, draws, strict=True):
-        noted = replace(each, notes={**each.notes, "stacked_peak_bytes": whole.peak_bytes})
-        yield _recorded(setting, loaded, partial(_scored, setting, loaded, noted, shots, {}, share))
+        yield _recorded(setting, loaded, partial(_scored, setting, loaded, each, shots, {}, share))
 
 
-def _share(cost: Cost, runs: int) -> Cost:
-    return replace(
-        cost, seconds=cost.seconds / runs, tokens=round(cost.tokens / runs), peak_bytes=round(cost.peak_bytes / runs)
-    )
+def _adapted(work: Callable[[], T], model: LanguageModel) -> tuple[T, Cost]:
+    """What `work` gives and costs; what an earlier try has spent on a teacher's targets that it finds is counted too."""
+    before = reused()
+    result, cost = measure(work, model.counter)
+    seconds, tokens = (now - then for now, then in zip(reused(), before, strict=True))
+    return result, replace(cost, seconds=cost.seconds + seconds, tokens=cost.tokens + round(tokens))
 
 
 def _recorded(setting: Setting, loaded: Loaded, run: Callable[[], Record]) -> Record:
@@ -97,7 +103,7 @@ def fit(setting: Setting, model: LanguageModel) -> tuple[Fitted, Shots, Mapping[
 
 
 def _execute(setting: Setting, loaded: Loaded) -> Record:
-    (fitted, shots, chosen), adapt = measure(lambda: fit(setting, loaded.model), loaded.model.counter)
+    (fitted, shots, chosen), adapt = _adapted(lambda: fit(setting, loaded.model), loaded.model)
     return _scored(setting, loaded, fitted, shots, chosen, adapt)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from inweights.models.skeleton import skeleton
 from inweights.study.estimate import Estimate, estimate
 from inweights.study.execute import Setting
-from inweights.study.machine import free_bytes
+from inweights.study.machine import device, free_bytes
 from inweights.study.study import Study
 from inweights.types import Record
 
@@ -20,11 +20,12 @@ class Forecast:
     setting: Setting
     estimate: Estimate
     done: bool
+    number_bytes: int = 4
+    """Of one of the loaded model's numbers."""
 
     @property
     def model_bytes(self) -> float:
-        """Of the loaded model in fp32."""
-        return 4.0 * skeleton(self.setting.run.model).card.parameters
+        return float(self.number_bytes * skeleton(self.setting.run.model).card.parameters)
 
     @property
     def peak_bytes(self) -> float:
@@ -34,6 +35,7 @@ class Forecast:
 def forecast(study: Study) -> list[Forecast]:
     """One for each run, in the order in which they will be done."""
     records = [study.store.find(setting.run) for setting in study.settings]
+    half = study.spec.dtype in ("bf16", "fp16") or (study.spec.dtype is None and device() == "cuda")
     plain = [estimate(setting) for setting in study.settings]
     ratios = [
         (setting, _ratio(record, predicted))
@@ -41,7 +43,7 @@ def forecast(study: Study) -> list[Forecast]:
         if record is not None and record.status == "ok"
     ]
     return [
-        Forecast(setting, predicted * _correction(setting, ratios), record is not None)
+        Forecast(setting, predicted * _correction(setting, ratios), record is not None, 2 if half else 4)
         for setting, record, predicted in zip(study.settings, records, plain, strict=True)
     ]
 
@@ -63,7 +65,7 @@ def as_text(forecasts: Sequence[Forecast]) -> str:
     done = len(forecasts) - len(left)
     lines.append(
         f"{len(forecasts)} runs, {done} done; the rest takes about {_span(seconds)} and at most {_size(peak)} "
-        "with the model in fp32, each run by itself; nothing was run"
+        "with the model, each run by itself; nothing was run"
     )
     return "\n".join([*lines, *_too_large(left, free_bytes())])
 

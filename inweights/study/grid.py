@@ -72,7 +72,8 @@ def settings_of(spec: Spec, tasks: Sequence[Task]) -> tuple[list[Setting], Mappi
                 total = _total(spec, task, shots)
                 run = Run(model, task.name, name, total, seed, prompt.name, overrides[name], budget, spec.limit, spec.tune)
                 found.append(Setting(run, task, prompt, fitted_by, data[task.name]))
-    # All methods of the first seed come first: a study that is stopped early is still a comparison.
+    # All methods of the first seed come first, with them the seeds that share their passes: a study that is stopped
+    # early is still a comparison.
     return sorted(found, key=lambda setting: (spec.model.index(setting.run.model), setting.run.seed)), left_out
 
 

@@ -4,10 +4,9 @@ import fcntl
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from inweights import records
@@ -61,15 +60,12 @@ class Store:
             finally:
                 fcntl.flock(file, fcntl.LOCK_UN)
 
-    @contextmanager
-    def targets(self, run: Run) -> Iterator[Path]:
-        """Where a run keeps what its teacher said while it goes on; a run that ended needs it no more.
+    def targets(self, run: Run) -> Path:
+        """Where a run, and those that differ from it in their seed alone, keep what their teachers said.
 
-        Of the run alone: what another run has paid for would make this one look cheaper than it is.
+        No other: what another method has paid for would make this one look cheaper than it is.
         """
-        folder = self.folder / "targets" / run_id(run)
-        yield folder
-        shutil.rmtree(folder, ignore_errors=True)
+        return self.folder / "targets" / run_id(replace(run, seed=0))
 
     def wait(self, run: Run) -> None:
         """Until no other process holds the run."""

@@ -1,5 +1,6 @@
 """A study: a grid of runs in a folder, done where they are missing."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -71,14 +72,17 @@ class Study:
                 together = [setting]
                 for other in waiting if stacks(setting, model) else []:
                     if alike(setting, other) and claims.enter_context(self.store.claimed(other.run)):
-                        together.append(other)
+                        found = self.store.find(other.run)  # another process may have come to its end meanwhile
+                        together += [other] * (found is None or found.status in retry_failed)
                 waiting = [other for other in waiting if other not in together[1:]]
                 watch(setting, None)
-                with self.store.targets(setting.run) as folder, kept_in(folder):
+                with kept_in(self.store.targets(setting.run)):
                     done = execute_together(together, model) if together[1:] else [execute(setting, model)]
                     for each, record in zip(together, done, strict=True):
                         self.store.write(record)
                         watch(each, record)
+                if not any(alike(setting, other) for other in self.missing()):
+                    shutil.rmtree(self.store.targets(setting.run), ignore_errors=True)
         loaded.clear()
         for setting in held:
             self.store.wait(setting.run)

@@ -1,8 +1,9 @@
 """A small search over the learning rate on the shots alone; evaluation sets are out of its reach."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 from inweights.methods import Fitted, Method
 from inweights.methods.prepared import fit_together
@@ -48,13 +49,20 @@ def tuned(
 
 def _fitted(tried: Sequence[tuple[Any, Shots]], model: LanguageModel, prompt: Prompt, budget: Budget) -> list[Fitted | None]:
     """All rates and folds in as few passes as they fit in; None for those that diverge."""
+    if tried[0][0].update.stacks and not budget.isolated:
+        # Whatever is wrong with one of them is found by running each alone.
+        with suppress(Exception):
+            runs = [each.prepared(model, prompt, kept, budget) for each, kept in tried]
+            return [*fit_together(runs, model.module, budget)]
+    return [_alone(each, kept, model, prompt, budget) for each, kept in tried]
+
+
+def _alone(each: Any, kept: Shots, model: LanguageModel, prompt: Prompt, budget: Budget) -> Fitted | None:
     try:
-        return [*fit_together([each.prepared(model, prompt, kept, budget) for each, kept in tried], model.module, budget)]
+        [fitted] = each.fit(model, prompt, [kept], budget)
     except DivergedError:
-        if len(tried) == 1:
-            return [None]
-    # Which one it was is found by running each alone.
-    return [fitted for each in tried for fitted in _fitted([each], model, prompt, budget)]
+        return None
+    return cast(Fitted, fitted)
 
 
 def _folds(shots: Shots, labels: int) -> list[tuple[Shots, Sequence[Example]]]:

@@ -103,6 +103,7 @@ def minimize_together(
     device = next(iter(jobs[0].parameters.values())).device
     scaled = autocast == "fp16"
     runs = [_Running(job, most_steps, snapshots, torch.amp.GradScaler(device.type, enabled=scaled)) for job in jobs]
+    precision = {"": None, "bf16": torch.bfloat16, "fp16": torch.float16}[autocast]
     streams = Streams([job.seeds.dropout for job in jobs], device)
     cut = 1
     with ExitStack() as stack:
@@ -110,15 +111,13 @@ def minimize_together(
         stack.enter_context(_training(module))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(rows_added())
-        if autocast:
-            stack.enter_context(torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[autocast]))
         for step in range(max(run.steps for run in runs)):
             active = [number for number, run in enumerate(runs) if step < run.steps]
             batches = {number: runs[number].begin(step) for number in active}
             while True:
                 states = list(streams.states)
                 try:
-                    totals = _backward(losses, runs, batches, pieces, cut, streams, step)
+                    totals = _backward(losses, runs, batches, pieces, cut, streams, step, precision)
                     break
                 except Exception as error:
                     if not is_out_of_memory(error) or cut >= max(map(len, batches.values())):
@@ -183,6 +182,7 @@ def _backward(
     cut: int,
     streams: Streams,
     step: int,
+    precision: torch.dtype | None,
 ) -> dict[int, float]:
     """Leave the gradients of the batches' mean losses in the parameters, and give those means."""
     cuts = {number: _cut(pieces(number, batch), cut) for number, batch in batches.items()}
@@ -190,7 +190,9 @@ def _backward(
     for turn in zip_longest(*cuts.values()):
         asked = {number: piece for number, piece in zip(cuts, turn, strict=True) if piece}
         runs_asked = list(asked)
-        with streams.of(runs_asked[0]) if len(asked) == 1 else drawing_from(streams, runs_asked):
+        # Entered anew for every pass: autocast keeps weights that it has cast until it is left, and these change.
+        cast = torch.autocast(streams.device.type, precision, enabled=precision is not None)
+        with streams.of(runs_asked[0]) if len(asked) == 1 else drawing_from(streams, runs_asked), cast:
             values = losses(asked)
         means = {number: value.sum() / len(batches[number]) for number, value in values.items()}
         for number, mean in zip(means, torch.stack(list(means.values())).tolist(), strict=True):

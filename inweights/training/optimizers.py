@@ -35,8 +35,9 @@ def _adamw(groups: list[dict[str, Any]], weight_decay: float) -> torch.optim.Opt
 
 
 def _adafactor(groups: list[dict[str, Any]], weight_decay: float) -> torch.optim.Optimizer:
-    # Rates as in AdamW, not relative to a parameter's size, so that schedules mean the same (as transformers does).
-    return torch.optim.Adafactor(groups, weight_decay=weight_decay)
+    # torch multiplies the rate by a parameter's size, at least eps[1]: with its 1e-3 LoRA's B, which is 0 at the start,
+    # would stand still. With 1 a schedule means what it means for AdamW.
+    return torch.optim.Adafactor(groups, eps=(None, 1.0), weight_decay=weight_decay)
 
 
 def _adamw_8bit(groups: list[dict[str, Any]], weight_decay: float) -> torch.optim.Optimizer:

@@ -6,6 +6,7 @@ from typing import Any, cast
 from torch import nn
 
 from inweights.models.base import LanguageModel
+from inweights.types import UserError
 from inweights.updates.base import trainable
 
 
@@ -36,7 +37,10 @@ def first_changed_block(model: LanguageModel, parameters: Iterable[str]) -> int:
 
     `parameters`: named as in `Adapted.parameters`, which is by the module they belong to or are added to.
     """
-    count = len(model.blocks())
+    try:
+        count = len(model.blocks())
+    except UserError:  # blocks that share their weights (ALBERT): none is below another
+        return 0
     distances: dict[str, int] = {}
     for name, away in distances_from_top(model).items():
         distances.setdefault(name.rpartition(".")[0], away)
