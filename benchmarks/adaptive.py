@@ -8,7 +8,7 @@ from dataclasses import replace
 from benchmarks.bench import Benchmark, Goal, Options, Row, compared, in_turns, same
 from benchmarks.finetune import RATES, Run, steady
 from benchmarks.shapes import SHAPES, Shape, on_each, tolerance
-from benchmarks.text import acceptability, written
+from benchmarks.text import entailment, written
 from inweights.study.draw import draw
 from inweights.updates import LastBlocks
 
@@ -16,7 +16,7 @@ TIMES = 10
 
 
 def last_blocks(options: Options, goal: Goal) -> list[Row]:
-    task, (shots, epochs) = acceptability(options), (16, 10) if options.quick else (32, 40)
+    task, (shots, epochs) = entailment(options), (16, 10) if options.quick else (32, 40)
     # Of the two layers of a quick run one stays frozen.
     update, schedule = LastBlocks(blocks=1 if options.quick else 2), steady(RATES["full"], epochs)
 
@@ -36,7 +36,7 @@ def last_blocks(options: Options, goal: Goal) -> list[Row]:
 BENCHMARKS = (
     Benchmark(
         "finetune-adaptive",
-        "the last two blocks for 40 epochs on 32 short examples, beside Trainer",
+        "the last two blocks for 40 epochs on 32 examples, beside Trainer",
         Goal(6, 5),
         last_blocks,
         needs=("accelerate",),
