@@ -10,6 +10,7 @@ from inweights.methods.base import Fitted
 from inweights.methods.items import pieces
 from inweights.models.base import LanguageModel
 from inweights.models.reader import Reader, stackable
+from inweights.scoring import tokens_at_once
 from inweights.training import Job, Trace, minimize_together
 from inweights.types import Budget
 
@@ -41,7 +42,8 @@ class Prepared:
 def fit_together(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots: int = 0) -> list[Fitted]:
     """One result for each run, as if it had been run alone.
 
-    As many share a pass as its tokens allow (`budget.batch_tokens`). Raises DivergedError where one of them diverges.
+    As many share a pass as its tokens allow: `budget.batch_tokens`, and on a CPU what its caches like. Raises
+    DivergedError where one of them diverges.
     """
     return [fitted for group in _groups(runs, budget) for fitted in _fit(group, module, budget, snapshots)]
 
@@ -79,10 +81,12 @@ def _fit(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots:
 def _groups(runs: Sequence[Prepared], budget: Budget) -> Iterator[list[Prepared]]:
     group: list[Prepared] = []
     tokens = 0
+    on = next(runs[0].model.module.parameters()).device.type
+    most = tokens_at_once(budget.batch_tokens, runs[0].model.hidden_size, on)
     for run in runs:
         needed = min(run.job.schedule.batch_size, len(run.lengths)) * max(run.lengths)
         alike = group and run.vocabulary == group[0].vocabulary and run.read == group[0].read
-        fits = tokens + needed <= budget.batch_tokens and alike and stackable([group[0].model, run.model])
+        fits = tokens + needed <= most and alike and stackable([group[0].model, run.model])
         if group and (budget.isolated or not fits):
             yield group
             group, tokens = [], 0

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, cast
 
 import torch
@@ -121,11 +122,47 @@ class _AddedByLane:
                 low = F.linear(x, torch.cat([a for a, _ in factors])).unflatten(1, (len(factors), -1))
                 own = (low * layout.lane_of[..., None].to(low.dtype)).flatten(1)
                 return _plus(output, own, torch.cat([b for _, b in factors], 1), self.scale)
-            pieces = x.split([lane.tokens for lane in layout.lanes])
-            added = [F.linear(piece, a) @ b.T for piece, (a, b) in zip(pieces, factors, strict=True)]
-            return output.add_(torch.cat(added).view(output.shape).to(output.dtype), alpha=self.scale)
+            sizes = [lane.tokens for lane in layout.lanes]
+            if output.dtype == x.dtype:
+                whole: Any = _ByLane  # torch's `apply` has no types
+                flat = whole.apply(output.flatten(0, -2), x, self.scale, sizes, *chain.from_iterable(factors))
+                return cast(Tensor, flat).view(output.shape)
+            added = [F.linear(piece, a) @ b.T for piece, (a, b) in zip(x.split(sizes), factors, strict=True)]
+            return output + (self.scale * torch.cat(added)).view(output.shape).to(output.dtype)
 
         return layer.register_forward_hook(add)
+
+
+class _ByLane(torch.autograd.Function):
+    """Output + scale * x A^T B^T with the A and B of each lane for its stretch of rows; the output is changed in place.
+
+    What torch would make of pieces put together again is a copy of the whole for each, forward and backward.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, x: Tensor, scale: float, sizes: list[int], *factors: Tensor) -> Tensor:
+        low = [piece @ a.T for piece, a in zip(x.split(sizes), factors[::2], strict=True)]
+        for piece, each, b in zip(output.split(sizes), low, factors[1::2], strict=True):
+            piece.addmm_(each, b.T, alpha=scale)
+        ctx.scale, ctx.sizes = scale, sizes
+        ctx.save_for_backward(x, torch.cat(low), *factors)
+        ctx.mark_dirty(output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        x, low, *factors = ctx.saved_tensors
+        of_x = torch.empty_like(x) if ctx.needs_input_grad[1] else None
+        found: list[Tensor] = []
+        start = 0
+        for size, a, b in zip(ctx.sizes, factors[::2], factors[1::2], strict=True):
+            rows = slice(start, start + size)
+            of_low = (grad[rows] @ b).mul_(ctx.scale)
+            found += [of_low.T @ x[rows], (grad[rows].T @ low[rows]).mul_(ctx.scale)]
+            if of_x is not None:
+                torch.mm(of_low, a, out=of_x[rows])
+            start += size
+        return grad, of_x, None, None, *found
 
 
 def _factors(parameters: Mapping[str, nn.Parameter], name: str) -> tuple[nn.Parameter, nn.Parameter]:
