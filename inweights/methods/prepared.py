@@ -82,7 +82,8 @@ def _groups(runs: Sequence[Prepared], budget: Budget) -> Iterator[list[Prepared]
     group: list[Prepared] = []
     tokens = 0
     on = next(runs[0].model.module.parameters()).device.type
-    most = tokens_at_once(budget.batch_tokens, runs[0].model.hidden_size, on)
+    # Half of what a scoring pass takes: a training pass keeps what it makes, and above this runs are faster by themselves.
+    most = tokens_at_once(2 * budget.batch_tokens, runs[0].model.hidden_size, on) // 2
     for run in runs:
         needed = min(run.job.schedule.batch_size, len(run.lengths)) * max(run.lengths)
         alike = group and run.vocabulary == group[0].vocabulary and run.read == group[0].read
