@@ -13,16 +13,16 @@ from inweights.types import Budget, Cost, Outcome, Record, Run, UserError
 FORMAT = 1
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Put `text` in `path` so that at any instant the file is either as before or complete.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Put `content` in `path` so that at any instant the file is either as before or complete.
 
     Raises OSError, on a full disk for one; nothing is left behind then.
     """
     # Not by tempfile: its files are their owner's alone, and a study's folder may be a group's.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

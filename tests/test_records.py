@@ -122,7 +122,7 @@ FULL_DISK = Path("/dev/full")
 @pytest.mark.skipif(not FULL_DISK.exists(), reason="there is no /dev/full, whose every write finds the disk full")
 def test_a_truly_full_device_is_an_os_error(tmp_path, monkeypatch):
     open_as_before = Path.open
-    monkeypatch.setattr(Path, "open", lambda path, *a, **k: open_as_before(FULL_DISK, "w"))
+    monkeypatch.setattr(Path, "open", lambda path, *a, **k: open_as_before(FULL_DISK, "wb"))
     with pytest.raises(OSError, match="No space left on device"):
         write_whole(tmp_path / "a.json", "text")
     assert os.listdir(tmp_path) == []

@@ -1,13 +1,14 @@
 """Biases of several runs in one pass: every token gets those of its own lane."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from inweights.models.contexts import hooked
 from inweights.models.layout import current
 
 
@@ -19,16 +20,7 @@ class BiasesByLane:
     tensors: tuple[Mapping[str, nn.Parameter], ...] = field(repr=False)
 
     def __call__(self) -> AbstractContextManager[None]:
-        return self._hooked()
-
-    @contextmanager
-    def _hooked(self) -> Iterator[None]:
-        handles = [self._hook(owner, name) for owner, _, name in self.places]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+        return hooked(self._hook(owner, name) for owner, _, name in self.places)
 
     def _hook(self, owner: nn.Module, name: str) -> RemovableHandle:
         def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
 from inweights.models.checkpointing import rerun_in_backward
+from inweights.models.contexts import patches_on
 from inweights.models.front import fronts_of
 from inweights.models.frozen import FrozenBlocks
 from inweights.models.lanes import Lane
@@ -136,16 +137,10 @@ class CausalLM:
         self, trees: Sequence[Tree], before: Sequence[Prefix | None], what: Output, vocabulary: Tensor | None
     ) -> Tensor:
         fronts = [prefix.ids if prefix else () for prefix in before]
-        with self._patches_on():
+        with patches_on(self.patches):
             out, tokens = read_trees(self.module, trees, fronts, what)
         self.counter.tokens += tokens
         return out if vocabulary is None else out[:, vocabulary]
-
-    def _patches_on(self) -> ExitStack:
-        stack = ExitStack()
-        for patch in self.patches:
-            stack.enter_context(patch())
-        return stack
 
     @property
     def _device(self) -> torch.device:

@@ -1,13 +1,14 @@
 """Blocks of which only the input is kept for the backward pass, which runs them again (Chen et al. 2016, 1604.06174)."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from inweights.models.base import Patch
+from inweights.models.contexts import patches_on
 from inweights.models.lanes import dropout_by_lane, streams_as_now
 from inweights.models.layout import Layout, current_lanes, laid_out
 
@@ -40,10 +41,5 @@ def _checkpointed(whole: Any, patches: Sequence[Patch], layout: Layout, module: 
 def _as_before(
     patches: Sequence[Patch], layout: Layout, module: nn.Module, streams: AbstractContextManager[None]
 ) -> Iterator[None]:
-    with ExitStack() as stack:
-        for patch in patches:
-            stack.enter_context(patch())
-        stack.enter_context(laid_out(layout))
-        stack.enter_context(dropout_by_lane(module, current_lanes))
-        stack.enter_context(streams)
+    with patches_on(patches), laid_out(layout), dropout_by_lane(module, current_lanes), streams:
         yield

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
 from inweights.models.causal import blocks_of
 from inweights.models.checkpointing import rerun_in_backward
+from inweights.models.contexts import patches_on
 from inweights.models.frozen import FrozenBlocks
 from inweights.models.lanes import Lane, dropout_by_lane
 from inweights.models.layout import bag_layout, laid_out
@@ -74,8 +75,7 @@ class Encoder:
                 bare = replace(self, patches=(), lanes=(), frozen=None)
                 frozen = self.frozen.states([tuple(ids) for ids in sequences], bare.summaries)
                 stack.enter_context(self.frozen.in_place_of_blocks(frozen))
-            for patch in self.patches:
-                stack.enter_context(patch())
+            stack.enter_context(patches_on(self.patches))
             stack.enter_context(dropout_by_lane(self.module, lambda: self.lanes))
             states = self._packed(sequences) if self.packs else self._padded(sequences)
         return torch.stack([each[0] if pooling == "own" else each.mean(0) for each in states])

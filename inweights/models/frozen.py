@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inweights.models.contexts import hooked, in_mode
+
 
 class FrozenBlocks:
     """What block `below - 1` gives, by sequence; computed without dropout and without gradients.
@@ -62,19 +64,13 @@ class FrozenBlocks:
         def stop(_: nn.Module, inputs: tuple[Tensor, ...], options: dict[str, Tensor]) -> None:
             raise _Reached(inputs[0] if inputs else options["hidden_states"])
 
-        modes = [(each, each.training) for each in self.module.modules()]
-        self.module.eval()
-        handles = [self.blocks[0].register_forward_hook(seen)]
-        handles.append(self.blocks[-1].register_forward_pre_hook(stop, with_kwargs=True))
-        try:
-            run(missing)
-        except _Reached as reached:
-            return cast(Tensor, reached.args[0])[0]
-        finally:
-            for handle in handles:
-                handle.remove()
-            for each, mode in modes:
-                each.training = mode
+        on = [self.blocks[0].register_forward_hook(seen)]
+        on.append(self.blocks[-1].register_forward_pre_hook(stop, with_kwargs=True))
+        with hooked(on), in_mode(self.module, training=False):
+            try:
+                run(missing)
+            except _Reached as reached:
+                return cast(Tensor, reached.args[0])[0]
         raise AssertionError("the first block that may change was not run")
 
 

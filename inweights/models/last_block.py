@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from inweights.models.attention import KeysSeen
@@ -20,9 +19,7 @@ from inweights.models.layout import Layout, laid_out
 @contextmanager
 def only_reads(block: nn.Module, layout: Layout, reads: Sequence[Sequence[int]]) -> Iterator[None]:
     """Within, the block gives the outputs of the tokens `reads` (by tree, along the tree) alone, and 0 for others."""
-    starts = torch.tensor([0, *layout.keys.lengths]).cumsum(0).tolist()
-    row = torch.tensor([start + at for start, tree in zip(starts, reads, strict=False) for at in tree])
-    row = row.to(layout.depth.device)
+    row = layout.row_of(reads)
     whole = block.forward
 
     def forward(hidden: Tensor, *others: Any, **options: Any) -> Any:

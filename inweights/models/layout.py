@@ -122,6 +122,11 @@ class Layout:
             masks={},
         )
 
+    def row_of(self, reads: Sequence[Sequence[int]]) -> Int[Tensor, " reads"]:
+        """Where in the row `reads` are: by tree, counted along the tree."""
+        pairs = zip(self._tree_starts()[:-1], reads, strict=True)
+        return torch.tensor([start + at for start, tree in pairs for at in tree], device=self.depth.device)
+
     def _tree_starts(self) -> list[int]:
         """Where each tree begins in the row, and where the last ends."""
         return torch.tensor([0, *self.queries.lengths]).cumsum(0).tolist()

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from inweights.models.base import Patch, Tree
+from inweights.models.contexts import patches_on
 from inweights.models.lanes import dropout_by_lane
 from inweights.models.last_block import only_reads
 from inweights.models.layout import Layout, current_lanes, laid_out, positions
@@ -35,9 +36,7 @@ def read_packed(
     for span in layout.behind:
         places[span.start : span.stop] = [len(span.prefix.ids) + place for place in places[span.start : span.stop]]
     reads = [tree.positions_read for tree in trees]
-    starts = torch.tensor([0, *layout.queries.lengths]).cumsum(0).tolist()
-    row = [start + at for start, tree in zip(starts, reads, strict=False) for at in tree]
-    kept = torch.tensor(row, device=device)
+    kept = layout.row_of(reads)
     inputs = {
         "input_ids": torch.tensor([ids], device=device),
         "position_ids": torch.tensor([places], device=device),
@@ -45,11 +44,10 @@ def read_packed(
     }
     model = cast(Any, module)
     with ExitStack() as stack:
-        for patch in patches:
-            stack.enter_context(patch())
+        stack.enter_context(patches_on(patches))
         stack.enter_context(laid_out(layout))
         # A block that is read at most of its tokens is cheaper whole than twice.
-        if last is not None and 2 * len(row) <= len(ids):
+        if last is not None and 2 * len(kept) <= len(ids):
             stack.enter_context(only_reads(last, layout, reads))
         stack.enter_context(dropout_by_lane(module, current_lanes))
         if what == "hidden":

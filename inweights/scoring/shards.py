@@ -5,8 +5,6 @@ the queries' tokens, and what is kept of the answer. Nothing is looked up by a n
 """
 
 import hashlib
-import os
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from pathlib import Path
 from torch import Tensor
 
 from inweights.models.base import LanguageModel
+from inweights.records import write_whole
 from inweights.scoring.queries import Queries
 
 SHARD = 256
@@ -78,16 +77,7 @@ def _kept(path: Path, model: LanguageModel, make: Callable[[], Tables]) -> Table
     made = make()
     cost = {"seconds": str(time.perf_counter() - started), "tokens": str(model.counter.tokens - tokens)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(save({str(number): table.cpu().contiguous() for number, table in enumerate(made)}, cost))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, save({str(number): table.cpu().contiguous() for number, table in enumerate(made)}, cost))
     return made
 
 

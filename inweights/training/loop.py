@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inweights.models.contexts import in_mode
 from inweights.models.embeddings import rows_added
 from inweights.models.lanes import Streams, drawing_from
 from inweights.models.memory import is_out_of_memory
@@ -108,7 +109,7 @@ def minimize_together(
     cut = 1
     with ExitStack() as stack:
         stack.enter_context(_generators_kept(device))
-        stack.enter_context(_training(module))
+        stack.enter_context(in_mode(module, training=True))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(rows_added())
         for step in range(max(run.steps for run in runs)):
@@ -226,15 +227,3 @@ def _generators_kept(device: torch.device) -> Iterator[None]:
     """torch's global generators untouched outside, whatever is drawn inside."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
-
-
-@contextmanager
-def _training(module: nn.Module) -> Iterator[None]:
-    """Training mode inside, what each part was before outside."""
-    before = [(each, each.training) for each in module.modules()]
-    module.train()
-    try:
-        yield
-    finally:
-        for each, training in before:
-            each.training = training

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from inweights.models.base import LanguageModel, Patch
+from inweights.models.contexts import hooked
 from inweights.models.layout import current
 from inweights.types import UserError
 from inweights.updates.base import Adapted
@@ -67,7 +68,7 @@ class _Scaled:
     parameters: tuple[Mapping[str, nn.Parameter], ...] = field(repr=False)
 
     def __call__(self) -> AbstractContextManager[None]:
-        return self._hooked()
+        return hooked(self._hooks())
 
     def beside(self, others: Sequence[Patch]) -> Patch | None:
         scaled = [self, *(each for each in others if isinstance(each, _Scaled))]
@@ -76,18 +77,11 @@ class _Scaled:
             return None
         return _Scaled(self.outer, self.inner, tuple(own for each in alike for own in each.parameters))
 
-    @contextmanager
-    def _hooked(self) -> Iterator[None]:
-        handles: list[RemovableHandle] = []
-        try:
-            for name, layer in self.outer.items():
-                handles.append(layer.register_forward_hook(_of_output(self._scale(name))))
-            for name, layer in self.inner.items():
-                handles.append(layer.register_forward_pre_hook(_of_input(self._scale(name))))
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    def _hooks(self) -> Iterator[RemovableHandle]:
+        for name, layer in self.outer.items():
+            yield layer.register_forward_hook(_of_output(self._scale(name)))
+        for name, layer in self.inner.items():
+            yield layer.register_forward_pre_hook(_of_input(self._scale(name)))
 
     def _scale(self, name: str) -> Callable[[Tensor], Tensor]:
         scales = [each[scale_name(name)].flatten() for each in self.parameters]

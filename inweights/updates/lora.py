@@ -1,8 +1,8 @@
 """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685)."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, cast
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
 from inweights.models.base import LanguageModel, Patch
+from inweights.models.contexts import hooked
 from inweights.models.layout import current
 from inweights.types import UserError
 from inweights.updates.base import Adapted
@@ -80,7 +81,7 @@ class _Added:
     scale: float
 
     def __call__(self) -> AbstractContextManager[None]:
-        return _hooked_on(self.layers, self._hook)
+        return hooked(self._hook(name, layer) for name, layer in self.layers.items())
 
     def beside(self, others: Sequence[Patch]) -> Patch | None:
         added = [self, *(each for each in others if isinstance(each, _Added))]
@@ -108,7 +109,7 @@ class _AddedByLane:
     scale: float
 
     def __call__(self) -> AbstractContextManager[None]:
-        return _hooked_on(self.layers, self._hook)
+        return hooked(self._hook(name, layer) for name, layer in self.layers.items())
 
     def _hook(self, name: str, layer: nn.Module) -> RemovableHandle:
         factors = [_factors(each, name) for each in self.parameters]
@@ -174,16 +175,6 @@ def _plus(output: Tensor, low: Tensor, b: Tensor, scale: float) -> Tensor:
     if output.dtype == b.dtype:
         return output.flatten(0, -2).addmm_(low, b.T, alpha=scale).view(output.shape)
     return output + (scale * (low @ b.T)).to(output.dtype).view(output.shape)
-
-
-@contextmanager
-def _hooked_on(layers: Mapping[str, nn.Module], hook: Callable[[str, nn.Module], RemovableHandle]) -> Iterator[None]:
-    handles = [hook(name, layer) for name, layer in layers.items()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def linear_layers(model: LanguageModel) -> Iterator[tuple[str, nn.Module]]:
