@@ -23,10 +23,13 @@ KINDS: dict[str, Make] = {
     "words+bitfit": lambda model: words(model, "bitfit"),
     "words+ia3": lambda model: words(model, "ia3"),
     "words+prefix": lambda model: words(model, "prefix"),
+    "words+prompt": lambda model: words(model, "prompt"),
+    "words+adapter": lambda model: words(model, "adapter"),
     "words+last-blocks": lambda model: words(model, "last-blocks"),
     "head+full": lambda model: head(model, "full"),
     "head+lora": lambda model: head(model, "lora"),
     "head+bitfit": lambda model: head(model, "bitfit"),
+    "head+adapter": lambda model: head(model, "adapter"),
     "head+frozen": lambda model: head(model, "frozen"),
     "mean+frozen": lambda model: head(model, "frozen", "mean", bias=True),
     "head+last-blocks": lambda model: head(model, "last-blocks"),
@@ -34,6 +37,7 @@ KINDS: dict[str, Make] = {
     "mean+full": lambda model: head(model, "full", "mean", bias=True),
     "mean+lora": lambda model: head(model, "lora", "mean", bias=True),
     "mean+bitfit": lambda model: head(model, "bitfit", "mean", bias=True),
+    "mean+adapter": lambda model: head(model, "adapter", "mean", bias=True),
     "in-context": in_context,
     "ensemble": ensemble,
 }
@@ -42,12 +46,13 @@ CASES = [
     (architecture, kind)
     for architecture in ("opt", "opt-350m", "llama", "gpt2", "gpt_neox", "qwen2", "gemma3_text", "phi3", "bloom")
     for kind in KINDS
-    if not ("bitfit" in kind and architecture in NO_BIASES) and not ("prefix" in kind and architecture == "bloom")
+    if not ("bitfit" in kind and architecture in NO_BIASES)
+    and not (kind in ("words+prefix", "words+prompt") and architecture == "bloom")
 ] + [
     (architecture, f"{reads}+{update}")
     for architecture in ("bert", "roberta", "distilbert")
     for reads in ("head", "mean")
-    for update in ("full", "lora", "bitfit", "last-blocks", "frozen")
+    for update in ("full", "lora", "bitfit", "last-blocks", "frozen", "adapter")
 ]
 
 

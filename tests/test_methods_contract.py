@@ -124,9 +124,11 @@ def test_fine_tuning_learns_its_own_shots(name, family):
     # With random weights the first token of most encoders hardly sees the others.
     model = tiny("opt" if family == "causal" else "distilbert")
     method = changed(changed(quick(METHODS[name]), "schedule.epochs", "120"), "schedule.batch_size", "4")
-    rates = {"bitfit": "0.03", "ia3": "0.1", "prefix": "0.1"}
+    rates = {"bitfit": "0.03", "ia3": "0.1", "prefix": "0.1", "prompt": "0.1"}
     method = changed(method, "schedule.lr", rates.get(name.partition("+")[2], "0.003"))
     method = changed(method, "head_lr", "0.3") if "frozen" in name else method
+    # Random weights hardly hear a few tokens in front.
+    method = changed(method, "update.tokens", "50") if "prompt" in name else method
     for module in model.module.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0

@@ -1,12 +1,12 @@
-"""LoRA and BitFit learn as PEFT's do: same start, same data, same steps, same losses.
+"""LoRA, BitFit and prompt tuning learn as PEFT's do: same start, same data, same steps, same losses.
 
-PEFT draws its initial A from torch's global generator, interleaved with other draws; ours comes from the run's own
-generator. So ours is copied into PEFT's before the first step; everything else is PEFT's and plain transformers'.
+PEFT draws its initial A and prompts from torch's global generator, interleaved with other draws; ours come from the run's
+own generator. So ours are copied into PEFT's before the first step; everything else is PEFT's and plain transformers'.
 """
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from inweights.methods.pattern import WordFineTune
 from inweights.training import Schedule
 from inweights.types import Budget, Example, Prompt, Seeds, Shots
-from inweights.updates import BitFit, LoRA
+from inweights.updates import BitFit, LoRA, PromptTuning
 from tests.tiny import folder, tiny
 
 STEPS = 20
@@ -60,7 +60,7 @@ def example_loss(model: nn.Module, tokenizer, example: Example) -> Tensor:
     scores = []
     for word in PROMPT.verbalizer:
         ids = tokenizer(PROMPT.body(example) + " " + word)["input_ids"]
-        log_probs = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+        log_probs = model(torch.tensor([ids])).logits[0, -len(ids) :].log_softmax(-1)  # PEFT's prompts give logits too
         scores.append(sum(log_probs[at - 1, ids[at]] for at in range(len(before), len(ids))))
     return F.cross_entropy(torch.stack(scores)[None], torch.tensor([example.label]))
 
@@ -117,3 +117,16 @@ def test_bitfit_has_the_losses_and_the_biases_of_pefts(architecture):
         # A key's bias adds the same to all scores of a softmax: its gradient is rounding, and Adam makes steps of that.
         if not any(part in name for part in ("k_proj", "c_attn", "query_key_value")):
             torch.testing.assert_close(parameter, known[f"base_model.model.{name}"], rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", ["opt", "llama", "gpt2", "gpt_neox", "gemma3_text"])
+def test_prompt_tuning_has_the_losses_and_the_embeddings_of_pefts(architecture):
+    update = PromptTuning(tokens=6)
+    peft = get_peft_model(plain(architecture), PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=6))
+    [theirs_start] = [parameter for parameter in peft.parameters() if parameter.requires_grad]
+    with torch.no_grad():
+        theirs_start.copy_(update.apply(tiny(architecture), SHOTS.seeds.init).parameters["prompt.embeddings"])
+    fitted = ours(architecture, update)
+    assert fitted.losses == pytest.approx(theirs(peft, architecture), abs=1e-4)
+    assert fitted.losses[-1] < fitted.losses[0]
+    torch.testing.assert_close(fitted.trained["prompt.embeddings"], theirs_start, rtol=1e-2, atol=1e-3)

@@ -25,7 +25,8 @@ def predicted(tmp_path, method: str, **more):
 
 
 @pytest.mark.parametrize(
-    "method", ["icl", "icl+ensemble", "vanilla", "pbft+lora", "adaptive", "distill+lora", "pbft+prefix"]
+    "method",
+    "icl icl+ensemble vanilla vanilla+adapter pbft+lora pbft+prefix pbft+prompt adaptive distill+lora".split(),
 )
 def test_twice_the_queries_take_longer_and_every_number_is_above_zero(method, tmp_path):
     few, many = predicted(tmp_path, method), predicted(tmp_path, method, limit=200)
@@ -44,6 +45,15 @@ def test_what_trains_takes_its_copies_gradients_and_two_moments(tmp_path):
     parts = dict(predicted(tmp_path, "pbft", limit=1).parts)
     numbers = sum(p.numel() for p in tiny("opt").module.parameters())
     assert parts["what trains, its gradients and the optimizer's state (another update)"] == 16 * numbers
+
+
+def test_a_longer_prompt_and_a_wider_adapter_take_longer_and_more_memory(tmp_path):
+    for name, setting in (("pbft+prompt", "tokens"), ("pbft+adapter", "size")):
+        few, many = (
+            predicted(tmp_path / value, name, limit=1, set={f"{name}.update.{setting}": value}) for value in ("8", "512")
+        )
+        assert few.seconds < many.seconds
+        assert few.peak_bytes < many.peak_bytes
 
 
 def test_blocks_run_again_take_longer_and_keep_less(tmp_path):

@@ -14,7 +14,18 @@ from inweights.models.base import LanguageModel, Tree, weights_digest
 from inweights.models.reader import Reader, stackable
 from inweights.training import Schedule
 from inweights.types import Budget, Example, Prompt, Seeds, Shots
-from inweights.updates import IA3, BitFit, Frozen, Full, LastBlocks, LoRA, PrefixTuning, first_changed_block
+from inweights.updates import (
+    IA3,
+    Adapter,
+    BitFit,
+    Frozen,
+    Full,
+    LastBlocks,
+    LoRA,
+    PrefixTuning,
+    PromptTuning,
+    first_changed_block,
+)
 from tests.test_methods_contract import PROMPT, QUERIES, TEXTS
 from tests.test_updates import WITH_BIAS
 from tests.tiny import ARCHITECTURES, ENCODERS, tiny, wordpiece
@@ -50,10 +61,13 @@ def dropping(model: LanguageModel, share: float = 0.1) -> LanguageModel:
 
 CAUSAL = [("pbft", "lora", name) for name in ARCHITECTURES]
 CAUSAL += [("pbft", "bitfit", name) for name in ARCHITECTURES if name in WITH_BIAS]
-CAUSAL += [("pbft", update, name) for name in ("opt", "llama", "gpt2", "gemma2", "mistral") for update in ("ia3", "prefix")]
-HEADS = [("vanilla", update, name) for name in (*ENCODERS, "llama", "gpt2") for update in ("lora", "frozen")]
+SEVERAL = ("opt", "llama", "gpt2", "gemma2", "mistral")
+CAUSAL += [("pbft", update, name) for name in SEVERAL for update in ("ia3", "prefix", "prompt")]
+CAUSAL += [("pbft", "adapter", name) for name in ARCHITECTURES]
+HEADS = [("vanilla", update, name) for name in (*ENCODERS, "llama", "gpt2") for update in ("lora", "frozen", "adapter")]
 HEADS += [("vanilla", "bitfit", name) for name in (*ENCODERS, "opt")]
-UPDATES = {"lora": LoRA(), "bitfit": BitFit(), "frozen": Frozen(), "ia3": IA3(), "prefix": PrefixTuning(4)}
+UPDATES = {"lora": LoRA(), "bitfit": BitFit(), "frozen": Frozen(), "ia3": IA3()}
+UPDATES |= {"prefix": PrefixTuning(4), "prompt": PromptTuning(4), "adapter": Adapter(size=8)}
 
 
 @pytest.mark.parametrize(("kind", "update", "architecture"), [*CAUSAL, *HEADS])
@@ -64,8 +78,8 @@ def test_runs_stacked_in_one_pass_equal_separate_runs_over_twenty_steps(kind, up
     method = of_kind(UPDATES[update], SCHEDULE)
     together = method.fit(model, SEVERAL_TOKENS, draws(), Budget())
     alone = method.fit(model, SEVERAL_TOKENS, draws(), Budget(isolated=True))
-    # A prefix where attention drops trains alone: what is dropped over it is drawn from one stream for all lanes.
-    drops = update == "prefix" and architecture in ("gpt2", "gemma2", "mistral", "opt", "llama")
+    # What is learnt in front trains alone where attention drops: what is dropped over it has one stream for all lanes.
+    drops = update in ("prefix", "prompt")
     for one, other in zip(together, alone, strict=True):
         assert one.notes.get("stacked", 1) == (1 if drops else 3)
         assert "stacked" not in other.notes
@@ -137,6 +151,8 @@ def test_dropout_acts_only_in_what_an_update_reaches(architecture):
         (LoRA(), "llama", 0),
         (LastBlocks(blocks=1), "gpt2", 1),
         (LoRA(targets="layers.1.mlp"), "llama", 1),
+        (Adapter(), "llama", 0),
+        (PromptTuning(), "llama", 0),
         (LoRA(targets="project_in"), "opt-350m", 0),
         (LoRA(targets="project_out"), "opt-350m", 2),
         (BitFit(), "opt", 0),
@@ -172,8 +188,11 @@ def saved_bytes(work) -> int:
     return sum(seen.values())
 
 
-@pytest.mark.parametrize("update", ["lora", "bitfit"])
-@pytest.mark.parametrize(("kind", "architecture"), [("pbft", "opt"), ("pbft", "gpt2"), ("vanilla", "bert")])
+@pytest.mark.parametrize(
+    ("kind", "update", "architecture"),
+    [("pbft", update, name) for update in ("lora", "bitfit", "adapter", "prompt") for name in ("opt", "gpt2")]
+    + [("vanilla", update, "bert") for update in ("lora", "bitfit", "adapter")],
+)
 def test_blocks_run_again_in_the_backward_pass_give_the_same_training(kind, architecture, update):
     """With dropout, which is drawn again as it was, alone and stacked."""
     model = dropping(tiny(architecture))

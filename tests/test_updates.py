@@ -16,7 +16,7 @@ WITHOUT_BIAS = ["llama", "qwen3", "gemma", "gemma2", "gemma3_text", "mistral", "
 
 
 def applies(name: str, architecture: str) -> bool:
-    return name not in ("frozen", "prefix") and (name != "bitfit" or architecture in WITH_BIAS)
+    return name not in ("frozen", "prefix", "prompt") and (name != "bitfit" or architecture in WITH_BIAS)
 
 
 CASES = [(name, architecture) for architecture in ALL for name in UPDATES if applies(name, architecture)]
@@ -162,7 +162,7 @@ def test_lora_mistakes_say_what_there_is():
         LoRA(targets="(")
 
 
-@pytest.mark.parametrize("name", sorted({*UPDATES} - {"frozen", "prefix"}))
+@pytest.mark.parametrize("name", sorted({*UPDATES} - {"frozen", "prefix", "prompt"}))
 def test_a_backbone_in_half_precision_is_trained_in_fp32(name):
     model = tiny("opt")
     model.module.to(torch.bfloat16)
@@ -186,7 +186,7 @@ def test_two_updates_on_one_backbone_do_not_see_each_other():
 def test_an_error_in_the_middle_of_a_pass_takes_the_update_off():
     model = tiny("opt")
     before = weights_digest(model.module)
-    for name in sorted({*UPDATES} - {"frozen", "prefix"}):
+    for name in sorted({*UPDATES} - {"frozen", "prefix", "prompt"}):
         adapted = trained_a_step(name, model)
         with pytest.raises((UserError, IndexError)):
             adapted.model.next_token_logits([Tree((10**6,))])

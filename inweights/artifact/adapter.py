@@ -1,16 +1,22 @@
-"""An adapter as PEFT writes it: `adapter_config.json` and `adapter_model.safetensors`, with PEFT's own key names."""
+"""An adapter as PEFT writes it: `adapter_config.json` and `adapter_model.safetensors`, with PEFT's own key names.
+
+Bottleneck adapters, which PEFT does not know, have their tensors alone in a file that it does not take for its own.
+"""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from inweights.models.base import LanguageModel
+from inweights.models.front import Front
 from inweights.updates import IA3
 
 PEFT_ROOT = "base_model.model."
+ADAPTERS = "adapters.safetensors"
 TASK_TYPES = {"label-words": "CAUSAL_LM", "score": "SEQ_CLS", "head": "FEATURE_EXTRACTION"}
 
 
@@ -97,6 +103,49 @@ def write_prefix(folder: Path, module: Any, tensors: Mapping[str, Tensor], commo
     _save(folder, config, {"prompt_embeddings": table.flatten(1)})
 
 
+def write_cartridge(folder: Path, front: Front, common: Mapping[str, Any]) -> None:
+    """A key/value prefix as PEFT has it (CartridgeConfig), the tokens that did not change said to be frozen."""
+    from peft import CartridgeConfig
+
+    like = front.keys[0]
+    whole = front.prefix_in(torch.float32)
+    pairs = [each.detach().cpu() for pair in zip(whole.keys, whole.values, strict=True) for each in pair]
+    table = torch.stack(pairs).permute(2, 0, 1, 3)  # tokens, blocks x 2, heads, size
+    config = CartridgeConfig(
+        inference_mode=True,
+        num_frozen_tokens=front.tokens - like.shape[1],
+        num_virtual_tokens=front.tokens,
+        num_layers=len(front.keys),
+        num_attention_heads=like.shape[0],
+        token_dim=like.shape[0] * like.shape[2],
+        **{name: value for name, value in common.items() if name != "modules_to_save"},
+    )
+    _save(folder, config, {"prompt_embeddings": table.flatten(1)})
+
+
+def write_prompt(folder: Path, model: LanguageModel, tensors: Mapping[str, Tensor], common: Mapping[str, Any]) -> None:
+    """Prompt tuning as PEFT has it: a row for each token."""
+    from peft import PromptTuningConfig
+
+    table = tensors["prompt.embeddings"]
+    settings = cast(Any, model.module).config.get_text_config()
+    config = PromptTuningConfig(
+        inference_mode=True,
+        num_virtual_tokens=table.shape[0],
+        token_dim=table.shape[1],
+        num_layers=len(model.blocks()),
+        num_attention_heads=settings.num_attention_heads,
+        num_transformer_submodules=1,
+        **{name: value for name, value in common.items() if name != "modules_to_save"},
+    )
+    _save(folder, config, {"prompt_embeddings": table})
+
+
+def write_bottlenecks(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Bottleneck adapters, named as in the backbone (`...fc2.adapter.down.weight`)."""
+    _save_tensors(folder / ADAPTERS, tensors)
+
+
 def prefix_of(table: Tensor, shapes: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The other way round: keys and values by name, as `shapes` has them."""
     blocks = sum(name.endswith(".key") for name in shapes)
@@ -113,11 +162,15 @@ def _write(folder: Path, tensors: Mapping[str, Tensor], **settings: Any) -> None
 
 
 def _save(folder: Path, config: Any, tensors: Mapping[str, Tensor]) -> None:
+    config.save_pretrained(str(folder))
+    _save_tensors(folder / "adapter_model.safetensors", tensors)
+
+
+def _save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     from safetensors.torch import save_file
 
-    config.save_pretrained(str(folder))
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(whole, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    save_file(whole, path, metadata={"format": "pt"})
 
 
 def _shortest(targets: list[str], module: nn.Module) -> list[str]:

@@ -55,7 +55,7 @@ def _shown(name: str) -> str:
 def _metadata(manifest: Manifest, about: About) -> dict[str, Any]:
     values: dict[str, Any] = {
         "base_model": _shown(manifest.base.name),
-        "library_name": "peft" if manifest.form == "adapter" else "transformers",
+        "library_name": "peft" if manifest.for_peft else "transformers",
         "pipeline_tag": "text-classification",
         "tags": ["inweights", *([manifest.method] if manifest.method else [])],
     }
@@ -113,6 +113,8 @@ def _limits(manifest: Manifest, about: About) -> str:
         lines += [f"- It gives one answer to everything on {', '.join(constant_on)}."] if constant_on else []
     if about.record and not any(outcome.domain == "out-of-domain" for outcome in about.record.outcomes.values()):
         lines += ["- It was not measured out of domain."]
+    if manifest.update and manifest.update["name"] == "adapter":
+        lines += ["- PEFT has no such adapters and they merge into no weights: the code above puts them on with hooks."]
     if manifest.update and manifest.update["name"] == "bitfit":
         lines += ["- The adapter carries biases (`bias: all`); servers that load plain LoRA only need it merged first."]
     return "\n".join(lines)

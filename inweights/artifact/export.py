@@ -11,7 +11,15 @@ from torch import Tensor
 
 from inweights.artifact import card
 from inweights.artifact import manifest as manifests
-from inweights.artifact.adapter import inner_prefix, write_biases, write_lora, write_prefix, write_scales
+from inweights.artifact.adapter import (
+    inner_prefix,
+    write_biases,
+    write_bottlenecks,
+    write_lora,
+    write_prefix,
+    write_prompt,
+    write_scales,
+)
 from inweights.artifact.card import About
 from inweights.artifact.loading_code import loading_code
 from inweights.artifact.manifest import Base, Check, Form, Manifest
@@ -25,7 +33,7 @@ from inweights.models import locate
 from inweights.models.base import LanguageModel, weights_digest
 from inweights.settings import settings
 from inweights.types import Example, UserError
-from inweights.updates import IA3, LoRA, PrefixTuning
+from inweights.updates import IA3, Adapter, LoRA, PrefixTuning, PromptTuning
 
 
 def export(fitted: Fitted, folder: Path, checks: Sequence[Example], about: About | None = None) -> Proof:
@@ -73,7 +81,7 @@ def _form(fitted: Fitted) -> Form:
     if not fitted.trained:
         return "prompt-pack"
     name = fitted.update.name if fitted.update else ""
-    return "adapter" if name in ("lora", "bitfit", "frozen", "ia3", "prefix") else "model"
+    return "adapter" if name in ("lora", "bitfit", "frozen", "ia3", "prefix", "prompt", "adapter") else "model"
 
 
 def _write_adapter(folder: Path, fitted: Fitted, trained: Mapping[str, Tensor], task_type: str) -> None:
@@ -83,9 +91,13 @@ def _write_adapter(folder: Path, fitted: Fitted, trained: Mapping[str, Tensor], 
         root = root.base_model
         prefix = inner_prefix(model.module)
         trained = {name.removeprefix(prefix): tensor for name, tensor in trained.items() if not name.startswith("score.")}
+    if task_type != "CAUSAL_LM" and isinstance(fitted.update, PrefixTuning | PromptTuning):
+        raise UserError(
+            f"a head behind a learnt {fitted.update.name} has no form that PEFT reads: hand out pbft+{fitted.update.name}"
+        )
     common = {
         "task_type": task_type,
-        "base_model_name_or_path": _place(model.card.name),
+        "base_model_name_or_path": place_of(model.card.name),
         "modules_to_save": ["score"] if task_type == "SEQ_CLS" else None,
     }
     if isinstance(fitted.update, LoRA):
@@ -94,6 +106,10 @@ def _write_adapter(folder: Path, fitted: Fitted, trained: Mapping[str, Tensor], 
         write_scales(folder, root, trained, fitted.update, common)
     elif isinstance(fitted.update, PrefixTuning):
         write_prefix(folder, root, trained, common)
+    elif isinstance(fitted.update, PromptTuning):
+        write_prompt(folder, model, trained, common)
+    elif isinstance(fitted.update, Adapter):
+        write_bottlenecks(folder, trained)
     else:
         write_biases(folder, root, trained, common)
 
@@ -108,8 +124,8 @@ def _write_head(folder: Path, trained: Mapping[str, Tensor]) -> None:
 def _base(model: LanguageModel, checks: Sequence[Example]) -> Base:
     name = model.card.name
     return Base(
-        name=_place(name) if Path(name).is_dir() else name,
-        place=_place(name),
+        name=place_of(name) if Path(name).is_dir() else name,
+        place=place_of(name),
         digest=model.card.digest,
         weights=weights_digest(model.module),
         architecture=model.card.architecture,
@@ -118,7 +134,7 @@ def _base(model: LanguageModel, checks: Sequence[Example]) -> Base:
     )
 
 
-def _place(name: str) -> str:
+def place_of(name: str) -> str:
     """A folder by its whole path, so that it is found from anywhere on this machine; a hub name as it is."""
     located = locate(name)
     return str(Path(located).resolve()) if Path(located).is_dir() else located

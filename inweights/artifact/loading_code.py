@@ -9,10 +9,21 @@ from inweights.artifact.readout_values import LOADERS
 WORDS = """
 def score(word):  # log-probability of the word behind the text
     front, whole = (tokenizer(each, return_tensors="pt").input_ids for each in (text, f"{text} {word}"))
-    log_probs = model(whole).logits[0].float().log_softmax(-1)
+    log_probs = model(whole).logits[0, -whole.shape[1]:].float().log_softmax(-1)
     return sum(log_probs[i - 1, whole[0, i]].item() for i in range(front.shape[1], whole.shape[1]))
 
 scores = {label: score(word) - offset for label, word, offset in TABLE}"""
+ADAPTERS = """
+adapters = load_file(f"{folder}/adapters.safetensors")
+model.load_state_dict(adapters, strict=False)
+
+def behind(name):  # h + U f(D h + d) + u
+    down, up = ([adapters[f"{name}.adapter.{way}.{of}"] for of in ("weight", "bias")] for way in ("down", "up"))
+    linear, f = torch.nn.functional.linear, torch.nn.functional.ACTIVATION
+    return lambda module, inputs, h: h + linear(f(linear(h.float(), *down)), *up).to(h.dtype)
+
+for name in {key.partition(".adapter.")[0] for key in adapters if ".adapter." in key}:
+    model.get_submodule(name).register_forward_hook(behind(name))"""
 CLASSIFIER = """
 scores = dict(zip(LABELS, model(**tokenizer(text, return_tensors="pt")).logits[0].tolist()))"""
 HEAD = """
@@ -35,18 +46,25 @@ def _loading(manifest: Manifest, auto: str) -> str:
     options = f"dtype=torch.{manifest.base.torch_dtype}"
     if manifest.form == "adapter" and auto == "AutoModelForSequenceClassification":
         options += f", num_labels={len(manifest.readout['prompt']['labels'])}"
-    imports = ["import torch", *(["from peft import PeftModel"] if manifest.form == "adapter" else [])]
-    imports += ["from safetensors.torch import load_file"] if auto == "AutoModel" else []
+    imports = ["import torch", *(["from peft import PeftModel"] if manifest.for_peft else [])]
+    bottlenecks = manifest.form == "adapter" and not manifest.for_peft
+    imports += ["from safetensors.torch import load_file"] if auto == "AutoModel" or bottlenecks else []
     return "\n".join(
         [
             *imports,
             f"from transformers import {auto}, AutoTokenizer",
             "",
             f"model = {auto}.from_pretrained({where}, {options})",
-            *(["model = PeftModel.from_pretrained(model, folder).eval()"] if manifest.form == "adapter" else []),
+            *(["model = PeftModel.from_pretrained(model, folder).eval()"] if manifest.for_peft else []),
             f"tokenizer = AutoTokenizer.from_pretrained({where})",
+            *([_bottlenecks(manifest)] if bottlenecks else []),
         ]
     )
+
+
+def _bottlenecks(manifest: Manifest) -> str:
+    assert manifest.update is not None
+    return ADAPTERS.replace("ACTIVATION", manifest.update["settings"]["activation"])
 
 
 def _scoring(member: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from inweights.types import Example, UserError
 
 NAME = "inweights.json"
 FORMAT = 1
-UNHASHED = {NAME, "README.md"}
-"""A model card is there to be edited."""
+UNHASHED = {NAME, "README.md", "context_card.json", "page.html"}
+"""A model card is there to be edited, and the page is written after everything else."""
 
 Form = Literal["prompt-pack", "adapter", "model"]
 
@@ -67,6 +67,11 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every file that loading reads."""
     format: int = FORMAT
+
+    @property
+    def for_peft(self) -> bool:
+        """Whether PEFT loads the folder; it knows no bottleneck adapters."""
+        return self.form == "adapter" and (self.update or {}).get("name") != "adapter"
 
 
 def write(manifest: Manifest, folder: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 Scores = list[list[float]]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+WAYS = ("down", "up")
 AUTO = {
     "CAUSAL_LM": "AutoModelForCausalLM",
     "SEQ_CLS": "AutoModelForSequenceClassification",
@@ -57,9 +58,31 @@ def _model(folder: Path, said: dict[str, Any], base: str) -> Any:
     backbone = auto.from_pretrained(base, **options)
     if said["form"] == "prompt-pack":
         return backbone
+    if said["update"]["name"] == "adapter":
+        return _with_bottlenecks(backbone, folder, said["update"]["settings"]["activation"])
     from peft import PeftModel
 
     return PeftModel.from_pretrained(backbone, str(folder))
+
+
+def _with_bottlenecks(model: Any, folder: Path, activation: str) -> Any:
+    """h + U f(D h + d) + u behind every layer that the file names."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(folder / "adapters.safetensors")
+    model.load_state_dict(tensors, strict=False)  # the head of a classifier
+    linear, f = torch.nn.functional.linear, getattr(torch.nn.functional, activation)
+
+    def hook(name: str) -> Any:
+        def add(module: Any, inputs: Any, h: Tensor) -> Tensor:
+            down, up = ([tensors[f"{name}.adapter.{way}.{of}"].to(h.device) for of in ("weight", "bias")] for way in WAYS)
+            return h + linear(f(linear(h.float(), *down)), *up).to(h.dtype)
+
+        return add
+
+    for name in {key.partition(".adapter.")[0] for key in tensors if ".adapter." in key}:
+        model.get_submodule(name).register_forward_hook(hook(name))
+    return model
 
 
 def _head(folder: Path, model: Any, tokenizer: Any, readout: dict[str, Any], text: str) -> Tensor:
@@ -86,6 +109,7 @@ def _label_words(model: Any, tokenizer: Any, text: str, words: list[str]) -> Ten
     for word in words:
         whole = tokenizer(f"{text} {word}")["input_ids"]
         common = next((i for i, (a, b) in enumerate(zip(front, whole, strict=False)) if a != b), len(front))
-        log_probs = model(input_ids=torch.tensor([whole], device=model.device)).logits[0].float().log_softmax(-1)
+        logits = model(input_ids=torch.tensor([whole], device=model.device)).logits[0]
+        log_probs = logits[-len(whole) :].float().log_softmax(-1)  # PEFT's virtual tokens give logits, too
         scores.append(sum(log_probs[place - 1, whole[place]] for place in range(common, len(whole))))
     return torch.tensor(scores)

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inweights.artifact.adapter import PEFT_ROOT, inner_prefix, prefix_of
+from inweights.artifact.adapter import ADAPTERS, PEFT_ROOT, inner_prefix, prefix_of
 from inweights.artifact.manifest import Manifest
 from inweights.models.base import LanguageModel
 from inweights.types import UserError
-from inweights.updates import UPDATES
+from inweights.updates import UPDATES, Adapter, PrefixTuning, PromptTuning
 
 
 def with_adapter(folder: Path, said: Manifest, backbone: LanguageModel) -> LanguageModel:
@@ -22,15 +22,18 @@ def with_adapter(folder: Path, said: Manifest, backbone: LanguageModel) -> Langu
     except (KeyError, TypeError) as error:
         raise UserError(f"this inweights does not know the update of {folder} ({error}): update inweights") from error
     adapted = update.apply(backbone, seed=0)
-    tensors = _tensors(folder / "adapter_model.safetensors")
+    path = folder / (ADAPTERS if isinstance(update, Adapter) else "adapter_model.safetensors")
+    tensors = _tensors(path)
     prefix = inner_prefix(backbone.module) if said.readout["task_type"] == "FEATURE_EXTRACTION" else ""
-    if "prompt_embeddings" in tensors:
+    if isinstance(update, PrefixTuning):
         tensors = prefix_of(tensors["prompt_embeddings"], adapted.parameters)
+    elif isinstance(update, PromptTuning):
+        tensors = {"prompt.embeddings": tensors["prompt_embeddings"]}
     named = {f"{prefix}{name.removeprefix(PEFT_ROOT).replace('.base_layer.', '.')}": each for name, each in tensors.items()}
     # What training did not reach is not in the file: the bias of an LM head that a classifier does not read.
     there = {name: parameter for name, parameter in adapted.parameters.items() if name in named}
     if (adapted.parameters and not there) or any(named[name].shape != parameter.shape for name, parameter in there.items()):
-        raise UserError(f"{folder / 'adapter_model.safetensors'} does not fit the base model: hand out again")
+        raise UserError(f"{path} does not fit the base model: hand out again")
     with torch.no_grad():
         for name, parameter in there.items():
             parameter.copy_(named[name])

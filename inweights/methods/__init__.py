@@ -12,7 +12,7 @@ from inweights.methods.vanilla import HeadFineTune
 from inweights.settings import changed
 from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates import IA3, BitFit, Frozen, Full, LastBlocks, LoRA, PrefixTuning
+from inweights.updates import IA3, Adapter, BitFit, Frozen, Full, LastBlocks, LoRA, PrefixTuning, PromptTuning
 
 # Peak learning rates by what changes: writing all weights needs small steps, adding few numbers large ones. Full
 # fine-tuning's is 1e-4 for a width of 384 (MiniLM), which makes it 1e-5 for a 7B model's 4096.
@@ -20,6 +20,7 @@ FULL = Schedule(lr=1e-4, width=384, epochs=20, batch_size=8)
 BITFIT = Schedule(lr=1.6e-3, epochs=20, batch_size=8)
 SCALES = Schedule(lr=1e-2, epochs=20, batch_size=8)
 LORA = Schedule(lr=1e-3, epochs=20, batch_size=8)
+PROMPT = Schedule(lr=3e-2, epochs=20, batch_size=8)
 
 METHODS: dict[str, Method] = {
     "zero-shot": InContext(demonstrations=0),
@@ -30,12 +31,15 @@ METHODS: dict[str, Method] = {
     "vanilla": HeadFineTune(Full(), FULL),
     "vanilla+bitfit": HeadFineTune(BitFit(), BITFIT),
     "vanilla+lora": HeadFineTune(LoRA(), LORA),
+    "vanilla+adapter": HeadFineTune(Adapter(), LORA),
     "vanilla+frozen": HeadFineTune(Frozen(), LORA),
     "pbft": WordFineTune(Full(), FULL),
     "pbft+bitfit": WordFineTune(BitFit(), BITFIT),
     "pbft+lora": WordFineTune(LoRA(), LORA),
+    "pbft+adapter": WordFineTune(Adapter(), LORA),
     "pbft+ia3": WordFineTune(IA3(), SCALES),
     "pbft+prefix": WordFineTune(PrefixTuning(), SCALES),
+    "pbft+prompt": WordFineTune(PromptTuning(), PROMPT),
     "adaptive": WordFineTune(LastBlocks(), FULL),
     "adaptive+head": HeadFineTune(LastBlocks(), FULL),
     # The pool is larger than the shots: fewer epochs make as many steps.
@@ -43,6 +47,7 @@ METHODS: dict[str, Method] = {
     "distill+bitfit": ContextDistillation(BitFit(), replace(BITFIT, epochs=10, batch_size=16)),
     "distill+lora": ContextDistillation(LoRA(), replace(LORA, epochs=10, batch_size=16)),
     "distill+prefix": ContextDistillation(PrefixTuning(), replace(SCALES, epochs=10, batch_size=16)),
+    "distill+prompt": ContextDistillation(PromptTuning(), replace(PROMPT, epochs=10, batch_size=16)),
 }
 
 

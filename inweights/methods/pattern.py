@@ -42,12 +42,12 @@ class WordFineTune:
         return fit_together(runs, model.module, budget, self.snapshots)
 
     def prepared(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
-        examples = words_within(model, prompt, labelled(shots))
+        adapted = self.update.apply(model, shots.seeds.init)
+        examples = words_within(adapted.model, prompt, labelled(shots))
         queries = queries_of(model, prompt, examples)
         answers = torch.tensor(gold(examples), device=next(model.module.parameters()).device)
         longest = longest_word([queries])
         schedule = self.schedule.on(model.hidden_size)
-        adapted = self.update.apply(model, shots.seeds.init)
         # A softmax among labels of one token each needs no other token's logit.
         plain = self.loss == "labels" and not self.unlikelihood and not self.length_normalised
         words = only_tokens([queries]) if plain else None

@@ -40,11 +40,11 @@ class HeadFineTune:
         return fit_together(runs, model.module, budget, self.snapshots)
 
     def prepared(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
-        examples = texts_within(model, prompt, labelled(shots))
+        adapted = self.update.apply(model, shots.seeds.init)
+        examples = texts_within(adapted.model, prompt, labelled(shots))
         sequences = model.encode([prompt.body(example) for example in examples])
         answers = torch.tensor(gold(examples), device=next(model.module.parameters()).device)
         schedule = self.schedule.on(model.hidden_size)
-        adapted = self.update.apply(model, shots.seeds.init)
         head = new_head(model, len(prompt.labels), shots.seeds.init)
         pooling = _pooling(self.pooling, model)
         names = {f"score.{name}": parameter for name, parameter in head.named_parameters()}

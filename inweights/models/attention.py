@@ -62,8 +62,9 @@ def attend(
     if layout.known is not None:
         key, value = layout.known
     rule = Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap, dropout, sliding_window)
-    near = _near(query, key, value, layout, rule)
-    far = _far(query, _index(module), layout, rule) if layout.behind else None
+    index = _index(module)
+    near = _newest(query, key, value, layout, rule, index) if layout.past else _near(query, key, value, layout, rule)
+    far = _far(query, index, layout, rule) if layout.behind else None
     return (_joined(near, far) if far else near[0])[None].to(query.dtype), None
 
 
@@ -106,6 +107,18 @@ def _near(query: Tensor, key: Tensor, value: Tensor, layout: Layout, rule: Rule)
 
     out = _by_lane(attention, q, k, v, mask, layout) if layout.lanes and rule.dropout else attention(q, k, v, mask)
     return layout.queries.packed(out.transpose(1, 2)), None
+
+
+def _newest(query: Tensor, key: Tensor, value: Tensor, layout: Layout, rule: Rule, index: Layer) -> tuple[Tensor, Tensor]:
+    """Attention of the newest token of every text over the text."""
+    assert layout.past is not None
+    keys, values = layout.past.with_newest(index, key[0], value[0])
+    heads, kv_heads = query.shape[1], keys.shape[1]
+    # The heads that share a key are queries of that key: texts x kv_heads x group x size.
+    folded = query[0].transpose(0, 1).unflatten(1, (kv_heads, heads // kv_heads))
+    mask = layout.near_mask(rule.window, query.dtype)
+    out, mass = _weighed(folded, keys, values, mask, rule, causal=False)
+    return out.flatten(1, 2), mass.flatten(1, 2)
 
 
 def _spelled_out(mask: Tensor | None, causal: bool, q: Tensor, v: Tensor, rule: Rule) -> Tensor | None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
 from inweights.models.checkpointing import rerun_in_backward
 from inweights.models.contexts import patches_on
-from inweights.models.front import fronts_of
+from inweights.models.front import fronts_of, tokens_in_front
 from inweights.models.frozen import FrozenBlocks
 from inweights.models.lanes import Lane
 from inweights.models.layout import Layer, Layout, positions, tree_layout
@@ -74,13 +74,28 @@ class CausalLM:
     def prefix(self, ids: Sequence[int]) -> Prefix:
         if not self.packs:
             return Prefix(tuple(ids), (), ())
-        [found] = fronts_of(self.patches, self.module) or [Prefix((), (), ())]
+        [found] = fronts_of(self.patches, self.module, self.counter) or [Prefix((), (), ())]
         for start in range(0, len(ids), PREFIX_TOKENS):
             found = self._longer(found, ids[start : start + PREFIX_TOKENS])
         return found
 
+    def stems_read(
+        self, trees: Sequence[Tree], behind: Sequence[Prefix | None]
+    ) -> tuple[list[Prefix | None], dict[Layer, tuple[Tensor, Tensor]], Float[Tensor, "trees vocabulary"]]:
+        """What the stems stand behind, their keys and values by layer, and what comes after each; where it packs.
+
+        Stems behind the same prefix stand side by side.
+        """
+        fronts = fronts_of(self.patches, self.module, self.counter) if None in behind else []
+        before = [prefix or (fronts[0] if fronts else None) for prefix in behind]
+        self._check_length(trees, before)
+        captured: dict[Layer, tuple[Tensor, Tensor]] = {}
+        layout = tree_layout(trees, self._device, before, captured=captured)
+        return before, captured, self._packed(trees, layout, "logits")
+
     def patched(self, patch: Patch) -> LanguageModel:
-        return replace(self, patches=(*self.patches, patch))
+        room = replace(self.card, max_tokens=self.card.max_tokens - tokens_in_front(patch))
+        return replace(self, card=room, patches=(*self.patches, patch))
 
     def blocks(self) -> Sequence[nn.Module]:
         return blocks_of(self.module)
@@ -101,7 +116,8 @@ class CausalLM:
 
     def _read(self, trees: Sequence[Tree], behind: Behind, what: Output, vocabulary: Tensor | None = None) -> Tensor:
         before = [behind] * len(trees) if behind is None or isinstance(behind, Prefix) else list(behind)
-        if fronts := fronts_of(self.patches, self.module):
+        fronts = fronts_of(self.patches, self.module, self.counter) if None in before else []
+        if fronts:
             own = fronts * len(trees) if len(fronts) == 1 else self._by_lane(fronts)
             before = [own[i] if prefix is None else prefix for i, prefix in enumerate(before)]
         self._check_length(trees, before)
@@ -147,8 +163,9 @@ class CausalLM:
         return cast(torch.device, self.module.device)
 
     def _check_length(self, trees: Sequence[Tree], before: Sequence[Prefix | None]) -> None:
-        pairs = zip(trees, before, strict=True)
-        longest = max((max(positions(tree)) + 1 + (len(front.ids) if front else 0) for tree, front in pairs), default=0)
+        own = sum(map(tokens_in_front, self.patches))  # the card leaves room for them
+        fronts = [len(front.ids) - own if front else 0 for front in before]
+        longest = max((max(positions(tree)) + 1 + front for tree, front in zip(trees, fronts, strict=True)), default=0)
         if longest > self.card.max_tokens:
             raise UserError(
                 f"a prompt has {longest:,} tokens and {self.card.name} reads at most {self.card.max_tokens:,}: "

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from inweights.models.base import Patch, Prefix
+from inweights.models.base import Patch, Prefix, TokenCount
+from inweights.models.virtual_tokens import VirtualTokens
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,15 @@ class Front:
     """One for each block: heads x tokens x size."""
     values: tuple[nn.Parameter, ...] = field(repr=False)
     stacks: bool = True
+    sink: tuple[tuple[Tensor, Tensor], ...] = field(default=(), repr=False)
+    """Keys and values of first positions that do not change; none where all learn."""
 
     def __call__(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    @property
+    def tokens(self) -> int:
+        return self.keys[0].shape[1] + (self.sink[0][0].shape[1] if self.sink else 0)
 
     def beside(self, others: Sequence[Patch]) -> "FrontByLane | None":
         fronts = [self, *(each for each in others if isinstance(each, Front))]
@@ -28,9 +36,15 @@ class Front:
 
     def prefix(self, like: nn.Module) -> Prefix:
         """In the dtype of the model's own keys."""
-        dtype = next(like.parameters()).dtype
-        keys, values = (tuple(each.to(dtype) for each in table) for table in (self.keys, self.values))
-        return Prefix((0,) * self.keys[0].shape[1], keys, values)
+        return self.prefix_in(next(like.parameters()).dtype)
+
+    def prefix_in(self, dtype: torch.dtype) -> Prefix:
+        keys: list[Tensor] = list(self.keys)
+        values: list[Tensor] = list(self.values)
+        for block, (key, value) in enumerate(self.sink):
+            keys[block], values[block] = torch.cat([key, keys[block]], 1), torch.cat([value, values[block]], 1)
+        keys, values = ([each.to(dtype) for each in table] for table in (keys, values))
+        return Prefix((0,) * self.tokens, tuple(keys), tuple(values))
 
 
 @dataclass(frozen=True)
@@ -41,11 +55,21 @@ class FrontByLane:
         return nullcontext()
 
 
-def fronts_of(patches: Sequence[Patch], module: nn.Module) -> list[Prefix]:
+def fronts_of(patches: Sequence[Patch], module: nn.Module, counter: TokenCount) -> list[Prefix]:
     """What stands in front: nothing, one prefix, or one for each lane."""
     for patch in patches:
         if isinstance(patch, Front):
             return [patch.prefix(module)]
         if isinstance(patch, FrontByLane):
             return [each.prefix(module) for each in patch.fronts]
+        if isinstance(patch, VirtualTokens):
+            counter.tokens += tokens_in_front(patch) * len(patch.embeddings)
+            return patch.prefixes(module, patches)
     return []
+
+
+def tokens_in_front(patch: Patch) -> int:
+    """Positions that a patch takes up in front of everything that is read."""
+    if isinstance(patch, Front | FrontByLane):
+        return (patch if isinstance(patch, Front) else patch.fronts[0]).tokens
+    return len(patch.embeddings[0]) if isinstance(patch, VirtualTokens) else 0

@@ -14,6 +14,7 @@ from torch import Tensor
 from inweights.models.base import Prefix, Tree
 from inweights.models.lanes import Lane
 from inweights.models.packed_grid import Grid, grid_of
+from inweights.models.past import Past
 
 Layer = NewType("Layer", int)
 
@@ -50,6 +51,8 @@ class Layout:
     """A block is run for its keys and values alone; attention raises `KeysSeen`."""
     known: tuple[Tensor, Tensor] | None = None
     """Keys and values of all tokens, where the queries are but a few of them."""
+    past: Past | None = None
+    """Keys and values of each text so far, where the row has the newest token of each."""
     masks: dict[tuple[object, ...], Tensor] = field(default_factory=dict)
     """Additive masks that layers have asked for already."""
 
@@ -157,6 +160,15 @@ def tree_layout(
             seen[row].diagonal().fill_(True)
     seen, depth, grid = None if seen is None else seen.to(device), depth.to(device), grid.to(device)
     return Layout(grid, grid, depth, depth, seen, True, _spans(trees, prefixes), tuple(lanes), captured)
+
+
+def step_layout(past: Past, before: Sequence[Prefix | None], device: torch.device) -> Layout:
+    """One token of each text, behind what came before it in the text and the prefix in front of that."""
+    grid = grid_of([1] * len(past.lengths), device)
+    depth = torch.tensor(past.lengths, device=device)[:, None]
+    key_depth = torch.arange(max(past.lengths) + 1, device=device).expand(len(past.lengths), -1)
+    behind = _spans([Tree((0,))] * len(before), before)
+    return Layout(grid, grid, depth, key_depth, key_depth[:, None] <= depth[:, None], False, behind, past=past)
 
 
 def bag_layout(lengths: Sequence[int], device: torch.device, lanes: Sequence[Lane] = ()) -> Layout:

@@ -13,7 +13,7 @@ from inweights.study.execute import Setting
 from inweights.study.machine import device
 from inweights.study.shape import Shape, shape_of
 from inweights.types import Example, Shots
-from inweights.updates import LoRA, first_changed_block
+from inweights.updates import Adapter, LoRA, PromptTuning, first_changed_block
 from inweights.updates.lora import linear_layers
 
 SCORING_BYTES = 120
@@ -87,8 +87,9 @@ def _training(setting: Setting, shots: Shots, length: float) -> Estimate:
     products = sum(parameter.numel() for name, parameter in changed.items() if name in matrices)
     first = min(first_changed_block(model, changed), shape.blocks - 1)
     above, in_batch = shape.blocks - first, min(method.schedule.batch_size, max(1, items)) * length
+    in_batch += method.update.tokens if isinstance(method.update, PromptTuning) else 0
     step = shape.forward(in_batch, 1, above) + shape.backward(in_batch, 1, above, products) + shape.update(numbers)
-    step += shape.low_rank(in_batch, numbers) if isinstance(method.update, LoRA) else 0.0
+    step += shape.low_rank(in_batch, numbers) if isinstance(method.update, LoRA | Adapter) else 0.0
     step *= 4 / 3 if run.budget.checkpointing else 1.0
     once = shape.forward(items * length, 1, first) if first else 0.0
     steps = method.schedule.steps(max(1, items), run.budget.steps)

@@ -60,7 +60,7 @@ class Shape:
         return flop / self._rate(tokens / passes) + moved / copy_rate() + 2 * SECONDS_PER_BLOCK * run * passes
 
     def low_rank(self, tokens: float, numbers: float) -> float:
-        """Seconds of LoRA's own products, forward and backward."""
+        """Seconds of the own products of LoRA or of adapters, forward and backward."""
         return 6 * numbers * tokens / (LOW_RANK_RATE * matrix_rate(self.width, 1024))
 
     def _rate(self, tokens: float) -> float:

@@ -21,6 +21,7 @@ from inweights.models.embeddings import rows_added
 from inweights.models.lanes import Streams, drawing_from
 from inweights.models.memory import is_out_of_memory
 from inweights.training.optimizers import optimizer_of
+from inweights.training.resume import Resume
 from inweights.training.schedule import Schedule
 from inweights.types import DivergedError, Seeds
 
@@ -70,6 +71,9 @@ def minimize(
     most_steps: int | None = None,
     snapshots: int = 0,
     pieces: Callable[[Sequence[T]], Sequence[Sequence[T]]] = lambda batch: [batch],
+    autocast: Literal["", "bf16", "fp16"] = "",
+    resume: Resume | None = None,
+    watch: Callable[[int, int, float], None] | None = None,
 ) -> Trace:
     """`minimize_together` for one run."""
 
@@ -79,7 +83,18 @@ def minimize(
     def of_run(_: int, batch: Sequence[T]) -> Sequence[Sequence[T]]:
         return pieces(batch)
 
-    return minimize_together(losses, [job], module, most_steps=most_steps, snapshots=snapshots, pieces=of_run)[0]
+    [trace] = minimize_together(
+        losses,
+        [job],
+        module,
+        most_steps=most_steps,
+        snapshots=snapshots,
+        pieces=of_run,
+        autocast=autocast,
+        resume=resume,
+        watch=watch,
+    )
+    return trace
 
 
 def minimize_together(
@@ -91,12 +106,16 @@ def minimize_together(
     snapshots: int = 0,
     pieces: Pieces[T] = lambda run, batch: [batch],
     autocast: Literal["", "bf16", "fp16"] = "",
+    resume: Resume | None = None,
+    watch: Callable[[int, int, float], None] | None = None,
 ) -> list[Trace]:
     """Take optimizer steps on each job's mean loss of shuffled batches of its items; parameters change in place.
 
     `snapshots`: copies to keep, at equal distances, the last of them at the end. `pieces`: gradients of a batch's
     parts add up to the batch's; where memory runs out all the same, a step is done again in smaller ones. `autocast`:
-    forward passes in that precision; in fp16 losses are scaled, each run's by a factor of its own.
+    forward passes in that precision; in fp16 losses are scaled, each run's by a factor of its own. `resume`: where a
+    single run's state is kept on the way, and gone on from. `watch`: told of the first run's steps done, all its steps,
+    and the loss of the last.
 
     Order and dropout have seeds of their own, and the global generators are left as they were. `module` is in training
     mode (dropout on) only while this runs. Raises DivergedError at the first loss that is not finite.
@@ -106,13 +125,15 @@ def minimize_together(
     runs = [_Running(job, most_steps, snapshots, torch.amp.GradScaler(device.type, enabled=scaled)) for job in jobs]
     precision = {"": None, "bf16": torch.bfloat16, "fp16": torch.float16}[autocast]
     streams = Streams([job.seeds.dropout for job in jobs], device)
-    cut = 1
+    cut, first = 1, runs[0]
+    assert resume is None or (len(runs) == 1 and not snapshots and not scaled), "neither several runs nor these are kept"
+    done = first.taken_up(resume, streams) if resume else 0
     with ExitStack() as stack:
         stack.enter_context(_generators_kept(device))
         stack.enter_context(in_mode(module, training=True))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(rows_added())
-        for step in range(max(run.steps for run in runs)):
+        for step in range(done, max(run.steps for run in runs)):
             active = [number for number, run in enumerate(runs) if step < run.steps]
             batches = {number: runs[number].begin(step) for number in active}
             while True:
@@ -129,6 +150,10 @@ def minimize_together(
                     runs[number].optimizer.zero_grad(set_to_none=True)
             for number in active:
                 runs[number].end(step, totals[number])
+            if resume:
+                resume.keep(first.job.parameters, first.optimizer, streams.states, first.losses)
+            if watch and 0 in totals:
+                watch(step + 1, first.steps, totals[0])
     return [run.trace() for run in runs]
 
 
@@ -144,6 +169,14 @@ class _Running(Generic[T]):
         self.wanted = {round(self.steps * part / snapshots) for part in range(1, snapshots + 1)}
         self.kept: dict[int, dict[str, Tensor]] = {}
         self.losses: list[float] = []
+
+    def taken_up(self, resume: Resume, streams: Streams) -> int:
+        """Go on from what was kept, and give how many steps were done."""
+        self.losses = list(resume.load(self.job.parameters, self.optimizer, streams.states))
+        for _ in self.losses:
+            next(self.batches)
+        self._end_early()
+        return len(self.losses)
 
     def begin(self, step: int) -> list[T]:
         schedule = self.job.schedule
@@ -161,11 +194,15 @@ class _Running(Generic[T]):
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.job.schedule.stop_loss and (step + 1) % self.epoch == 0:
-            mean = sum(self.losses[-self.epoch :]) / self.epoch
-            self.steps = step + 1 if mean < self.job.schedule.stop_loss else self.steps
+        self._end_early()
         if step + 1 in self.wanted or (self.wanted and step + 1 == self.steps):
             self.kept[step + 1] = {name: p.detach().clone() for name, p in self.job.parameters.items()}
+
+    def _end_early(self) -> None:
+        """After an epoch whose mean loss is low enough."""
+        done, stop_loss = len(self.losses), self.job.schedule.stop_loss
+        if stop_loss and done and done % self.epoch == 0 and sum(self.losses[-self.epoch :]) / self.epoch < stop_loss:
+            self.steps = done
 
     def trace(self) -> Trace:
         if not all(bool(torch.isfinite(p).all()) for p in self.job.parameters.values()):

@@ -1,5 +1,6 @@
 """Which numbers may change, by name. To add one: write its file, add its line; the contract suite tests it."""
 
+from inweights.updates.adapter import Adapter
 from inweights.updates.base import Adapted, Update
 from inweights.updates.bitfit import BitFit
 from inweights.updates.depth import first_changed_block
@@ -9,20 +10,23 @@ from inweights.updates.ia3 import IA3
 from inweights.updates.last_blocks import LastBlocks
 from inweights.updates.lora import LoRA
 from inweights.updates.prefix import PrefixTuning
+from inweights.updates.prompt import PromptTuning
 
-_ALL = (Full(), BitFit(), LoRA(), LastBlocks(), Frozen(), IA3(), PrefixTuning())
+_ALL = (Full(), BitFit(), LoRA(), LastBlocks(), Frozen(), IA3(), PrefixTuning(), PromptTuning(), Adapter())
 UPDATES: dict[str, Update] = {update.name: update for update in _ALL}
 
 __all__ = [
     "IA3",
     "UPDATES",
     "Adapted",
+    "Adapter",
     "BitFit",
     "Frozen",
     "Full",
     "LastBlocks",
     "LoRA",
     "PrefixTuning",
+    "PromptTuning",
     "Update",
     "first_changed_block",
 ]

@@ -26,12 +26,8 @@ class PrefixTuning:
             raise UserError(f"a prefix has at least 1 token, not {self.tokens}")
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
-        card = model.card
-        if card.family != "causal":
-            raise UserError(f"a prefix is learnt for causal models, and {card.name} is of the family {card.family}")
-        on_shapes = card.device == "none"
-        if not on_shapes and not getattr(model, "packs", False):
-            raise UserError(f"{card.architecture} reads whole padded prompts and has no place for a prefix: take lora")
+        has_place_in_front(model, "a prefix")
+        on_shapes = model.card.device == "none"
         keys, values = _empty(model, self.tokens) if on_shapes else _begun(model, self.tokens, seed)
         parameters = {}
         for block in range(len(keys)):
@@ -41,9 +37,25 @@ class PrefixTuning:
             tuple(parameters[f"prefix.{block}.key"] for block in range(len(keys))),
             tuple(parameters[f"prefix.{block}.value"] for block in range(len(keys))),
             # Dropout of attention over a prefix draws from one stream for all lanes.
-            stacks=not _drops_attention(model),
+            stacks=not drops_attention(model),
         )
         return Adapted(model.patched(front), parameters)
+
+
+def has_place_in_front(model: LanguageModel, what: str) -> None:
+    """Raises UserError where the model cannot be read behind what is learnt; asked of shapes alone, only by its family."""
+    card = model.card
+    if card.family != "causal":
+        raise UserError(f"{what} is learnt for causal models, and {card.name} is of the family {card.family}")
+    if card.device != "none" and not getattr(model, "packs", False):
+        raise UserError(f"{card.architecture} reads whole padded prompts and has no place for {what}: take lora")
+
+
+def drops_attention(model: LanguageModel) -> bool:
+    """Whether some of the attention is dropped in training."""
+    settings = vars(cast(Any, model.module).config)
+    rates = [rate for name, rate in settings.items() if "drop" in name and "att" in name and isinstance(rate, float)]
+    return any(rate > 0 for rate in rates)
 
 
 @torch.no_grad()
@@ -60,9 +72,3 @@ def _empty(model: LanguageModel, tokens: int) -> tuple[list[Tensor], list[Tensor
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     shape = (len(model.blocks()), heads, tokens, size)
     return list(torch.empty(shape, device="meta")), list(torch.empty(shape, device="meta"))
-
-
-def _drops_attention(model: LanguageModel) -> bool:
-    settings = vars(cast(Any, model.module).config)
-    rates = [rate for name, rate in settings.items() if "drop" in name and "att" in name and isinstance(rate, float)]
-    return any(rate > 0 for rate in rates)

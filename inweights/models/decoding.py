@@ -1,0 +1,112 @@
+"""Texts continued token by token behind one prefix, which stands once; each text keeps its own keys and values."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inweights.models.base import Behind, LanguageModel, Prefix, Tree
+from inweights.models.contexts import patches_on
+from inweights.models.front import tokens_in_front
+from inweights.models.layout import laid_out, step_layout
+from inweights.models.past import Past
+
+Choose = Callable[[Float[Tensor, "texts vocabulary"]], list[int]]
+"""The next token of every text."""
+
+
+def greedy(logits: Float[Tensor, "texts vocabulary"]) -> list[int]:
+    return logits.argmax(-1).tolist()
+
+
+def sampling(temperature: float, generator: torch.Generator) -> Choose:
+    """Draws from a CPU's generator, so that a seed gives the same texts on every device."""
+
+    def choose(logits: Tensor) -> list[int]:
+        return torch.multinomial((logits.cpu() / temperature).softmax(-1), 1, generator=generator)[:, 0].tolist()
+
+    return choose
+
+
+@torch.no_grad()
+def continued(
+    model: LanguageModel,
+    stems: Sequence[Sequence[int]],
+    behind: Behind,
+    most: int,
+    ends: Collection[int],
+    choose: Choose = greedy,
+    seen: Callable[[int, int], None] | None = None,
+) -> list[list[int]]:
+    """What the model says behind each stem: up to `most` tokens, the first of `ends` included where one comes.
+
+    `behind`: one prefix for all stems, or one for each; those behind the same one stand side by side.
+    `seen`: told of every token as it comes, with the number of its text. A text ends early where its window is full.
+    """
+    said: list[list[int]] = [[] for _ in stems]
+    if not stems or most < 1:
+        return said
+    going = list(range(len(stems)))
+    own = sum(map(tokens_in_front, getattr(model, "patches", ())))  # the card leaves room for them
+    before = [behind] * len(stems) if behind is None or isinstance(behind, Prefix) else list(behind)
+    fronts = [len(prefix.ids) - own if prefix else 0 for prefix in before]
+    # What comes after the last token that fits is said as well, and not read.
+    room = [min(most, model.card.max_tokens - front - len(stem) + 1) for front, stem in zip(fronts, stems, strict=True)]
+    steps = _Steps(model, stems, before) if getattr(model, "packs", False) else _WholeTexts(model, stems, before)
+    while True:
+        tokens = choose(steps.logits())
+        for text, token in zip(going, tokens, strict=True):
+            said[text].append(token)
+            if seen:
+                seen(text, token)
+        left = [i for i, text in enumerate(going) if tokens[i] not in ends and len(said[text]) < room[text]]
+        if not left:
+            return said
+        going = [going[i] for i in left]
+        steps.go_on(left, [tokens[i] for i in left])
+
+
+class _WholeTexts:
+    """Every text read anew for each token: for models whose attention is their own."""
+
+    def __init__(self, model: LanguageModel, stems: Sequence[Sequence[int]], before: Sequence[Prefix | None]) -> None:
+        self.model, self.texts, self.before = model, [tuple(stem) for stem in stems], list(before)
+
+    def logits(self) -> Tensor:
+        return self.model.next_token_logits([Tree(text) for text in self.texts], self.before)
+
+    def go_on(self, left: Sequence[int], tokens: Sequence[int]) -> None:
+        self.before = [self.before[i] for i in left]
+        self.texts = [(*self.texts[i], token) for i, token in zip(left, tokens, strict=True)]
+
+
+class _Steps:
+    """One token of each text at a time; what came before it is not read again."""
+
+    def __init__(self, model: LanguageModel, stems: Sequence[Sequence[int]], before: Sequence[Prefix | None]) -> None:
+        self.model = cast(Any, model)
+        trees = [Tree(tuple(stem)) for stem in stems]
+        self.before, captured, self.first = self.model.stems_read(trees, before)
+        self.past = Past.of(captured, [len(stem) for stem in stems])
+
+    def logits(self) -> Tensor:
+        return cast(Tensor, self.first)
+
+    def go_on(self, left: Sequence[int], tokens: Sequence[int]) -> None:
+        self.past.keep(left)
+        self.before = [self.before[i] for i in left]
+        device = next(self.model.module.parameters()).device
+        layout = step_layout(self.past, self.before, device)
+        fronts = [len(prefix.ids) if prefix else 0 for prefix in self.before]
+        places = [front + length for front, length in zip(fronts, self.past.lengths, strict=True)]
+        self.model.counter.tokens += len(tokens)
+        with patches_on(self.model.patches), laid_out(layout):
+            out = self.model.module(
+                input_ids=torch.tensor([list(tokens)], device=device),
+                position_ids=torch.tensor([places], device=device),
+                use_cache=False,
+            )
+        self.first = out.logits[0].float()
+        self.past.lengths = [length + 1 for length in self.past.lengths]

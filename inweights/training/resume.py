@@ -1,0 +1,69 @@
+"""A training run's state on disk, so that one that is killed goes on where it was: to the same numbers."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from inweights.records import write_whole
+
+
+@dataclass
+class Resume:
+    """Keeps a run's state in `path` every `seconds`. `key` says what the run is: another run's state is not taken up."""
+
+    path: Path
+    key: str
+    seconds: float = 30.0
+    _last: float = field(default_factory=time.monotonic)
+
+    def load(
+        self, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer, streams: list[Tensor]
+    ) -> tuple[float, ...]:
+        """Put back what was kept, into what is given; the losses of the steps done, none where nothing was kept."""
+        from safetensors import safe_open
+
+        if not self.path.is_file():
+            return ()
+        with safe_open(self.path, "pt") as file:
+            told = file.metadata()
+            if told["key"] != self.key:
+                return ()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(" ")
+            if kind == "parameter":
+                parameters[rest].data.copy_(tensor)
+            elif kind == "optimizer":
+                number, _, what = rest.partition(" ")
+                state.setdefault(int(number), {})[what] = tensor
+            else:
+                streams[int(rest)] = tensor
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+        return tuple(json.loads(told["losses"]))
+
+    def keep(
+        self,
+        parameters: Mapping[str, nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        streams: list[Tensor],
+        losses: list[float],
+    ) -> None:
+        """Where it is time to; the file is whole at any instant."""
+        if time.monotonic() - self._last < self.seconds:
+            return
+        from safetensors.torch import save
+
+        tensors = {f"parameter {name}": each.detach() for name, each in parameters.items()}
+        for number, values in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer {number} {what}": torch.as_tensor(each) for what, each in values.items()}
+        tensors |= {f"stream {number}": each for number, each in enumerate(streams)}
+        plain = {name: each.cpu().contiguous().clone() for name, each in tensors.items()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path, save(plain, {"key": self.key, "losses": json.dumps(losses)}))
+        self._last = time.monotonic()

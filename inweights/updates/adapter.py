@@ -1,0 +1,124 @@
+"""Bottleneck adapters behind the sub-layers of every block (Houlsby et al. 2019, arXiv 1902.00751)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
+
+from inweights.models.base import LanguageModel, Patch
+from inweights.models.contexts import hooked
+from inweights.models.layout import current
+from inweights.types import UserError
+from inweights.updates.base import Adapted
+from inweights.updates.lora import linear_layers, shape
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
+PARTS = ("down.weight", "down.bias", "up.weight", "up.bias")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """h + U f(D h + d) + u for what a sub-layer gives, in front of its norm and residual; U and u are 0 at the start."""
+
+    name = "adapter"
+    stacks = True
+    size: int = 64
+    """Of the bottleneck."""
+    placement: Literal["houlsby", "pfeiffer"] = "houlsby"
+    """Behind attention and feed-forward, or behind feed-forward alone (Pfeiffer et al. 2020, arXiv 2005.00247)."""
+    activation: Literal["gelu", "relu", "silu"] = "gelu"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise UserError(f"an adapter's bottleneck has a size of at least 1, not {self.size}")
+
+    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+        layers = {name: layer for pair in ends_of_sublayers(model) for name, layer in self._wanted(pair).items()}
+        device = next(model.module.parameters()).device
+        generator = torch.Generator().manual_seed(seed)
+        parameters: dict[str, nn.Parameter] = {}
+        for name, layer in layers.items():
+            width = shape(layer)[1]
+            down = torch.empty(self.size, width)
+            nn.init.kaiming_uniform_(down, a=5**0.5, generator=generator)  # as torch starts a linear layer
+            start = (down, torch.zeros(self.size), torch.zeros(width, self.size), torch.zeros(width))
+            for part, tensor in zip(PARTS, start, strict=True):
+                parameters[f"{name}.adapter.{part}"] = nn.Parameter(tensor.to(device))
+        return Adapted(model.patched(_Bottlenecks(layers, (parameters,), self.activation)), parameters)
+
+    def _wanted(self, pair: tuple[dict[str, nn.Module], dict[str, nn.Module]]) -> dict[str, nn.Module]:
+        attention, feedforward = pair
+        return attention | feedforward if self.placement == "houlsby" else feedforward
+
+
+def ends_of_sublayers(model: LanguageModel) -> list[tuple[dict[str, nn.Module], dict[str, nn.Module]]]:
+    """For every block the last layer of its attention and the last of its feed-forward sub-layer, by name.
+
+    Told by structure: what a sub-layer gives is as wide as the block, and attention says in its name that it is that.
+    Raises UserError where a block has not one of each.
+    """
+    card, module = model.card, cast(Any, model.module)
+    width = int(module.config.get_text_config().hidden_size)
+    linear = dict(linear_layers(model))
+    found = []
+    for block in model.blocks():
+        inside = {id(each) for each in block.modules()}
+        wide = {name: each for name, each in linear.items() if id(each) in inside and shape(each)[1] == width}
+        attention = [name for name in wide if "att" in name.lower()]
+        feedforward = [name for name in wide if name not in attention]
+        if not attention or not feedforward or any("expert" in name for name, _ in block.named_modules()):
+            raise UserError(
+                f"adapters find no one attention and one feed-forward layer in every block of {card.architecture}: take lora"
+            )
+        found.append(({attention[-1]: wide[attention[-1]]}, {feedforward[-1]: wide[feedforward[-1]]}))
+    return found
+
+
+@dataclass(frozen=True)
+class _Bottlenecks:
+    """The patch: forward hooks, of one run or of several in one row."""
+
+    layers: Mapping[str, nn.Module]
+    parameters: tuple[Mapping[str, nn.Parameter], ...] = field(repr=False)
+    activation: str
+
+    def __call__(self) -> AbstractContextManager[None]:
+        return hooked(self._hook(name, layer) for name, layer in self.layers.items())
+
+    def beside(self, others: Sequence[Patch]) -> Patch | None:
+        several = [self, *(each for each in others if isinstance(each, _Bottlenecks))]
+        alike = [each for each in several if each._kind() == self._kind()]
+        if len(alike) <= len(others):
+            return None
+        return _Bottlenecks(self.layers, tuple(own for each in alike for own in each.parameters), self.activation)
+
+    def _kind(self) -> tuple[object, ...]:
+        return self.activation, [(name, tensor.shape) for name, tensor in self.parameters[0].items()]
+
+    def _hook(self, name: str, layer: nn.Module) -> RemovableHandle:
+        lanes = [[each[f"{name}.adapter.{part}"] for part in PARTS] for each in self.parameters]
+
+        def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            states = output.to(lanes[0][0].dtype).flatten(0, -2)
+            pieces = states.split(_sizes(len(states), len(lanes)))
+            added = [self._through(piece, *own) for piece, own in zip(pieces, lanes, strict=True)]
+            return output + torch.cat(added).view(output.shape).to(output.dtype)
+
+        return layer.register_forward_hook(add)
+
+    def _through(self, states: Tensor, down: Tensor, low_bias: Tensor, up: Tensor, bias: Tensor) -> Tensor:
+        return F.linear(ACTIVATIONS[self.activation](F.linear(states, down, low_bias)), up, bias)
+
+
+def _sizes(tokens: int, lanes: int) -> list[int]:
+    """Tokens of each lane."""
+    if lanes == 1:
+        return [tokens]
+    layout = current()
+    assert layout is not None
+    return [lane.tokens for lane in layout.lanes]
