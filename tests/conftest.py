@@ -1,6 +1,7 @@
 """What every test has: no network, one thread, and tiny random models that are loaded once."""
 
 import os
+from collections.abc import Iterator
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported, which reads it once
 
@@ -9,6 +10,7 @@ import torch
 import transformers
 
 from inweights.models.base import LanguageModel
+from tests.pages import CHROMIUM, FLAGS
 from tests.tiny import tiny
 
 torch.set_num_threads(1)
@@ -26,3 +28,13 @@ def causal() -> LanguageModel:
 def encoder() -> LanguageModel:
     """A BERT of two layers, shared likewise."""
     return tiny("bert")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()

@@ -16,6 +16,7 @@ LAYERS = (
     {"scoring", "training", "merging"},
     {"updates", "readouts"},
     {"methods"},
+    {"context"},
     {"study"},
     {"artifact"},
     {"cli"},
@@ -36,6 +37,7 @@ HOMES = {
         "methods",
         "study",
         "artifact",
+        "context",
         "meter",
         "cli",
     },
@@ -50,6 +52,10 @@ HOMES = {
     "pydantic": {"study", "artifact"},
     "pyarrow": {"tasks"},
     "datasets": {"tasks"},
+    "pypdf": {"context"},
+    "pathspec": {"context"},
+    "markdown_it": {"context"},
+    "bm25s": {"context"},
 }
 
 
@@ -90,7 +96,7 @@ def test_a_foreign_library_is_imported_only_where_it_belongs(library):
     assert found <= HOMES[library]
 
 
-@pytest.mark.parametrize("name", ["types", "settings", "records", "grammar", "tasks", "report", "cli"])
+@pytest.mark.parametrize("name", ["types", "settings", "records", "grammar", "tasks", "report", "context.sources", "cli"])
 def test_a_light_part_loads_no_heavy_library(name):
     """`inweights --help` and `inweights report` answer at once because of it."""
     code = f"import sys, inweights.{name}; print(*sorted({{'torch', 'transformers', 'plotly', 'scipy'}} & set(sys.modules)))"

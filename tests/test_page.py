@@ -1,29 +1,15 @@
 """The page in a real browser: it draws, sorts and filters, asks for nothing, and fits a phone."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from inweights.records import write_whole
 from inweights.report.page import page as page_of
+from tests.pages import CHROMIUM, VARIANTS, assert_sound, opened_page, overlaps_and_names
 from tests.sample_records import study
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 def written(records, path: Path) -> Path:
@@ -38,29 +24,15 @@ def file(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def opened(browser, file, request):
-    width, scheme = getattr(request, "param", (1280, "light"))
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    page.errors, page.requests = [], []
-    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("request", lambda request: page.requests.append(request.url))
-    page.goto(file.as_uri())
-    page.wait_for_selector("html[data-ready=yes]")
-    yield page
-    context.close()
-
-
-VARIANTS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+    with opened_page(browser, file, *getattr(request, "param", (1280, "light"))) as page:
+        yield page
 
 
 @pytest.mark.parametrize("opened", VARIANTS, indirect=True, ids=[f"{w} {s}" for w, s in VARIANTS])
 def test_it_draws_without_errors_or_requests_and_fits_its_width(opened):
     assert opened.locator(".plot .main-svg").count() >= 6
     assert opened.locator("#domains .point").count() == 6
-    assert opened.errors == []
-    assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert_sound(opened)
     assert opened.locator("#failed li").count() == 1
 
 
@@ -104,15 +76,7 @@ def test_a_filter_changes_table_and_pictures(opened):
 
 @pytest.mark.parametrize("opened", [(1280, "light"), (390, "dark")], indirect=True, ids=["wide", "narrow"])
 def test_names_in_the_pictures_do_not_lie_on_one_another(opened):
-    overlaps, shown = opened.evaluate(
-        """() => [...document.querySelectorAll(".plot")].reduce(([overlaps, shown], plot) => {
-          const boxes = [...plot.querySelectorAll(".textpoint text")].filter((text) => text.style.visibility !== "hidden")
-            .map((text) => text.getBoundingClientRect()).filter((box) => box.width);
-          const hits = boxes.filter((a, i) => boxes.some((b, j) => j < i && a.left < b.right && a.right > b.left
-            && a.top < b.bottom && a.bottom > b.top));
-          return [overlaps + hits.length, shown + boxes.length];
-        }, [0, 0])"""
-    )
+    overlaps, shown = overlaps_and_names(opened)
     assert overlaps == 0
     assert shown > 10
 

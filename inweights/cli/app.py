@@ -3,14 +3,18 @@
 import typer
 
 from inweights import __version__
+from inweights.cli.ask import ask
 from inweights.cli.best import best
 from inweights.cli.compare import compare
 from inweights.cli.env import env
 from inweights.cli.eval import evaluate
+from inweights.cli.learn import learn
 from inweights.cli.methods import methods
 from inweights.cli.plan import plan
 from inweights.cli.predict import predict
+from inweights.cli.probe import probe
 from inweights.cli.report import report
+from inweights.cli.update import update
 
 app = typer.Typer(
     name="inweights",
@@ -27,6 +31,10 @@ app.command()(report)
 app.command()(best)
 app.command()(predict)
 app.command("eval")(evaluate)
+app.command()(probe)
+app.command()(learn)
+app.command()(ask)
+app.command()(update)
 app.command()(methods)
 app.command()(env)
 

@@ -1,4 +1,4 @@
-"""`inweights report`: what a study's records say."""
+"""`inweights report`: what a study's records say, or the card of a learnt context."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +9,19 @@ from inweights.types import UserError
 
 
 def report(
-    folder: Annotated[Path, Argument(help="A study's folder.")],
+    folder: Annotated[Path, Argument(help="A study's folder, or one that `inweights learn` wrote.")],
     format: Annotated[str, Option(help="terminal, markdown, csv, latex, json or html.")] = "terminal",
 ) -> None:
-    """Print a study's table, or write every format and the page.
+    """Print a table, and write every format and the page.
 
     Example: inweights report studies/rte --format json
     """
     from inweights import records
     from inweights.report import FORMATS, write_report
+    from inweights.report.learnt import CARD
 
+    if (folder / CARD).is_file():
+        return _learnt(folder, format)
     if format not in (*FORMATS, "html"):
         raise UserError(f"there is no format {format!r}; there are {', '.join((*FORMATS, 'html'))}")
     found = records.read_folder(folder)
@@ -26,3 +29,15 @@ def report(
         print(FORMATS[format](found), end="")
     if format in ("terminal", "html"):
         print(write_report(folder)["html"])
+    return None
+
+
+def _learnt(folder: Path, format: str) -> None:
+    from inweights.report.learnt import CARD, read_card, terminal, write_learnt_page
+
+    if format not in ("terminal", "html"):
+        raise UserError(f"{folder} is a learnt context: --format is terminal or html; as JSON it is in {CARD}")
+    path = write_learnt_page(folder)
+    if format == "terminal":
+        print(terminal(read_card(folder)["measured"]))
+    print(path)

@@ -1,11 +1,10 @@
-"""The page: one self-contained file, offline, with pictures; all data in it as JSON, drawn by assets/page.js."""
+"""The page of a study: what wins, what it costs, and what cannot be told apart; drawn by assets/page.js."""
 
-import json
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from inweights.report.best import choose
+from inweights.report.html import rendered
 from inweights.report.rows import Row, failures, rows_of, tied_text, told_fallbacks, told_stacks
 from inweights.report.statistics import front
 from inweights.types import NothingFitsError, Record, UserError
@@ -13,24 +12,16 @@ from inweights.types import NothingFitsError, Record, UserError
 
 def page(records: Sequence[Record]) -> str:
     """The HTML text. Nothing in it asks for anything outside it."""
-    from jinja2 import Environment
-    from plotly.offline import get_plotlyjs
-
     rows = rows_of(records)
-    assets = files("inweights.report") / "assets"
-    template = Environment(autoescape=True).from_string((assets / "page.html.j2").read_text(encoding="utf-8"))
-    return template.render(
-        style=(assets / "page.css").read_text(encoding="utf-8"),
-        script=(assets / "page.js").read_text(encoding="utf-8"),
-        plotly=get_plotlyjs(),
-        data=_in_script(_data(rows)),
-        headlines=headlines(records),
-        environment=_environment(records),
-        failed=failures(records),
-        fallbacks=told_fallbacks(rows),
-        stacks=told_stacks(rows),
-        runs=len(records),
-    )
+    told = {
+        "headlines": headlines(records),
+        "environment": _environment(records),
+        "failed": failures(records),
+        "fallbacks": told_fallbacks(rows),
+        "stacks": told_stacks(rows),
+        "runs": len(records),
+    }
+    return rendered("page", _data(rows), told)
 
 
 def headlines(records: Sequence[Record]) -> list[str]:
@@ -85,8 +76,3 @@ def _environment(records: Sequence[Record]) -> list[tuple[str, str]]:
             if cost:
                 seen.setdefault("memory measured by", set()).add(cost.meter)
     return [(name, ", ".join(sorted(values))) for name, values in seen.items()]
-
-
-def _in_script(data: dict[str, Any]) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")

@@ -1,7 +1,4 @@
 "use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
-const byId = (id) => document.getElementById(id);
-const unique = (values) => [...new Set(values)];
 const last = (path) => path.startsWith("/") ? path.split("/").pop() : path;
 
 // Okabe and Ito's colours, told apart by the colour-blind; a family shares one, its updates differ by symbol.
@@ -15,12 +12,7 @@ function colour(method) { return HUES[family(method)] || SPARE[families.indexOf(
 function symbol(method) { return SYMBOLS[variant(method)] || "hexagon"; }
 
 const state = { task: null, model: null, shots: null, method: "", sort: null, descending: false };
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function options(select, values, shown = (value) => value) {
-  select.replaceChildren(...values.map((value) => new Option(shown(value), value)));
-  select.closest("label").hidden = values.length < 2 && select.id !== "confused";
-}
 function chosen(row) {
   return row.task === state.task && row.model === state.model &&
     (!state.method || row.method.toLowerCase().includes(state.method.toLowerCase()));
@@ -35,44 +27,6 @@ function spread(row, domain) {
   const names = Object.keys(row.domains).filter((name) => row.domains[name] === domain);
   const mean = (key) => names.reduce((sum, name) => sum + row.accuracy[name][key], 0) / names.length;
   return names.length ? { mean: mean("mean"), up: mean("high") - mean("mean"), down: mean("mean") - mean("low") } : null;
-}
-function bars(intervals, colours) {
-  return { type: "data", symmetric: false, array: intervals.map((i) => i.up), arrayminus: intervals.map((i) => i.down), thickness: 1, width: 0, color: colours };
-}
-function layout(x, y, more = {}) {
-  const axis = { gridcolor: css("--line"), zeroline: false, linecolor: css("--line"), automargin: true };
-  return {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: css("--ink"), size: 12, family: "system-ui, sans-serif" },
-    margin: { l: 52, r: 12, t: 8, b: 44 }, showlegend: false, hovermode: "closest",
-    hoverlabel: { bgcolor: css("--card"), font: { color: css("--ink") }, bordercolor: css("--line") },
-    xaxis: { ...axis, title: { text: x }, ...(more.xaxis || {}) }, yaxis: { ...axis, title: { text: y }, ...(more.yaxis || {}) },
-    shapes: more.shapes || [], annotations: more.annotations || [],
-  };
-}
-function draw(id, traces, shape, reason) {
-  const place = byId(id);
-  if (!traces.length) {
-    Plotly.purge(place);
-    const text = document.createElement("p");
-    text.textContent = reason;
-    place.replaceChildren(text);
-    return;
-  }
-  if (place.firstElementChild && place.firstElementChild.tagName === "P") place.replaceChildren();
-  Plotly.react(place, traces, shape, { displayModeBar: false, responsive: true });
-  if (!place.dataset.tidied) place.on("plotly_afterplot", () => declutter(place));
-  place.dataset.tidied = "yes";
-  declutter(place);
-}
-function declutter(place) {
-  // Of names that would lie on one another the first stays; the pointer tells the others.
-  const kept = [];
-  for (const label of place.querySelectorAll(".textpoint text")) {
-    const box = label.getBoundingClientRect();
-    const hit = kept.some((k) => box.left < k.right && box.right > k.left && box.top < k.bottom && box.bottom > k.top);
-    label.style.visibility = hit ? "hidden" : "";
-    if (!hit && box.width) kept.push(box);
-  }
 }
 function point(row, x, y, more) {
   return { x: [x], y: [y], name: row.method, mode: "markers+text", text: [row.method], textposition: "top center",
@@ -148,7 +102,6 @@ function drawConfusion(rows) {
     layout("answered", "true", { yaxis: { autorange: "reversed" } }), "");
 }
 
-const number = (digits) => (value) => value === null ? "" : value.toLocaleString("en", { maximumFractionDigits: digits });
 function columns() {
   const names = unique(data.rows.filter((row) => row.task === state.task).flatMap((row) => Object.keys(row.accuracy)));
   return [
@@ -219,10 +172,7 @@ function refresh() {
   fillTable(rows);
 }
 function start() {
-  const wanted = matchMedia("(prefers-color-scheme: dark)");
-  document.documentElement.dataset.theme = wanted.matches ? "dark" : "light";
-  wanted.onchange = () => { document.documentElement.dataset.theme = wanted.matches ? "dark" : "light"; refresh(); };
-  byId("theme").onclick = () => { const root = document.documentElement.dataset; root.theme = root.theme === "dark" ? "light" : "dark"; refresh(); };
+  themed(refresh);
   options(byId("task"), unique(data.rows.map((row) => row.task)));
   options(byId("model"), unique(data.rows.map((row) => row.model)), last);
   const shots = unique(data.rows.map((row) => row.shots)).sort((a, b) => a - b).map(String);

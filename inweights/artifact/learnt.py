@@ -1,0 +1,176 @@
+"""A learnt context as a folder in PEFT's format, and as a model again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from inweights import models
+from inweights.artifact import context_card
+from inweights.artifact.adapter import write_cartridge, write_lora
+from inweights.artifact.context_card import ContextCard
+from inweights.artifact.manifest import Base
+from inweights.artifact.whole_model import write_model
+from inweights.context.prefix import prefix_of
+from inweights.context.template import Template, template_of
+from inweights.context.train import Learnt
+from inweights.models.base import LanguageModel, weights_digest
+from inweights.models.front import Front
+from inweights.types import UserError
+from inweights.updates import LoRA
+
+TOKENIZED = 'The quick brown fox, 1984: naïve façade?\n\tUne fois - 中文 - 🙂 "quoted" <end>'
+"""What tokenizers are told apart by, beside their size."""
+
+
+@dataclass(frozen=True)
+class LearntContext:
+    """A learnt context loaded again."""
+
+    learnt: Learnt
+    base: LanguageModel
+    template: Template
+    card: ContextCard
+    folder: Path
+
+
+def base_of(model: LanguageModel) -> Base:
+    """What a learnt context is bound to."""
+    from inweights.artifact.export import place_of
+
+    name = model.card.name
+    return Base(
+        name=place_of(name) if Path(name).is_dir() else name,
+        place=place_of(name),
+        digest=model.card.digest,
+        weights=weights_digest(model.module),
+        architecture=model.card.architecture,
+        dtype=model.card.dtype,
+        tokenizer=tokenizer_digest(model),
+    )
+
+
+def tokenizer_digest(model: LanguageModel) -> str:
+    from inweights.context.store import digest
+
+    size = len(cast(Any, model).tokenizer)
+    return digest((model.encode([TOKENIZED]), size))[:16]
+
+
+def write_form(
+    form: str, learnt: Learnt, base: LanguageModel, folder: Path, place: str, settings: Mapping[str, Any]
+) -> None:
+    """PEFT's files of a LoRA or a cartridge, or the whole weights with the LoRA merged in."""
+    folder.mkdir(exist_ok=True)
+    tensors = {name: each.detach().cpu() for name, each in learnt.adapted.parameters.items()}
+    common = {"task_type": "CAUSAL_LM", "base_model_name_or_path": place, "modules_to_save": None}
+    if form == "lora":
+        write_lora(folder, base.module, tensors, settings["alpha"], common)
+    elif form == "kv":
+        front = next(patch for patch in cast(Any, learnt.model).patches if isinstance(patch, Front))
+        write_cartridge(folder, front, common)
+    else:
+        lora = LoRA(settings["rank"], settings["alpha"])
+        shared = dict(base.module.named_parameters())
+        deltas = lora.deltas(base, learnt.adapted.parameters)
+        merged = {name: (shared[name].float() + delta.to(shared[name].device)).cpu() for name, delta in deltas.items()}
+        write_model(folder, base, merged, (), "CAUSAL_LM")
+
+
+def load(folder: Path | str, model: str | None = None, form: str | None = None, device: str | None = None) -> LearntContext:
+    """Raises UserError where the folder is not whole, or base, tokenizer or template are not those it was learnt with."""
+    folder = Path(folder)
+    card = context_card.read(folder)
+    chosen = form or card.forms[0]
+    if chosen not in card.forms:
+        raise UserError(f"{folder} holds {', '.join(card.forms)}, not {chosen}: learn it again with --as {chosen}")
+    place = folder / chosen if len(card.forms) > 1 else folder
+    if chosen == "merged":
+        if model is not None:
+            raise UserError(f"{folder} holds its own weights: leave --model out")
+        base = models.load(str(place), card.base.dtype, device)
+        _same_text(card, base, folder)
+        return LearntContext(Learnt(_as_it_is(base), 0), base, Template(**card.template), card, folder)
+    base = models.load(model or card.base.name, card.base.dtype, device)
+    if weights_digest(base.module) != card.base.weights:
+        raise UserError(
+            f"{base.card.name} is not the model {folder} was learnt with ({card.base.name}, {card.base.architecture}, "
+            f"weights {card.base.weights}): give that one with --model"
+        )
+    _same_text(card, base, folder)
+    learnt = _lora(place, base, card) if chosen == "lora" else _cartridge(place, base)
+    return LearntContext(learnt, base, Template(**card.template), card, folder)
+
+
+def _as_it_is(base: LanguageModel) -> Any:
+    from inweights.updates import Adapted
+
+    return Adapted(base, {})
+
+
+def _same_text(card: ContextCard, base: LanguageModel, folder: Path) -> None:
+    if tokenizer_digest(base) != card.base.tokenizer:
+        raise UserError(
+            f"the tokenizer of {base.card.name} is not the one {folder} was learnt with: take the model as it was"
+        )
+    own = template_of(base)
+    chats = getattr(cast(Any, base).tokenizer, "chat_template", None)
+    if card.settings.get("template") == "own" and chats and own.digest != card.template_digest:
+        raise UserError(
+            f"the chat template of {base.card.name} is not the one {folder} was learnt with: take the model as it was"
+        )
+    if Template(**card.template).digest != card.template_digest:
+        raise UserError(f"the template in {folder / context_card.NAME} was changed: copy the folder again")
+
+
+def _lora(folder: Path, base: LanguageModel, card: ContextCard) -> Learnt:
+    from inweights.artifact.adapter import PEFT_ROOT
+
+    tensors = _tensors(folder)
+    adapted = LoRA(int(card.settings["rank"]), float(card.settings["alpha"])).apply(base, 0)
+    for name, parameter in adapted.parameters.items():
+        parameter.data.copy_(tensors[f"{PEFT_ROOT}{name}"])
+    return Learnt(adapted, 0)
+
+
+def _cartridge(folder: Path, base: LanguageModel) -> Learnt:
+    table = _tensors(folder)["prompt_embeddings"]
+    keys, values = _unflattened(table, base)
+    device = next(base.module.parameters()).device
+    adapted = prefix_of([each.to(device) for each in keys], [each.to(device) for each in values], base)
+    return Learnt(adapted, len(base.encode([""])[0]))
+
+
+def _unflattened(table: Tensor, base: LanguageModel) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """PEFT's row for each token back into keys and values by block: heads x tokens x size."""
+    like = base.prefix(base.encode(["a"])[0])
+    heads, _, size = like.keys[0].shape
+    pairs = table.view(table.shape[0], 2 * len(like.keys), heads, size).permute(1, 2, 0, 3)
+    return pairs[0::2].unbind(0), pairs[1::2].unbind(0)
+
+
+def _tensors(folder: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        found: dict[str, Tensor] = load_file(folder / "adapter_model.safetensors")
+    except Exception as error:
+        raise UserError(f"{folder / 'adapter_model.safetensors'} cannot be read ({error}): copy the folder again") from error
+    return found
+
+
+@torch.no_grad()
+def probed(
+    learnt: Learnt, asked: Sequence[Sequence[int]], count: int = 5
+) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
+    """The likeliest first tokens of an answer to each, with their log-probabilities."""
+    from inweights.models.base import Tree
+
+    found = []
+    for ids in asked:
+        top = learnt.model.next_token_logits([Tree(tuple(ids))]).log_softmax(-1)[0].topk(count)
+        found.append((tuple(top.indices.tolist()), tuple(top.values.tolist())))
+    return found

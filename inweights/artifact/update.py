@@ -1,0 +1,128 @@
+"""A learnt context after an edit of its sources: what is new is asked, what is gone is asked again, the rest is kept."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from inweights.artifact import context_card
+from inweights.artifact.from_context import ASKED, Again, Material, Wish, learn_to, material, work_of
+from inweights.artifact.learnt import LearntContext, load
+from inweights.artifact.staging import refuse_occupied
+from inweights.context.chunks import Chunk
+from inweights.context.lessons import Question, answers, asked, text_of
+from inweights.context.settings import Settings
+from inweights.context.teach import placed
+from inweights.context.template import Template
+from inweights.types import UserError
+
+EPOCHS = 0.5
+"""Of those that learning anew takes: what is known already is only kept."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an edit comes to, in pieces and in questions."""
+
+    new: frozenset[int]
+    """Numbers of the pieces that were not there."""
+    gone: int
+    kept: tuple[Question, ...]
+    """Asked before, about pieces that are as they were."""
+    again: tuple[Question, ...]
+    """Asked before, about pieces that are gone."""
+
+
+def change(chunks: Sequence[Chunk], pieces: Sequence[context_card.Piece], work: Path) -> Change:
+    """Raises UserError where the questions of the earlier version are not there."""
+    path = work / ASKED
+    try:
+        rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        before = [(Question(**{**row, "chunk": None}), str(row["chunk"])) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{path}, where `learn` keeps what it has asked, cannot be read ({error}): learn the context anew"
+        ) from error
+    now = {chunk.digest: number for number, chunk in enumerate(chunks)}
+    known = {piece.digest for piece in pieces}
+    return Change(
+        new=frozenset(number for digest, number in now.items() if digest not in known),
+        gone=len(known - set(now)),
+        kept=tuple(replace(each, chunk=now[digest]) for each, digest in before if digest in now),
+        again=tuple(each for each, digest in before if digest not in now),
+    )
+
+
+def update(
+    folder: Path,
+    out: Path,
+    paths: Sequence[str] = (),
+    model: str | None = None,
+    queries: Sequence[Question] = (),
+    tests: Sequence[Question] = (),
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any] | None:
+    """Write `out`, learnt from `folder` and the sources as they are now; what was measured, None where nothing changed.
+
+    Raises UserError where the folder, its base model or its work cannot be had.
+    """
+    refuse_occupied(out)
+    card = context_card.read(folder)
+    if "merged" in card.forms:
+        raise UserError(f"{folder} holds merged weights, which cannot be taken up: learn the context anew with --as lora")
+    template = Template(**card.template)
+    name = model or card.base.name
+    given = material(name, paths or card.paths, card.kind, template, card.chunk_tokens, card.base.dtype)
+    given = replace(given, own_template=card.settings.get("template") == "own")
+    work = work_of(folder)
+    found = change(given.chunks, card.pieces, work)
+    if not found.new and not found.gone:
+        return None
+    say(f"{len(found.new)} pieces are new, {found.gone} are gone, {len(given.chunks) - len(found.new)} are as they were")
+    loaded = {form: load(folder, model, form) for form in card.forms}
+    settings = Settings(**{name: value for name, value in card.settings.items() if name != "template"})
+    # Questions about what is gone find their piece anew; what they are answered with there is learnt.
+    again = placed(given.model, template, given.chunks, found.again)
+    settings = replace(settings, epochs=max(1, round(EPOCHS * settings.epochs)))
+    before = {form: _said(each, again) for form, each in loaded.items()}
+    warm = {form: each.learnt for form, each in loaded.items()}
+    of_user = bool(queries) or not _asks(work)
+    # Answers about what is as it was are on disk: they are trained on, and not asked for again.
+    asked_now = (*found.kept, *again, *queries)
+    wish = Wish("both" if len(card.forms) > 1 else card.forms[0], settings, asked_now, tuple(tests))  # type: ignore[arg-type]
+    left = Again(work, warm, frozenset() if of_user else found.new, frozenset(each.text for each in again))
+    measured = learn_to(out, given, wish, say, left)
+    measured["unlearnt"] = {form: _unlearnt(given, each, again, before[form]) for form, each in loaded.items()}
+    return measured
+
+
+def _asks(work: Path) -> bool:
+    """Whether the questions were the model's own."""
+    return (work / "questions").is_dir()
+
+
+def _said(context: LearntContext, questions: Sequence[Question]) -> list[str]:
+    if not questions:
+        return []
+    model, template = context.learnt.model, context.template
+    read = asked(model, template, None, [each.text for each in questions], context.learnt.front)
+    return [text_of(model, template, each) for each in answers(model, template, None, read.behind)]
+
+
+def _unlearnt(
+    given: Material, context: LearntContext, questions: Sequence[Question], before: Sequence[str]
+) -> dict[str, Any]:
+    """Of the questions about what is gone whose answer is another now: what is still said as before, and what as now."""
+    now: list[str] = []
+    for question in questions:
+        read = asked(given.model, given.template, given.chunks[question.chunk or 0].text, [question.text])
+        [answer] = answers(given.model, given.template, read.prefix, read.behind)
+        now.append(text_of(given.model, given.template, answer))
+    said = _said(context, questions)
+    other = [number for number, answer in enumerate(now) if answer != before[number]]
+    return {
+        "questions": len(other),
+        "still_old": sum(said[number] == before[number] for number in other),
+        "as_now": sum(said[number] == now[number] for number in other),
+    }

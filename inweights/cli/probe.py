@@ -1,0 +1,67 @@
+"""`inweights probe`: whether learning a context would pay, in about a minute, before anything is trained."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from inweights.cli.context_options import Kind, parsed_template
+from inweights.cli.predict import Format
+
+
+def probe(
+    sources: Annotated[list[Path], Argument(help="Texts, PDFs, dialogues, repositories; several at once.")],
+    model: Annotated[str, Option(help="Folder, hub name or `embedded`.")],
+    kind: Annotated[Kind, Option(help="What the sources are.")] = Kind.auto,
+    queries: Annotated[Path | None, Option(help="Your own questions instead of the model's.")] = None,
+    test: Annotated[Path | None, Option(help="Questions with right answers, as JSONL.")] = None,
+    chunk_tokens: Annotated[int | None, Option(help="Of a piece of the context.")] = None,
+    template: Annotated[str | None, Option(help='How a question reads, such as "Q: {question}\\nA:".')] = None,
+    format: Annotated[Format, Option(help="How to print.")] = Format.text,
+    dtype: Annotated[str | None, Option(help="fp32, bf16 or fp16.")] = None,
+    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.")] = None,
+) -> None:
+    """Say what a context tells the model, what it costs at every call, what learning it would cost, and what to do.
+
+    Example:
+
+      inweights probe manual.pdf --model Qwen/Qwen3-0.6B
+    """
+    import tempfile
+
+    from inweights.artifact.from_context import material
+    from inweights.context.probe import probe as probed
+    from inweights.context.questions import from_file
+    from inweights.context.settings import Settings
+    from inweights.context.store import Store
+
+    asked = from_file(queries) if queries else ()
+    tests = from_file(test) if test else ()
+    given = material(
+        model, [str(each) for each in sources], kind.value, parsed_template(template), chunk_tokens, dtype, device
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        found = probed(given.model, given.template, given.chunks, Settings(), Store(Path(folder)), asked, tests)
+    found["skipped"] = [f"{each.source}: {each.reason}" for each in given.context.skipped]
+    print(json.dumps(found, ensure_ascii=False) if format is Format.json else _as_text(found))
+
+
+def _as_text(found: dict[str, Any]) -> str:
+    from inweights.context.probe import spelled
+
+    lines = [f"skipped {each}" for each in found["skipped"]]
+    lines.append(
+        f"{found['tokens']:,} tokens in {found['pieces']:,} pieces, {found['kv_bytes'] / 2**20:,.1f} MiB of keys and values "
+        f"at every request (the window has {found['window']:,} tokens)"
+    )
+    lines.append(f"{found['information']:.3f} nats of information per answer token, over {found['questions']} questions")
+    if found["accuracy"]:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in found["accuracy"].items() if name != "distinct")
+        lines.append(f"right answers: {shares}")
+    for name, each in found["efforts"].items():
+        paid = ", ".join(
+            f"{rival} {'never' if count is None else f'{count:,}'}" for rival, count in each["break_even"].items()
+        )
+        lines.append(f"{name:9} {each['lessons']:>8,} answers, {spelled(each['seconds'])}; pays after queries: {paid}")
+    return "\n".join([*lines, found["advice"]])

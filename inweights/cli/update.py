@@ -1,0 +1,41 @@
+"""`inweights update OUT -o NEW`: a learnt context, after its sources were edited."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def update(
+    folder: Annotated[Path, Argument(metavar="OUT", help="A folder that `inweights learn` wrote; OUT.work must be there.")],
+    out: Annotated[Path, Option("--out", "-o", help="The folder to write.")],
+    sources: Annotated[list[Path] | None, Option(help="The edited sources, if not where they were.")] = None,
+    model: Annotated[str | None, Option(help="Where the base model is, if not where it was.")] = None,
+    queries: Annotated[Path | None, Option(help="Questions about what is new, instead of the model's.")] = None,
+    test: Annotated[Path | None, Option(help="Questions with right answers, as JSONL.")] = None,
+) -> None:
+    """Ask about what is new, ask again about what is gone, and train on from what was learnt.
+
+    Example:
+
+      inweights update manual/ -o manual-2/
+    """
+    from inweights.artifact.update import update as updated
+    from inweights.context.questions import from_file
+    from inweights.report.learnt import terminal, write_learnt_page
+
+    asked = from_file(queries) if queries else ()
+    tests = from_file(test) if test else ()
+    paths = [str(each) for each in sources or ()]
+    found = updated(folder, out, paths, model, asked, tests, lambda text: print(f"  {text}", flush=True))
+    if found is None:
+        print(f"the sources of {folder} say what they said: nothing to learn")
+        return
+    print(terminal(found))
+    for form, each in found["unlearnt"].items():
+        if each["questions"]:
+            print(
+                f"{form}: of {each['questions']} questions with another answer now, {each['as_now']} are answered so "
+                f"and {each['still_old']} as before"
+            )
+    print(write_learnt_page(out))

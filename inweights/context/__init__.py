@@ -1,0 +1,1 @@
+"""Learning a context: sources cut into pieces, asked about, answered behind, learnt without, measured beside rivals."""

@@ -1,0 +1,222 @@
+"""From a context to an adapter: ask, answer behind the context, train without it, ask again where it is not known yet."""
+
+import hashlib
+import math
+import random
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inweights.context.asking import held_apart, own_questions
+from inweights.context.chunks import Chunk
+from inweights.context.lessons import Question
+from inweights.context.measure import Recovered, information_recovered
+from inweights.context.polish import polish
+from inweights.context.replay import NEUTRAL_TOKENS, QUESTIONS, conflicting_rows, neutral_rows
+from inweights.context.settings import Settings
+from inweights.context.store import Store, Taught, digest
+from inweights.context.student import Row, row_of
+from inweights.context.teach import distances, placed, taught
+from inweights.context.template import Template
+from inweights.context.train import Learnt, begun, train
+from inweights.models.base import LanguageModel
+from inweights.training import Resume
+
+ENOUGH = 0.02
+"""Of information: a round that gains less than this is the last."""
+ASKING, REPLAYING = 0.2, 0.5
+"""Shares of a round's time after which no more is asked (answers take about as long), and nothing to be replayed made."""
+KNOWN = 0.02
+"""Nats per token from teacher to bare model: below, the context changes nothing."""
+LEAST_KNOWN = 64
+REUSED = 1
+"""Times that a neutral or conflicting prompt is met."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of learning a context."""
+
+    learnt: Learnt
+    lessons: Taught
+    held_out: Taught
+    """Nothing was trained on these."""
+    recovered: tuple[Recovered, ...]
+    """Of the held-out questions' information, after each round."""
+    seconds: dict[str, float]
+    losses: tuple[float, ...]
+    replayed: tuple[Row, ...] = field(repr=False, default=())
+
+
+@dataclass
+class _Clock:
+    """Seconds by phase, and the time budget."""
+
+    budget: float
+    start: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    since: float = field(default_factory=time.monotonic)
+
+    def ends(self, phase: str) -> None:
+        now = time.monotonic()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self.since
+        self.since = now
+
+    def at(self, share: float) -> float:
+        return self.start + share * self.budget
+
+
+def learn(
+    model: LanguageModel,
+    template: Template,
+    chunks: Sequence[Chunk],
+    settings: Settings,
+    folder: Path,
+    *,
+    queries: Sequence[Question] = (),
+    seconds: float = math.inf,
+    about: Collection[int] | None = None,
+    always: Collection[str] = (),
+    warm: Learnt | None = None,
+    say: Say = lambda text: None,
+) -> Outcome:
+    """Learn the pieces. `folder`: where it goes on from after being killed. `queries`: to be asked. `seconds`: a time
+    budget. `about`: pieces that the model is to ask about itself; None: all, unless there are queries. `always`: queries
+    that are learnt however little their answer is changed. `warm`: what another version of the context has left.
+
+    Raises UserError where the model writes no usable question and none are given.
+    """
+    clock, store = _Clock(seconds), Store(folder)
+    learnt = warm or begun(model, [chunk.text for chunk in chunks], settings)
+    tokens = [float(len(ids)) for ids in model.encode([chunk.text for chunk in chunks])]
+    context, shares = sum(tokens), [each / sum(tokens) for each in tokens]
+    own = set(about) if about is not None else set() if queries else set(range(len(chunks)))
+    asked = held_apart(placed(model, template, chunks, queries), settings.held_out)
+    clock.ends("questions")
+    rounds = settings.rounds if own else 1
+    recovered: list[Recovered] = []
+    losses: tuple[float, ...] = ()
+    start = _bytes_digest(learnt)
+    for number in range(rounds):
+        if own:
+            most = [settings.effort * context * share / rounds * (i in own) for i, share in enumerate(shares)]
+            until = clock.at((number + ASKING) / rounds)
+            new = own_questions(model, template, chunks, most, store, settings.seed, asked.all, until, say)
+            asked = held_apart([*asked.all, *new], settings.held_out)
+            clock.ends("questions")
+        lessons, held_out = (taught(model, template, chunks, part, store) for part in (asked.learnt, asked.held_out))
+        say(f"{len(lessons.lessons):,} answers learnt by, {len(held_out.lessons):,} held out")
+        clock.ends("answers")
+        epochs = max(1, round(settings.epochs * (1 - settings.polish) / rounds))
+        rows = rows_of(worth_learning(lessons, settings.known, settings.seed, always)) * epochs
+        # All that a round follows from: a file of another one would be taken up for this.
+        texts = [(each.question.chunk, each.behind, each.alone) for each in lessons.lessons]
+        follows = (model.card.digest, model.card.dtype, template.digest, [each.digest for each in chunks], settings, texts)
+
+        def replayed_now(lessons: Taught = lessons, rows: list[Row] = rows, number: int = number) -> list[Row]:
+            until = clock.at((number + REPLAYING) / rounds)
+            return replay(model, template, chunks, lessons, rows, settings, f"replay {number}", until)
+
+        replayed = store.rows((follows, len(rows), number, seconds), replayed_now) * REUSED
+        clock.ends("replay")
+        key = digest((follows, len(rows), number, start))
+        resume = Resume(folder / "training" / f"{key}.safetensors", key)
+        until = clock.at((number + 1) / rounds * (1 - settings.polish))
+        trace = train(learnt, [*rows, *replayed], settings, resume=resume, watch=_told(say), deadline=until)
+        losses += trace.losses
+        clock.ends("training")
+        missed = distances(learnt.model, [learnt.reads(each.alone) for each in held_out.lessons], held_out.told)
+        recovered.append(information_recovered(held_out.bare, missed))
+        clock.ends("measuring")
+        say(f"round {number + 1} of {rounds}: {_spelled(recovered[-1])} recovered on held-out questions")
+        before, now = recovered[-2].value if number else None, recovered[-1].value
+        if before is not None and now is not None and now - before < ENOUGH:
+            break
+        shares = _where_missed(held_out, missed, tokens)
+    if settings.polish:
+        losses += polish(learnt, model, template, chunks, lessons, settings, clock.at(1.0))
+        clock.ends("polish")
+    return Outcome(learnt, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
+
+
+def worth_learning(lessons: Taught, known: float, seed: int, always: Collection[str] = ()) -> Taught:
+    """All answers that the context changes or to `always`, and for each up to `known` others, drawn at random.
+
+    Of those, such as that something is not said, a few keep the student from saying more than it was told.
+    """
+    pairs = zip(lessons.lessons, lessons.bare, strict=True)
+    changed = [each > KNOWN * len(lesson.alone.answer) or lesson.question.text in always for lesson, each in pairs]
+    new = [number for number, each in enumerate(changed) if each]
+    old = sorted(set(range(len(lessons.bare))) - set(new))
+    old = random.Random(f"known {seed}").sample(old, min(len(old), max(LEAST_KNOWN, round(known * len(new)))))
+    chosen = sorted([*new, *old])
+    parts = (lessons.lessons, lessons.told, lessons.bare)
+    return Taught(*(tuple(part[number] for number in chosen) for part in parts))  # type: ignore[arg-type]
+
+
+def rows_of(lessons: Taught) -> list[Row]:
+    return [row_of(each.alone.tree, told) for each, told in zip(lessons.lessons, lessons.told, strict=True)]
+
+
+def replay(
+    model: LanguageModel,
+    template: Template,
+    chunks: Sequence[Chunk],
+    lessons: Taught,
+    rows: Sequence[Row],
+    settings: Settings,
+    name: str = "replay",
+    until: float = math.inf,
+) -> list[Row]:
+    """Neutral and conflicting prompts, half of the positions each; met REUSED times, they are `settings.replay` of all.
+
+    Prompts that come back every epoch would be learnt by heart, and others no better read than before. `until`: on
+    time.monotonic(); after it no more are made.
+    """
+    if not settings.replay or not rows:
+        return []
+    rng = random.Random(f"{name} {settings.seed}")
+    reads = sum(len(row.told.ids) for row in rows)
+    wanted = max(16.0, reads * settings.replay / (1 - settings.replay) / 2 / REUSED)
+    per_question = reads / max(1, len(rows))
+    count = math.ceil(wanted / per_question / QUESTIONS)
+    neutral = neutral_rows(model, math.ceil(wanted / NEUTRAL_TOKENS), rng, until=until)
+    return [*conflicting_rows(model, template, chunks, lessons.lessons, count, rng, until=until), *neutral]
+
+
+def _bytes_digest(learnt: Learnt) -> str:
+    """Of what training starts from."""
+    sha = hashlib.sha256()
+    for parameter in learnt.adapted.parameters.values():
+        sha.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+    return sha.hexdigest()
+
+
+def _where_missed(held_out: Taught, missed: Sequence[float], tokens: Sequence[float]) -> list[float]:
+    """Shares of the next questions: a piece's length times what is not known of it; all alike where none is held out."""
+    lost = [[] for _ in tokens]  # type: list[list[float]]
+    for lesson, distance in zip(held_out.lessons, missed, strict=True):
+        if lesson.question.chunk is not None:
+            lost[lesson.question.chunk].append(distance)
+    known = [sum(each) / len(each) for each in lost if each]
+    usual = sum(known) / len(known) if known else 1.0
+    weights = [size * (sum(each) / len(each) if each else usual) for size, each in zip(tokens, lost, strict=True)]
+    return [each / sum(weights) for each in weights] if sum(weights) > 0 else [1 / len(tokens)] * len(tokens)
+
+
+def _told(say: Say) -> Callable[[int, int, float], None]:
+    """Of training, every few seconds."""
+    last = [time.monotonic()]
+
+    def watch(step: int, steps: int, loss: float) -> None:
+        if time.monotonic() - last[0] > 5:
+            last[0] = time.monotonic()
+            say(f"step {step:,} of {steps:,}, loss {loss:.4f}")
+
+    return watch
+
+
+def _spelled(recovered: Recovered) -> str:
+    return "not enough to tell" if recovered.value is None else f"{recovered.value:.0%} of the information"

@@ -1,0 +1,120 @@
+"""All that could answer questions about a context, asked the same way: behind nothing, the text, parts of it, an adapter."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+
+from inweights.context.chunks import Chunk
+from inweights.context.lessons import Question, answers, asked
+from inweights.context.measure import Said, said
+from inweights.context.passages import Passages
+from inweights.context.template import Template
+from inweights.context.train import Learnt
+from inweights.models.base import LanguageModel
+from inweights.models.front import tokens_in_front
+
+TIMED = 12
+"""Questions asked one at a time; medians are reported."""
+
+
+def nothing(question: Question) -> str | None:
+    """In front of any question."""
+    return None
+
+
+@dataclass(frozen=True)
+class System:
+    name: str
+    model: LanguageModel
+    context: Callable[[Question], str | None] = nothing
+    """What stands in front of a question."""
+    front: int = 0
+    """Tokens that begin every text and that the model behind its prefix has read already."""
+    adapt_seconds: float = 0.0
+    artefact_bytes: int = 0
+    warm: bool = False
+    """The context's keys and values are kept between queries; else it is read at every one."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Medians over queries one at a time."""
+
+    seconds: float
+    """Of a whole answer."""
+    first_token: float
+    context_tokens: int
+    """Whose keys and values it stands behind, those of a learnt prefix too."""
+
+
+def respond(system: System, template: Template, questions: Sequence[Question]) -> Said:
+    """Questions behind the same text share it."""
+    groups: dict[str | None, list[int]] = {}
+    for number, question in enumerate(questions):
+        groups.setdefault(system.context(question), []).append(number)
+    texts: dict[int, str] = {}
+    nll: dict[int, float] = {}
+    for context, numbers in groups.items():
+        own = [questions[number] for number in numbers]
+        read = asked(system.model, template, context, [each.text for each in own], system.front)
+        part = said(system.model, template, read.prefix, read.behind, own)
+        texts.update(zip(numbers, part.texts, strict=True))
+        nll.update(zip(numbers, part.gold_nll, strict=True))
+    order = range(len(questions))
+    return Said(tuple(texts[i] for i in order), tuple(nll[i] for i in order))
+
+
+@torch.no_grad()
+def timed(system: System, template: Template, questions: Sequence[Question]) -> Timed:
+    """As a user waits for it. A cold context is read for every query, a warm one before the clock starts."""
+    whole, first, tokens = [], [], []
+    held = sum(map(tokens_in_front, getattr(system.model, "patches", ())))
+    for question in questions[:TIMED]:
+        context = system.context(question)
+        if system.warm:
+            read = asked(system.model, template, context, [question.text], system.front)
+        started = time.perf_counter()
+        if not system.warm:
+            read = asked(system.model, template, context, [question.text], system.front)
+        came: list[float] = []
+
+        def choose(logits: torch.Tensor, came: list[float] = came) -> list[int]:
+            came.append(time.perf_counter())
+            return logits.argmax(-1).tolist()
+
+        answers(system.model, template, read.prefix, read.behind, choose)
+        whole.append(time.perf_counter() - started)
+        first.append(came[0] - started)
+        tokens.append(len(read.prefix.ids) if read.prefix else held)
+    return Timed(median(whole), median(first), round(median(tokens)))
+
+
+def text_systems(model: LanguageModel, template: Template, chunks: Sequence[Chunk], room: int) -> list[System]:
+    """The model alone, with the right piece, with the whole text where it fits in `room` tokens, with what BM25 finds."""
+    whole = "\n".join(chunk.text for chunk in chunks)
+    passages = Passages([chunk.text for chunk in chunks])
+
+    def found(question: Question) -> str:
+        best = passages.best(question.text, 1)
+        return chunks[best[0][0] if best else 0].text
+
+    def right(question: Question) -> str:
+        return chunks[question.chunk or 0].text
+
+    systems = [System("alone", model), System("icl-piece", model, right)]
+    if len(model.encode([whole])[0]) <= room:
+        systems += [
+            System("icl", model, lambda question: whole),
+            System("icl-cached", model, lambda question: whole, warm=True),
+        ]
+    return [*systems, System("rag", model, found)]
+
+
+def of_learnt(name: str, learnt: Learnt, adapt_seconds: float, rag: System | None = None) -> System:
+    """A learnt context, and with `rag` its passages in front as well."""
+    tensors = learnt.adapted.parameters.values()
+    size = sum(each.numel() * each.element_size() for each in tensors)
+    return System(name, learnt.model, rag.context if rag else nothing, learnt.front, adapt_seconds, size)

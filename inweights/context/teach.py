@@ -1,0 +1,128 @@
+"""The teacher's part: every question is answered behind the piece of context it is about, which is encoded once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+
+from inweights.context.chunks import Chunk
+from inweights.context.lessons import Asked, Lesson, Question, answers, asked
+from inweights.context.passages import Passages
+from inweights.context.store import Store, Taught
+from inweights.context.template import Template
+from inweights.models.base import LanguageModel
+from inweights.scoring.divergence import kl
+from inweights.scoring.told import KEPT, Answered, Kept, Told, end_to_end, read_answers, told_of_answers
+
+CANDIDATES = 16
+"""Pieces that a question whose piece is not known is tried on, those BM25 likes best."""
+SHARD = 256
+"""Questions whose answers are kept together."""
+Watch = Callable[[str, int, int], None]
+"""Told of what is done, how many, and of how many."""
+
+
+def taught(
+    model: LanguageModel,
+    template: Template,
+    chunks: Sequence[Chunk],
+    questions: Sequence[Question],
+    store: Store,
+    kept: Kept = KEPT,
+    watch: Watch = lambda what, done, whole: None,
+) -> Taught:
+    """Lessons from all questions, piece by piece; each must know its piece."""
+    lessons: list[Lesson] = []
+    told: list[Told] = []
+    bare: list[float] = []
+    for number, chunk in enumerate(chunks):
+        own = list(dict.fromkeys(each for each in questions if each.chunk == number))
+        for start in range(0, len(own), SHARD):
+            part = own[start : start + SHARD]
+            key = (model.card.digest, model.card.dtype, template.digest, chunk.digest, [each.text for each in part], kept)
+            made = store.taught(key, part, lambda c=chunk, p=part: lessons_of(model, template, c.text, p, kept))  # type: ignore[misc]
+            lessons += made.lessons
+            told += made.told
+            bare += made.bare
+            watch("questions answered", len(lessons), len(questions))
+    return Taught(tuple(lessons), tuple(told), tuple(bare))
+
+
+@torch.no_grad()
+def lessons_of(
+    model: LanguageModel, template: Template, context: str, questions: Sequence[Question], kept: Kept = KEPT
+) -> Taught:
+    """The model's greedy answers behind the context, with its distributions there and the bare model's distance."""
+    read = asked(model, template, context, [each.text for each in questions])
+    said = answers(model, template, read.prefix, read.behind)
+    lessons = [
+        Lesson(question, Answered(behind, answer), Answered(alone, answer))
+        for question, behind, alone, answer in zip(questions, read.behind, read.alone, said, strict=True)
+        if answer
+    ]
+    told = told_of_answers(model, read.prefix, [each.behind for each in lessons], kept)
+    return Taught(tuple(lessons), tuple(told), tuple(distances(model, [each.alone for each in lessons], told)))
+
+
+@torch.no_grad()
+def distances(
+    model: LanguageModel, asked: Sequence[Answered], told: Sequence[Told], batch_tokens: int = 8192
+) -> list[float]:
+    """KL(teacher || model) of each answer in nats, added up over its tokens; `asked` as the model reads it."""
+    if not asked:
+        return []
+
+    def of(numbers: Sequence[int], rows: Sequence[torch.Tensor]) -> list[float]:
+        targets = end_to_end([told[number] for number in numbers], rows[0].device)
+        each = targets.kl_to(torch.cat(list(rows)).log_softmax(-1))
+        return torch.stack([part.sum() for part in each.split([len(row) for row in rows])]).tolist()
+
+    return read_answers(model, None, asked, of, batch_tokens)
+
+
+@torch.no_grad()
+def placed(
+    model: LanguageModel, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question]
+) -> list[Question]:
+    """Every question with the piece it is about: the one that changes most what the model begins its answer with.
+
+    Of many pieces, those are tried that BM25 finds likest to the question.
+    """
+    if len(chunks) == 1:
+        return [replace(each, chunk=0) for each in questions]
+    found = list(questions)
+    unknown = [number for number, each in enumerate(questions) if each.chunk is None]
+    if not unknown:
+        return found
+    passages = Passages([chunk.text for chunk in chunks])
+    for start in range(0, len(unknown), SHARD):
+        part = unknown[start : start + SHARD]
+        about = _most_changed(model, template, chunks, [questions[number].text for number in part], passages)
+        for number, chunk in zip(part, about, strict=True):
+            found[number] = replace(found[number], chunk=chunk)
+    return found
+
+
+def _most_changed(
+    model: LanguageModel, template: Template, chunks: Sequence[Chunk], texts: Sequence[str], passages: Passages
+) -> list[int]:
+    tried: dict[int, list[int]] = {}
+    for place, text in enumerate(texts):
+        near = [index for index, _ in passages.best(text, CANDIDATES)] if len(chunks) > CANDIDATES else range(len(chunks))
+        for chunk in near or range(CANDIDATES):
+            tried.setdefault(chunk, []).append(place)
+    bare = _first_words(model, asked(model, template, None, texts))
+    best = [(-1.0, 0)] * len(texts)
+    for chunk, places in tried.items():
+        read = asked(model, template, chunks[chunk].text, [texts[place] for place in places])
+        change = kl(_first_words(model, read), bare[places]).tolist()
+        for place, moved in zip(places, change, strict=True):
+            best[place] = max(best[place], (moved, chunk))
+    return [chunk for _, chunk in best]
+
+
+def _first_words(model: LanguageModel, read: Asked) -> torch.Tensor:
+    """Log-probabilities of the first token of every answer."""
+    asked = [Answered(stem, (0,)) for stem in read.behind]  # whatever the answer is, only what begins it is read
+    rows = read_answers(model, read.prefix, asked, lambda _, rows: [row[0].log_softmax(-1) for row in rows], 8192)
+    return torch.stack(rows)

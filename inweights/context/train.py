@@ -1,0 +1,118 @@
+"""Training a student on what its teacher said, beside prompts on which it is to stay what it was."""
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from inweights.context.prefix import prefix_begun
+from inweights.context.settings import Settings
+from inweights.context.student import Divergence, Row, Student, without_front
+from inweights.models.base import LanguageModel
+from inweights.models.reader import Reader
+from inweights.scoring.told import Answered, Told
+from inweights.training import Job, Resume, Trace, minimize
+from inweights.types import Seeds, UserError
+from inweights.updates import Adapted, LoRA
+
+PASS_TOKENS = 8192
+Watch = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The model with what it has learnt on."""
+
+    adapted: Adapted
+    front: int
+    """Tokens that begin every text and that the update itself stands for: 0 but for a prefix."""
+
+    @property
+    def model(self) -> LanguageModel:
+        return self.adapted.model
+
+    def rows(self, rows: Sequence[Row]) -> list[Row]:
+        """As this model reads them."""
+        return [without_front(row, self.front) for row in rows] if self.front else list(rows)
+
+    def reads(self, asked: Answered) -> Answered:
+        return Answered(asked.question[self.front :], asked.answer)
+
+
+def begun(model: LanguageModel, texts: Sequence[str], settings: Settings) -> Learnt:
+    """The update before the first step. `texts`: the context's pieces, which a prefix begins as."""
+    if settings.form == "lora":
+        return Learnt(LoRA(settings.rank, settings.alpha).apply(model, settings.seed), 0)
+    tokens = sum(len(ids) for ids in model.encode(list(texts)))
+    size = settings.size or min(settings.prefix_tokens(tokens), model.card.max_tokens // 2)
+    return Learnt(prefix_begun(model, texts, size, settings.seed), len(model.encode([""])[0]))
+
+
+def train(
+    learnt: Learnt,
+    rows: Sequence[Row],
+    settings: Settings,
+    *,
+    resume: Resume | None = None,
+    watch: Watch | None = None,
+    deadline: float = math.inf,
+    divergence: Divergence = Told.kl_to,
+) -> Trace:
+    """Change the update in place, meeting every row once; rows to be met again are given again.
+
+    `deadline`: on time.monotonic(); as many steps are taken as end before it. Raises UserError where there is nothing
+    to learn from.
+    """
+    if not rows:
+        raise UserError("there is nothing to learn from: no question was answered")
+    model = learnt.model
+    student = Student(learnt.rows(rows), divergence)
+    mean = sum(student.lengths) / len(rows)
+    schedule = settings.schedule(len(rows), mean, model.hidden_size)
+    steps = schedule.steps(len(rows), None)
+    if deadline < math.inf:
+        steps = max(
+            1, min(steps, int((deadline - time.monotonic()) / seconds_of_step(learnt, student, schedule.batch_size)))
+        )
+    reader = Reader([model])
+
+    def pieces(batch: Sequence[int]) -> list[list[int]]:
+        parts: list[list[int]] = [[]]
+        used = 0
+        for row in sorted(batch, key=lambda row: student.lengths[row]):
+            # In attention, short texts beside a long one are padded to it.
+            unlike = parts[-1] and student.lengths[row] > 3 * student.lengths[parts[-1][0]]
+            if unlike or (parts[-1] and used + student.lengths[row] > PASS_TOKENS):
+                parts.append([])
+                used = 0
+            parts[-1].append(row)
+            used += student.lengths[row]
+        return parts
+
+    seed = settings.seed
+    return minimize(
+        lambda batch: student.loss(batch, reader.logits({0: student.asked(batch)})[0]),
+        Job(learnt.adapted.parameters, range(len(rows)), schedule, Seeds(seed, seed, seed, seed)),
+        model.module,
+        most_steps=steps,
+        pieces=pieces,
+        resume=resume,
+        watch=watch,
+    )
+
+
+def seconds_of_step(learnt: Learnt, student: Student, batch: int) -> float:
+    """Measured on part of a batch, twice, the second time in earnest; nothing is changed."""
+    mean = sum(student.lengths) / len(student.rows)
+    count = max(1, min(batch // 4, int(PASS_TOKENS / mean)))
+    part = random.Random(0).sample(range(len(student.rows)), count)  # the last rows are longer than the first
+    seconds = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        loss = student.loss(part, learnt.model.next_token_logits(student.asked(part))).sum()
+        loss.backward()
+        seconds = (time.perf_counter() - started) * batch / count
+        for parameter in learnt.adapted.parameters.values():
+            parameter.grad = None
+    return max(seconds, 1e-4)
