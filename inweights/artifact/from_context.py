@@ -68,13 +68,10 @@ class Wish:
 class Again:
     """What learning an earlier version of a context has left for this one."""
 
-    work: Path
     warm: Mapping[str, Learnt]
     """By form."""
     about: frozenset[int]
     """Pieces that the model is to ask about."""
-    always: frozenset[str]
-    """Questions that are learnt whatever is to be said to them now."""
 
 
 def material(
@@ -122,18 +119,17 @@ def learn_to(folder: Path, given: Material, wish: Wish, say: Say, again: Again |
                     given.template,
                     given.chunks,
                     settings,
-                    again.work if again else work_of(folder),
+                    work_of(folder),
                     queries=wish.queries,
                     seconds=wish.seconds / len(forms),
                     about=again.about if again else None,
-                    always=again.always if again else (),
                     warm=again.warm[kind] if again else None,
                     say=say,
                 )
 
             outcomes[form], cost = measure(run, given.model.counter)
             peak = max(peak, cost.peak_bytes)
-        remember(again.work if again else work_of(folder), given.chunks, next(iter(outcomes.values())))
+        remember(work_of(folder), given.chunks, next(iter(outcomes.values())))
         say("asking everything that could answer")
         started = time.monotonic()
         measured = evaluate(given.model, given.template, given.chunks, outcomes, wish.settings, wish.tests, wish.rivals)

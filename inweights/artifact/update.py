@@ -1,6 +1,8 @@
 """A learnt context after an edit of its sources: what is new is asked, what is gone is asked again, the rest is kept."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +19,8 @@ from inweights.context.teach import placed
 from inweights.context.template import Template
 from inweights.types import UserError
 
+RATE = 0.3
+"""Of the learning rate that learning anew takes: with all of it, what is known was lost first, and learnt again."""
 EPOCHS = 0.5
 """Of those that learning anew takes: what is known already is only kept."""
 
@@ -84,17 +88,30 @@ def update(
     settings = Settings(**{name: value for name, value in card.settings.items() if name != "template"})
     # Questions about what is gone find their piece anew; what they are answered with there is learnt.
     again = placed(given.model, template, given.chunks, found.again)
-    settings = replace(settings, epochs=max(1, round(EPOCHS * settings.epochs)))
+    settings = replace(settings, epochs=max(1, round(EPOCHS * settings.epochs)), lr=RATE * settings.peak_lr)
     before = {form: _said(each, again) for form, each in loaded.items()}
     warm = {form: each.learnt for form, each in loaded.items()}
     of_user = bool(queries) or not _asks(work)
     # Answers about what is as it was are on disk: they are trained on, and not asked for again.
     asked_now = (*found.kept, *again, *queries)
     wish = Wish("both" if len(card.forms) > 1 else card.forms[0], settings, asked_now, tuple(tests))  # type: ignore[arg-type]
-    left = Again(work, warm, frozenset() if of_user else found.new, frozenset(each.text for each in again))
+    _taken_over(work, work_of(out))
+    left = Again(warm, frozenset() if of_user else found.new)
     measured = learn_to(out, given, wish, say, left)
     measured["unlearnt"] = {form: _unlearnt(given, each, again, before[form]) for form, each in loaded.items()}
     return measured
+
+
+def _taken_over(work: Path, new: Path) -> None:
+    """Answers and questions of the earlier version, without a second copy of them where the file system lets us."""
+    for path in sorted(each for each in work.rglob("*") if each.is_file() and each.name != ASKED):
+        place = new / path.relative_to(work)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            try:
+                os.link(path, place)
+            except OSError:
+                shutil.copy2(path, place)
 
 
 def _asks(work: Path) -> bool:

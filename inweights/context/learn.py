@@ -78,13 +78,12 @@ def learn(
     queries: Sequence[Question] = (),
     seconds: float = math.inf,
     about: Collection[int] | None = None,
-    always: Collection[str] = (),
     warm: Learnt | None = None,
     say: Say = lambda text: None,
 ) -> Outcome:
     """Learn the pieces. `folder`: where it goes on from after being killed. `queries`: to be asked. `seconds`: a time
-    budget. `about`: pieces that the model is to ask about itself; None: all, unless there are queries. `always`: queries
-    that are learnt however little their answer is changed. `warm`: what another version of the context has left.
+    budget. `about`: pieces that the model is to ask about itself; None: all, unless there are queries. `warm`: what
+    another version of the context has left, to be trained further.
 
     Raises UserError where the model writes no usable question and none are given.
     """
@@ -110,7 +109,12 @@ def learn(
         say(f"{len(lessons.lessons):,} answers learnt by, {len(held_out.lessons):,} held out")
         clock.ends("answers")
         epochs = max(1, round(settings.epochs * (1 - settings.polish) / rounds))
-        rows = rows_of(worth_learning(lessons, settings.known, settings.seed, always)) * epochs
+        wrong = (
+            distances(warm.model, [warm.reads(each.alone) for each in lessons.lessons], lessons.told)
+            if warm
+            else lessons.bare
+        )
+        rows = rows_of(worth_learning(lessons, wrong, settings)) * epochs
         # All that a round follows from: a file of another one would be taken up for this.
         texts = [(each.question.chunk, each.behind, each.alone) for each in lessons.lessons]
         follows = (model.card.digest, model.card.dtype, template.digest, [each.digest for each in chunks], settings, texts)
@@ -141,16 +145,19 @@ def learn(
     return Outcome(learnt, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
 
 
-def worth_learning(lessons: Taught, known: float, seed: int, always: Collection[str] = ()) -> Taught:
-    """All answers that the context changes or to `always`, and for each up to `known` others, drawn at random.
+def worth_learning(lessons: Taught, wrong: Sequence[float], settings: Settings) -> Taught:
+    """All answers that the context changes, and for each up to `settings.known` that it does not, drawn at random.
 
-    Of those, such as that something is not said, a few keep the student from saying more than it was told.
+    Of those, such as that something is not said, a few keep the student from saying more than it was told. `wrong`: how
+    far the student is from each to begin with, in nats: what another version has taught it is to be changed as well.
     """
-    pairs = zip(lessons.lessons, lessons.bare, strict=True)
-    changed = [each > KNOWN * len(lesson.alone.answer) or lesson.question.text in always for lesson, each in pairs]
-    new = [number for number, each in enumerate(changed) if each]
+    bounds = [KNOWN * len(each.alone.answer) for each in lessons.lessons]
+    far = map(max, lessons.bare, wrong)
+    new = [number for number, (each, bound) in enumerate(zip(far, bounds, strict=True)) if each > bound]
     old = sorted(set(range(len(lessons.bare))) - set(new))
-    old = random.Random(f"known {seed}").sample(old, min(len(old), max(LEAST_KNOWN, round(known * len(new)))))
+    old = random.Random(f"known {settings.seed}").sample(
+        old, min(len(old), max(LEAST_KNOWN, round(settings.known * len(new))))
+    )
     chosen = sorted([*new, *old])
     parts = (lessons.lessons, lessons.told, lessons.bare)
     return Taught(*(tuple(part[number] for number in chosen) for part in parts))  # type: ignore[arg-type]

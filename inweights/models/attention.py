@@ -62,9 +62,11 @@ def attend(
     if layout.known is not None:
         key, value = layout.known
     rule = Rule(scaling if scaling is not None else query.shape[-1] ** -0.5, softcap, dropout, sliding_window)
-    index = _index(module)
-    near = _newest(query, key, value, layout, rule, index) if layout.past else _near(query, key, value, layout, rule)
-    far = _far(query, index, layout, rule) if layout.behind else None
+    if layout.past:
+        near: tuple[Tensor, Tensor | None] = _newest(query, key, value, layout, rule, _index(module))
+    else:
+        near = _near(query, key, value, layout, rule)
+    far = _far(query, _index(module), layout, rule) if layout.behind else None  # an encoder's blocks may have no index
     return (_joined(near, far) if far else near[0])[None].to(query.dtype), None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from inweights.records import write_whole
 from inweights.report.learnt_page import page
 from inweights.report.learnt_table import HEADS, Measured, cells, legend
-from inweights.report.learnt_words import break_evens, damage, shares, verdict
+from inweights.report.learnt_words import damage, shares, verdict
 from inweights.types import UserError
 
 CARD = "context_card.json"
@@ -16,7 +16,7 @@ PAGE = "page.html"
 
 
 def terminal(measured: Measured) -> str:
-    """What each form has recovered and lost, all that could answer in one table, when learning pays, and a verdict."""
+    """What each form has recovered and lost, all that could answer in one table, and a verdict."""
     from rich.console import Console
     from rich.table import Table
 
@@ -35,7 +35,7 @@ def terminal(measured: Measured) -> str:
         Console(file=out, width=max(120, Console().width), color_system=None, highlight=False).print(table)
         lines += ["", *(line.rstrip() for line in out.getvalue().splitlines()), legend(measured), ""]
     for form in measured["learnt"]:
-        lines += [f"{form}: {line}" for line in (*break_evens(form, measured), verdict(form, measured))]
+        lines.append(f"{form}: {verdict(form, measured)}")
     return "\n".join(lines)
 
 

@@ -1,0 +1,87 @@
+"""Several learnt prefixes in front of one question, end to end, their keys turned to where they come to stand."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inweights.context.prefix import prefix_of
+from inweights.context.train import Learnt
+from inweights.models.base import LanguageModel, Prefix
+from inweights.models.front import Front
+from inweights.types import UserError
+
+
+def composed(base: LanguageModel, learnt: Sequence[Learnt]) -> Learnt:
+    """The model behind all prefixes in turn; the first position of all but the first, which begins a text, is left out.
+
+    No prefix was trained beside another: what is lost by that has to be measured. Raises UserError where one is no
+    prefix, or where keys know their position otherwise than by rotation.
+    """
+    parts = [_prefix(each, base) for each in learnt]
+    keys, values = list(parts[0].keys), list(parts[0].values)
+    for part in parts[1:]:
+        by = keys[0].shape[1] - 1
+        keys = [torch.cat([key, moved(base, own[:, 1:], by)], 1) for key, own in zip(keys, part.keys, strict=True)]
+        values = [torch.cat([value, own[:, 1:]], 1) for value, own in zip(values, part.values, strict=True)]
+    return Learnt(prefix_of([key.detach() for key in keys], [value.detach() for value in values], base), learnt[0].front)
+
+
+@torch.no_grad()
+def moved(model: LanguageModel, keys: Float[Tensor, "kv_heads tokens head_dim"], by: int) -> Tensor:
+    """Keys as they would be, had their tokens stood `by` positions later.
+
+    Keys are kept after their rotation (Su et al. 2021, arXiv 2104.09864), and rotations add up. Where an architecture
+    rotates the first part of a key, that is what turns.
+    """
+    rotary = _rotary(model)
+    if rotary is None:
+        raise UserError(
+            f"{model.card.architecture} does not tell positions by rotating keys, so that they cannot be moved: "
+            "learn the contexts together"
+        )
+    place = torch.tensor([[by]], device=keys.device)
+    cos, sin = (each[0, 0].float() for each in rotary(keys[:1].float(), place))
+    # Some scale what they rotate (YaRN), and keys were scaled once already.
+    scale = float(getattr(rotary, "attention_scaling", 1.0))
+    size = cos.shape[-1]
+    turned, rest = keys[..., :size].float(), keys[..., size:]
+    half = size // 2
+    other = torch.cat([-turned[..., half:], turned[..., :half]], -1)
+    return torch.cat([((turned * cos + other * sin) / scale).to(keys.dtype), rest], -1)
+
+
+def _rotary(model: LanguageModel) -> Any:
+    """The module that gives cosines and sines for all layers alike; None where there is none, or several."""
+    found = [each for name, each in model.module.named_modules() if name.rpartition(".")[2] == "rotary_emb"]
+    kinds = getattr(cast(Any, model.module).config.get_text_config(), "layer_types", None) or ()
+    if len(found) != 1 or "sliding_attention" in kinds or not _turns_halves(model, found[0]):
+        return None
+    return found[0]
+
+
+def _turns_halves(model: LanguageModel, rotary: Any) -> bool:
+    """Whether keys come out as ours do when a token is read one position later: some architectures pair neighbours."""
+    token = model.encode(["a"])[0][-1]
+    keys = model.prefix([token, token]).keys[0]
+    place = torch.tensor([[1]], device=keys.device)
+    try:
+        cos, sin = (each[0, 0].float() for each in rotary(keys[:1].float(), place))
+    except (TypeError, ValueError):
+        return False
+    size = cos.shape[-1]
+    if size > keys.shape[-1]:
+        return False
+    scale = float(getattr(rotary, "attention_scaling", 1.0))
+    first = keys[:, :1, :size].float()
+    other = torch.cat([-first[..., size // 2 :], first[..., : size // 2]], -1)
+    return bool(torch.allclose((first * cos + other * sin) / scale, keys[:, 1:, :size].float(), atol=1e-3, rtol=1e-3))
+
+
+def _prefix(learnt: Learnt, base: LanguageModel) -> Prefix:
+    fronts = [patch for patch in cast(Any, learnt.model).patches if isinstance(patch, Front)]
+    if len(fronts) != 1:
+        raise UserError("a LoRA has no positions to be put behind: only key/value prefixes are composed (`--as kv`)")
+    return fronts[0].prefix(base.module)
