@@ -18,6 +18,7 @@ from inweights.artifact.staging import staged
 from inweights.artifact.verify import TOLERANCE, RejectedError
 from inweights.context.chunks import Chunk, chunks_of
 from inweights.context.evaluate import evaluate
+from inweights.context.examples import orders, template_of_examples
 from inweights.context.learn import Outcome, learn
 from inweights.context.lessons import Question, answers, text_of
 from inweights.context.settings import Settings
@@ -88,14 +89,15 @@ def material(
     backbone = models.load(model, dtype, device)
     if backbone.card.family != "causal":
         raise UserError(f"{model} is of the family {backbone.card.family}: a context is learnt by causal language models")
-    chosen = template or template_of(backbone)
-    wanted = chunk_tokens or min(2048, backbone.card.max_tokens // 4) if model != "embedded" else chunk_tokens or 128
+    usual = 128 if model == "embedded" else min(2048, backbone.card.max_tokens // 4)
+    of_examples = bool(context.demonstrations) and len(context.sections) == 1
+    own = template_of_examples(context) if of_examples else template_of(backbone)
+    chosen = template or own
     marks = len(backbone.encode([chosen.context("")])[0])
-    most = backbone.card.max_tokens - marks - 64 - chosen.answer_tokens
-    chunks = chunks_of(backbone, context, min(wanted, most))
-    return Material(
-        backbone, chosen, context, tuple(chunks), min(wanted, most), template is None, tuple(map(str, paths)), kind
-    )
+    tokens = min(chunk_tokens or usual, backbone.card.max_tokens - marks - 64 - chosen.answer_tokens)
+    chunks = tuple(orders(context) if of_examples else chunks_of(backbone, context, tokens))
+    is_own = template is None and not of_examples
+    return Material(backbone, chosen, context, chunks, tokens, is_own, tuple(map(str, paths)), kind)
 
 
 def learn_to(folder: Path, given: Material, wish: Wish, say: Say, again: Again | None = None) -> dict[str, Any]:

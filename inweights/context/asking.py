@@ -34,7 +34,7 @@ class Asked:
 
 def held_apart(questions: Sequence[Question], share: float) -> Asked:
     """By a digest of each text, so that a question falls on the same side whenever it comes up again."""
-    unlike = list({normal(each.text): each for each in reversed(questions)}.values())[::-1]
+    unlike = list({(normal(each.text), each.chunk): each for each in reversed(questions)}.values())[::-1]
     out = [each for each in unlike if _draw(each) < share]
     return Asked(tuple(each for each in unlike if _draw(each) >= share), tuple(out))
 

@@ -25,7 +25,13 @@ REQUESTS = (
     "Ask for something creative to be written from one detail of this material; name the detail.",
 )
 """To a model that chats (after the five kinds of Eyuboglu et al. 2025, section 4.1)."""
-ALONE = " Reply with the question alone, so that it can be understood without the material."
+ABSENT = "Ask one question on the subject of this material that it gives no answer to."
+ABSENT_SHARE = 0.1
+"""Of the questions: without any, a student learns that everything has been said."""
+ALONE = (
+    " Reply with the question alone, so that it can be understood without the material: "
+    "name the section, the person and date, or the file and symbol that it is about."
+)
 BEGINNINGS = ("", "", "What", "Who", "Where", "When", "Why", "How", "Which", "List", "Summarise")
 """Of questions, for a model that goes on with text."""
 LONGEST = 48
@@ -97,12 +103,13 @@ def _asked(
     model: LanguageModel, template: Template, chunk: Chunk, count: int, choose: Choose, rng: random.Random
 ) -> list[str]:
     if not template.end:  # a chat's turns end by themselves
-        requests = [rng.choice(REQUESTS) + ALONE for _ in range(count)]
+        requests = [(ABSENT if rng.random() < ABSENT_SHARE else rng.choice(REQUESTS)) + ALONE for _ in range(count)]
         read = asked(model, template, chunk.text, requests)
         replies = answers(model, template, read.prefix, read.behind, choose)
         return [_first_line(model.decode(each)) for each in replies]
     slot = template.context(chunk.text).rstrip(" ")
-    starts = [rng.choice(BEGINNINGS) for _ in range(count)]
+    # An input of a prompt's examples is no question.
+    starts = [rng.choice(BEGINNINGS if "Question" in template.alone else ("",)) for _ in range(count)]
     shared = model.encode([slot])[0]
     stems = [model.encode([f"{slot} {start}" if start else slot])[0] for start in starts]
     # The last shared token is read with each: a beginning may have merged with it.

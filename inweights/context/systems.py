@@ -94,7 +94,7 @@ def timed(system: System, template: Template, questions: Sequence[Question]) -> 
 
 def text_systems(model: LanguageModel, template: Template, chunks: Sequence[Chunk], room: int) -> list[System]:
     """The model alone, with the right piece, with the whole text where it fits in `room` tokens, with what BM25 finds."""
-    whole = "\n".join(chunk.text for chunk in chunks)
+    whole = "\n".join({chunk.body: chunk.text for chunk in chunks}.values())
     passages = Passages([chunk.text for chunk in chunks])
 
     def found(question: Question) -> str:

@@ -86,10 +86,11 @@ def placed(
 ) -> list[Question]:
     """Every question with the piece it is about: the one that changes most what the model begins its answer with.
 
-    Of many pieces, those are tried that BM25 finds likest to the question.
+    Of many pieces, those are tried that BM25 finds likest to the question. Where all say the same in another order, a
+    question is about each of them.
     """
-    if len(chunks) == 1:
-        return [replace(each, chunk=0) for each in questions]
+    if len({chunk.body for chunk in chunks}) == 1:
+        return [replace(each, chunk=number) for each in questions for number in range(len(chunks))]
     found = list(questions)
     unknown = [number for number, each in enumerate(questions) if each.chunk is None]
     if not unknown:

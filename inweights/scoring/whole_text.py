@@ -53,6 +53,6 @@ def _in_step(model: LanguageModel, context: str, alone: list[int], bodies: Seque
     return skipped, [text[step:] for text in texts]
 
 
-def common(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences share at the front."""
+def common(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many tokens, or characters, two sequences share at the front."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
