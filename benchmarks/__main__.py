@@ -8,18 +8,40 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import adaptive, distillation, finetune, memory, plan, scoring, scoring_cost, seeds, utilisation
+from benchmarks import (
+    adaptive,
+    distillation,
+    finetune,
+    learn,
+    learn_composition,
+    learn_next_token,
+    learn_real,
+    learn_teacher,
+    learn_window,
+    memory,
+    plan,
+    scoring,
+    scoring_cost,
+    seeds,
+    utilisation,
+)
 from benchmarks.bench import Benchmark, Options, record, write
 from inweights.types import UserError
 
-FAMILIES = (scoring, scoring_cost, finetune, seeds, adaptive, utilisation, distillation, memory, plan)
+LEARNING = (learn, learn_composition, learn_window, learn_next_token, learn_teacher, learn_real)
+FAMILIES = (scoring, scoring_cost, finetune, seeds, adaptive, utilisation, distillation, memory, plan, *LEARNING)
 BENCHMARKS: dict[str, Benchmark] = {each.name: each for family in FAMILIES for each in family.BENCHMARKS}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", metavar="NAME")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with rte/ and cola/; without it, made text")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="a folder with rte/ and cola/, a book as .txt, or dev.jsonl of FairytaleQA; without it, made text",
+    )
     parser.add_argument("--quick", action="store_true", help="two layers and tiny counts; nothing is written")
     parser.add_argument("--repeats", type=int, metavar="N", help="turns that each side takes")
     options = parser.parse_args()
@@ -31,7 +53,7 @@ def main() -> None:
         _stop(f"--repeats is {options.repeats}: at least 1 is wanted")
     benchmark = _named(options.name)
     if options.data is not None and not options.data.is_dir():
-        _stop(f"there is no folder {options.data}: give one with rte/ and cola/ in it, or leave --data out")
+        _stop(f"there is no folder {options.data}: give the one with what {options.name} reads, or leave --data out")
     try:
         rows = benchmark.run(Options(options.data, options.quick, options.repeats), benchmark.goal)
     except UserError as error:  # such as data that is not where it was said to be

@@ -19,7 +19,7 @@ RECORDS = Path(__file__).parent / "records"
 @dataclass(frozen=True)
 class Options:
     data: Path | None = None
-    """A folder with rte/ and cola/; None: made text."""
+    """A folder with rte/ and cola/, or with what the benchmark says it reads; None: made text."""
     quick: bool = False
     """Two layers and tiny counts: whether it runs, not how fast."""
     repeats: int | None = None

@@ -76,12 +76,14 @@ def performance(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _quantity(value: float, unit: str) -> str:
-    """Such as `131 ms per query` or `1.24 GB`."""
+    """Such as `131 ms per query`, `1.24 GB` or, a share, `0.975`."""
     thing, _, each = unit.partition(" per ")
     if unit == "FLOP per second":
         return f"{value / 1e9:,.0f} GFLOP/s"
     if unit == "bytes":
         return f"{value / 1e9:.2f} GB"
+    if unit == "of 1":
+        return f"{value:.3f}"
     assert thing.startswith("seconds"), unit
     amount = f"{1e3 * value:.3g} ms" if value < 0.9995 else f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
     return f"{amount} per {each}" if each else amount + thing.removeprefix("seconds")

@@ -1,0 +1,82 @@
+"""What has become of a learnt document: how much of it is known, and what else can still be read, beside the bare model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from benchmarks.learn_made import Document, Read
+from inweights.context.evaluate import kv_bytes_per_token
+from inweights.context.lessons import Question
+from inweights.context.measure import information_recovered
+from inweights.context.systems import System, of_learnt, respond
+from inweights.context.teach import distances, lessons_of
+from inweights.context.template import Template
+from inweights.context.train import Learnt
+from inweights.models.base import LanguageModel
+from inweights.models.front import tokens_in_front
+
+KINDS = ("worded", "paraphrased", "absent")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One figure of what has learnt, and what it is held to."""
+
+    ours: float
+    peer: float
+
+
+def known(model: LanguageModel, template: Template, document: Document, learnt: Learnt) -> dict[str, Side]:
+    """By name: the information, of 1; right answers by kind, beside the model with the right piece in its prompt;
+    questions about new and conflicting contexts answered as the bare model answers them, of 1."""
+    teacher = System("icl", model, lambda question: document.chunks[question.chunk or 0].text)
+    student = of_learnt("distilled", learnt, 0.0)
+    ours, peer = (by_kind(each, template, document.tests) for each in (student, teacher))
+    return {
+        "information": Side(information(model, template, document, learnt), 1.0),
+        **{kind: Side(ours[kind], peer[kind]) for kind in KINDS},
+        "new contexts": Side(_alike(model, template, learnt, document.new), 1.0),
+        "conflicting contexts": Side(_alike(model, template, learnt, document.conflicting), 1.0),
+    }
+
+
+def information(model: LanguageModel, template: Template, document: Document, learnt: Learnt) -> float:
+    """1 - KL(T || S) / KL(T || B) over all of the document's questions, T behind the piece that each is about."""
+    bare: list[float] = []
+    missed: list[float] = []
+    for number, chunk in enumerate(document.chunks):
+        told = lessons_of(model, template, chunk.text, [each for each in document.tests if each.chunk == number])
+        bare += told.bare
+        missed += distances(learnt.model, [learnt.reads(each.alone) for each in told.lessons], told.told)
+    value = information_recovered(bare, missed).value
+    assert value is not None, "the document changes nothing that the model says"
+    return value
+
+
+def by_kind(system: System, template: Template, asked: Sequence[Question]) -> dict[str, float]:
+    """Share of right answers."""
+    right = respond(system, template, asked).right(asked)
+    kinds = dict.fromkeys(each.kind for each in asked)
+    return {kind: mean(hit for hit, each in zip(right, asked, strict=True) if each.kind == kind) for kind in kinds}
+
+
+def _alike(model: LanguageModel, template: Template, learnt: Learnt, contexts: Sequence[Read]) -> float:
+    same: list[bool] = []
+    for each in contexts:
+        bare = System("bare", model, lambda _, text=each.text: text)  # type: ignore[misc]
+        student = System("student", learnt.model, bare.context, learnt.front)
+        sides = [respond(system, template, each.questions).texts for system in (bare, student)]
+        same += [a == b for a, b in zip(*sides, strict=True)]
+    return mean(same)
+
+
+def byte_counts(model: LanguageModel, document: Document, learnt: Learnt) -> dict[str, int]:
+    """Of what is handed out, and of the keys and values that a request keeps, beside those of the document in its prompt."""
+    tokens = len(model.encode([" ".join(chunk.text for chunk in document.chunks)])[0])
+    front = sum(map(tokens_in_front, getattr(learnt.model, "patches", ())))
+    return {
+        "context_tokens": tokens,
+        "artefact_bytes": of_learnt("", learnt, 0.0).artefact_bytes,
+        "kv_bytes": front * kv_bytes_per_token(model),
+        "kv_bytes_of_context": tokens * kv_bytes_per_token(model),
+    }
