@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     adaptive,
+    compiled,
     distillation,
     finetune,
     learn,
@@ -29,7 +30,7 @@ from benchmarks.bench import Benchmark, Options, record, write
 from inweights.types import UserError
 
 LEARNING = (learn, learn_composition, learn_window, learn_next_token, learn_teacher, learn_real)
-FAMILIES = (scoring, scoring_cost, finetune, seeds, adaptive, utilisation, distillation, memory, plan, *LEARNING)
+FAMILIES = (scoring, scoring_cost, finetune, seeds, adaptive, utilisation, distillation, memory, plan, compiled, *LEARNING)
 BENCHMARKS: dict[str, Benchmark] = {each.name: each for family in FAMILIES for each in family.BENCHMARKS}
 
 

@@ -57,18 +57,22 @@ def stories(options: Options, goal: Goal) -> list[Row]:
         for system in _systems(model, story, outcome, other):
             sides.setdefault(system.name, []).extend(respond(system, TEMPLATE, story.held_out).gold_nll)
     gains = {name: [-nll for nll in values] for name, values in sides.items()}
-    share, other_share = (gap_recovered(gains["alone"], gains["icl"], gains[name]) for name in ("distilled", "another's"))
     noted = [each for _, each in learnt]
     more: dict[str, Any] = {
-        "recovered": asdict(share),
-        "recovered_by_another_story": asdict(other_share),
         "gold_nll": {name: mean(values) for name, values in sides.items()},
         "information_nats_per_token": mean(each["information"] for each in noted),
-        "stories": noted,
-        "note": "of the gold answers' NLL on held-out questions; 0 where the story in the prompt does not help",
+        "advice": [each["advice"] for each in noted],
+        "note": "share of the NLL of held-out gold answers that the story in the prompt saves; 0 where it saves none",
     }
-    ours = share.value or 0.0
-    return [Row(f"stories260K, {len(told)} stories", ours, 1.0, "of 1", ours, goal.here, goal.better, len(told), more)]
+    shares = {name: gap_recovered(gains["alone"], gains["icl"], gains[name]) for name in ("distilled", "another's")}
+    ours, peer = (each.value or 0.0 for each in shares.values())
+    shape, rest = f"stories260K, {len(told)} stories", (goal.here, goal.better, len(told))
+    about = more | {"recovered": {name: asdict(each) for name, each in shares.items()}, "stories": noted}
+    return [
+        Row(shape, ours, 1.0, "of 1", ours, *rest, {"variant": "gold answers", **about}),
+        # The difference: where it is near 0, the row above says nothing of what is known about a story.
+        Row(shape, ours, peer, "of 1", ours - peer, *rest, {"variant": "less another story's", **more}),
+    ]
 
 
 def _learnt(model: LanguageModel, story: Story, settings: Settings) -> tuple[Outcome, dict[str, Any]]:

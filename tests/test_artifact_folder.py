@@ -139,7 +139,7 @@ def test_a_folder_in_use_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")
     with (
-        pytest.raises(UserError, match="out is there already and not empty; give another --export"),
+        pytest.raises(UserError, match="out is there already and not empty; give another folder"),
         staged(tmp_path / "out"),
     ):
         pass

@@ -1,6 +1,7 @@
 """A learnt context that answers, and the passages of its sources that an answer can be checked on."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -88,4 +89,11 @@ class Answering:
             return []
         if sorted(found.sources.values()) != sorted(card.sources.values()):
             self.notes.append("the sources have changed since they were learnt: `inweights update` learns what is new")
-        return chunks_of(self.context.base, found, card.chunk_tokens)
+        chunks = chunks_of(self.context.base, found, card.chunk_tokens)
+        return [replace(chunk, source=_from_here(chunk.source)) for chunk in chunks]
+
+
+def _from_here(source: str) -> str:
+    """A path below the folder one is in, as one would write it; any other as it is."""
+    here = Path.cwd()
+    return str(Path(source).relative_to(here)) if Path(source).is_relative_to(here) else source

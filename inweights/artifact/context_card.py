@@ -13,8 +13,8 @@ from inweights.types import UserError
 NAME = "context_card.json"
 FORMAT = 1
 CONFIDENTIAL = (
-    "What this adapter was taught can be got out of it by asking. It is as confidential as its sources, "
-    "and so are the questions and answers below."
+    "What this adapter was taught can be got out of it by asking, and from a key/value prefix words of the text itself, "
+    "whose keys and values it began as. It is as confidential as its sources, and so are its questions and answers."
 )
 
 

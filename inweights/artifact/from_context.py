@@ -2,26 +2,29 @@
 
 import json
 import math
+import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from inweights import models
 from inweights.artifact import context_card
 from inweights.artifact.context_card import ContextCard, Piece, Probe
-from inweights.artifact.learnt import base_of, load, probed, write_form
+from inweights.artifact.export import place_of
+from inweights.artifact.learnt import base_of, chat_template, load, probed, write_form
 from inweights.artifact.learnt_readme import readme
 from inweights.artifact.manifest import digests
-from inweights.artifact.staging import staged
+from inweights.artifact.staging import refuse_occupied, staged
 from inweights.artifact.verify import TOLERANCE, RejectedError
 from inweights.context.chunks import Chunk, chunks_of
 from inweights.context.evaluate import evaluate
 from inweights.context.examples import orders, template_of_examples
 from inweights.context.learn import Outcome, learn
-from inweights.context.lessons import Question, answers, text_of
-from inweights.context.settings import Settings
+from inweights.context.lessons import Lesson, Question, answers, asked, text_of
+from inweights.context.settings import Form, Settings
 from inweights.context.sources import read_sources
 from inweights.context.template import Template, template_of
 from inweights.context.train import Learnt
@@ -32,6 +35,10 @@ from inweights.records import write_whole
 from inweights.types import UserError
 
 PROBES = 32
+RATE = 0.3
+"""Of the learning rate, to go on from what was learnt: with all of it, that was lost first, and learnt again."""
+EPOCHS = 0.5
+"""Of those that learning anew takes: what is known already is only kept."""
 ASKED = "asked.json"
 FORMS = {"lora": ("lora",), "kv": ("kv",), "both": ("lora", "kv"), "merged": ("merged",)}
 As = Literal["lora", "kv", "both", "merged"]
@@ -73,6 +80,8 @@ class Again:
     """By form."""
     about: frozenset[int]
     """Pieces that the model is to ask about."""
+    unlearnt: Callable[[str, Learnt], dict[str, int]]
+    """By form and what it has learnt now: what has become of the answers that are others now."""
 
 
 def material(
@@ -97,7 +106,9 @@ def material(
     tokens = min(chunk_tokens or usual, backbone.card.max_tokens - marks - 64 - chosen.answer_tokens)
     chunks = tuple(orders(context) if of_examples else chunks_of(backbone, context, tokens))
     is_own = template is None and not of_examples
-    return Material(backbone, chosen, context, chunks, tokens, is_own, tuple(map(str, paths)), kind)
+    return Material(
+        backbone, chosen, context, chunks, tokens, is_own, tuple(str(Path(each).resolve()) for each in paths), kind
+    )
 
 
 def learn_to(folder: Path, given: Material, wish: Wish, say: Say, again: Again | None = None) -> dict[str, Any]:
@@ -106,45 +117,59 @@ def learn_to(folder: Path, given: Material, wish: Wish, say: Say, again: Again |
     `again`: what an earlier version of the context has left. Raises UserError where `folder` is taken, RejectedError
     where what was written does not answer as it did.
     """
+    refuse_occupied(folder)
+    check_lengths(given, [*wish.queries, *wish.tests])
+    forms = FORMS[wish.form]
+    outcomes: dict[str, Outcome] = {}
+    peak, end = 0, time.monotonic() + wish.seconds
+    for number, form in enumerate(forms):
+        left = (end - time.monotonic()) / (len(forms) - number)
+        outcomes[form], cost = measure(partial(_learnt, folder, given, wish, form, left, say, again), given.model.counter)
+        peak = max(peak, cost.peak_bytes)
+    remember(work_of(folder), given.chunks, outcomes.values())
+    say("asking everything that could answer")
+    started = time.monotonic()
+    measured = evaluate(given.model, given.template, given.chunks, outcomes, wish.settings, wish.tests, wish.rivals)
+    measured |= {"peak_bytes": peak, "evaluation_seconds": time.monotonic() - started}
+    measured["skipped"] = [asdict(each) for each in given.context.skipped]
+    if again:
+        measured["unlearnt"] = {form: again.unlearnt(form, outcome.learnt) for form, outcome in outcomes.items()}
     with staged(folder) as filling:
-        outcomes: dict[str, Outcome] = {}
-        trained = {"merged": "lora"}
-        peak = 0
-        forms = FORMS[wish.form]
-        for form in forms:
-            kind = trained.get(form, form)
-            settings = replace(wish.settings, form=kind)  # type: ignore[arg-type]
-
-            def run(settings: Settings = settings, kind: str = kind) -> Outcome:
-                return learn(
-                    given.model,
-                    given.template,
-                    given.chunks,
-                    settings,
-                    work_of(folder),
-                    queries=wish.queries,
-                    seconds=wish.seconds / len(forms),
-                    about=again.about if again else None,
-                    warm=again.warm[kind] if again else None,
-                    say=say,
-                )
-
-            outcomes[form], cost = measure(run, given.model.counter)
-            peak = max(peak, cost.peak_bytes)
-        remember(work_of(folder), given.chunks, next(iter(outcomes.values())))
-        say("asking everything that could answer")
-        started = time.monotonic()
-        measured = evaluate(given.model, given.template, given.chunks, outcomes, wish.settings, wish.tests, wish.rivals)
-        measured |= {"peak_bytes": peak, "evaluation_seconds": time.monotonic() - started}
-        measured["skipped"] = [asdict(each) for each in given.context.skipped]
         for form, outcome in outcomes.items():
             place = filling / form if len(forms) > 1 else filling
-            write_form(form, outcome.learnt, given.model, place, base_of(given.model).place, asdict(wish.settings))
+            write_form(form, outcome.learnt, given.model, place, place_of(given.model.card.name), asdict(wish.settings))
             size = sum(each.stat().st_size for each in place.iterdir() if each.suffix == ".safetensors")
             measured["learnt"][form]["artefact_bytes"] = size
         _describe(filling, given, wish, forms, next(iter(outcomes.values())), measured)
-        _proven(filling, forms)
+        for form, outcome in outcomes.items():
+            _prove(filling, form, outcome)
     return measured
+
+
+def _learnt(folder: Path, given: Material, wish: Wish, form: str, seconds: float, say: Say, again: Again | None) -> Outcome:
+    kind: Form = "kv" if form == "kv" else "lora"
+    settings = replace(wish.settings, form=kind)
+    if again:
+        settings = replace(settings, epochs=max(1, round(EPOCHS * settings.epochs)), lr=RATE * settings.peak_lr)
+    return learn(
+        given.model,
+        given.template,
+        given.chunks,
+        settings,
+        work_of(folder),
+        queries=wish.queries,
+        seconds=seconds,
+        about=again.about if again else None,
+        warm=again.warm[kind] if again else None,
+        say=say,
+    )
+
+
+def check_lengths(given: Material, questions: Sequence[Question]) -> None:
+    """Raises UserError where a question does not fit beside a piece: before anything is asked, not after training."""
+    if questions:
+        longest = max(questions, key=lambda each: len(each.text))
+        asked(given.model, given.template, max(given.chunks, key=lambda each: len(each.text)).text, [longest.text])
 
 
 def work_of(folder: Path) -> Path:
@@ -152,10 +177,11 @@ def work_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.work")
 
 
-def remember(work: Path, chunks: Sequence[Chunk], outcome: Outcome) -> None:
+def remember(work: Path, chunks: Sequence[Chunk], outcomes: Iterable[Outcome]) -> None:
     """What was asked, by piece, for a later version of the context."""
-    lessons = (*outcome.lessons.lessons, *outcome.held_out.lessons)
-    rows = [asdict(each.question) | {"chunk": chunks[each.question.chunk or 0].digest} for each in lessons]
+    lessons = [each for one in outcomes for each in (*one.lessons.lessons, *one.held_out.lessons)]
+    questions = list(dict.fromkeys(each.question for each in lessons))
+    rows = [asdict(each) | {"chunk": chunks[each.chunk or 0].digest} for each in questions]
     work.mkdir(parents=True, exist_ok=True)
     write_whole(work / ASKED, json.dumps(rows, ensure_ascii=False))
 
@@ -163,7 +189,7 @@ def remember(work: Path, chunks: Sequence[Chunk], outcome: Outcome) -> None:
 def _describe(
     folder: Path, given: Material, wish: Wish, forms: Sequence[str], outcome: Outcome, measured: dict[str, Any]
 ) -> None:
-    settings = asdict(wish.settings) | {"template": "own" if given.own_template else "given"}
+    settings = asdict(wish.settings) | {"chat_template": chat_template(given.model) if given.own_template else ""}
     card = ContextCard(
         forms=tuple(forms),
         base=base_of(given.model),
@@ -184,7 +210,7 @@ def _describe(
 
 
 def _probes(given: Material, outcome: Outcome) -> tuple[Probe, ...]:
-    lessons = (*outcome.held_out.lessons, *outcome.lessons.lessons)[:PROBES]
+    lessons = _shown(outcome)
     stems = [outcome.learnt.reads(each.alone).question for each in lessons]
     said = answers(outcome.learnt.model, given.template, None, stems)
     likeliest = probed(outcome.learnt, stems)
@@ -194,17 +220,20 @@ def _probes(given: Material, outcome: Outcome) -> tuple[Probe, ...]:
     )
 
 
-def _proven(folder: Path, forms: Sequence[str]) -> None:
-    """Loaded again, it says of the probes what it said."""
-    found = load(folder, form=forms[0])
-    probes = found.card.probes
-    for probe, (tokens, log_probs) in zip(probes, probed(found.learnt, [each.ids for each in probes]), strict=True):
-        now = dict(zip(tokens, log_probs, strict=True))
-        allowed = TOLERANCE[found.card.base.dtype] * (10 if forms[0] == "merged" else 1)
-        far = max(
-            abs(now.get(token, -math.inf) - was) for token, was in zip(probe.tokens[:1], probe.log_probs, strict=False)
-        )
-        if not far <= allowed * max(1.0, abs(probe.log_probs[0])):
-            raise RejectedError(
-                f"what was written answers otherwise when loaded again (off by {far:.2g} nats): nothing was kept"
-            )
+def _shown(outcome: Outcome) -> list[Lesson]:
+    """Lessons from all over the document, those held out where there are any."""
+    known = outcome.held_out.lessons or outcome.lessons.lessons
+    return random.Random("probes").sample(known, min(PROBES, len(known)))
+
+
+def _prove(folder: Path, form: str, outcome: Outcome) -> None:
+    """Loaded again, it begins its answers as it did."""
+    found = load(folder, form=form)
+    stems = [outcome.learnt.reads(each.alone).question for each in _shown(outcome)]
+    allowed = TOLERANCE[found.card.base.dtype] * (10 if form == "merged" else 1)
+    for (tokens, before), (again, now) in zip(
+        *(probed(each, stems) for each in (outcome.learnt, found.learnt)), strict=True
+    ):
+        far = abs(dict(zip(again, now, strict=True)).get(tokens[0], -math.inf) - before[0])
+        if not far <= allowed * max(1.0, abs(before[0])):
+            raise RejectedError(f"{form}: what was written answers otherwise when loaded again (off by {far:.2g} nats)")

@@ -15,7 +15,7 @@ from inweights.artifact.context_card import ContextCard
 from inweights.artifact.manifest import Base
 from inweights.artifact.whole_model import write_model
 from inweights.context.prefix import prefix_of
-from inweights.context.template import Template, template_of
+from inweights.context.template import Template
 from inweights.context.train import Learnt
 from inweights.models.base import LanguageModel, weights_digest
 from inweights.models.front import Front
@@ -58,6 +58,14 @@ def tokenizer_digest(model: LanguageModel) -> str:
 
     size = len(cast(Any, model).tokenizer)
     return digest((model.encode([TOKENIZED]), size))[:16]
+
+
+def chat_template(model: LanguageModel) -> str:
+    """Its digest, as it is written: filled in, it may hold the date. Empty where there is none."""
+    from inweights.context.store import digest
+
+    text = getattr(cast(Any, model).tokenizer, "chat_template", None)
+    return digest(text)[:16] if text else ""
 
 
 def write_form(
@@ -116,12 +124,8 @@ def _same_text(card: ContextCard, base: LanguageModel, folder: Path) -> None:
         raise UserError(
             f"the tokenizer of {base.card.name} is not the one {folder} was learnt with: take the model as it was"
         )
-    own = template_of(base)
-    chats = getattr(cast(Any, base).tokenizer, "chat_template", None)
-    if card.settings.get("template") == "own" and chats and own.digest != card.template_digest:
-        raise UserError(
-            f"the chat template of {base.card.name} is not the one {folder} was learnt with: take the model as it was"
-        )
+    if card.settings.get("chat_template") not in ("", chat_template(base)):
+        raise UserError(f"the chat template of {base.card.name} is not the one {folder} was learnt with: take it as it was")
     if Template(**card.template).digest != card.template_digest:
         raise UserError(f"the template in {folder / context_card.NAME} was changed: copy the folder again")
 

@@ -21,7 +21,7 @@ def staged(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         filling = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.partial-"))
     except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror or error}; give another --export") from error
+        raise UserError(f"cannot write {folder}: {error.strerror or error}; give another folder") from error
     try:
         yield filling
         _readable(filling)
@@ -35,7 +35,7 @@ def staged(folder: Path) -> Iterator[Path]:
 def refuse_occupied(folder: Path) -> None:
     """Raises UserError unless `folder` is free to be made."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise UserError(f"{folder} is there already and not empty; give another --export, or remove it first")
+        raise UserError(f"{folder} is there already and not empty; give another folder, or remove it first")
 
 
 def _readable(folder: Path) -> None:

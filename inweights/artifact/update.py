@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from inweights.artifact import context_card
-from inweights.artifact.from_context import ASKED, Again, Material, Wish, learn_to, material, work_of
-from inweights.artifact.learnt import LearntContext, load
+from inweights.artifact.from_context import ASKED, Again, As, Material, Wish, learn_to, material, work_of
+from inweights.artifact.learnt import load
 from inweights.artifact.staging import refuse_occupied
 from inweights.context.chunks import Chunk
 from inweights.context.lessons import Question, answers, asked, text_of
 from inweights.context.settings import Settings
 from inweights.context.teach import placed
 from inweights.context.template import Template
+from inweights.context.train import Learnt
 from inweights.types import UserError
-
-RATE = 0.3
-"""Of the learning rate that learning anew takes: with all of it, what is known was lost first, and learnt again."""
-EPOCHS = 0.5
-"""Of those that learning anew takes: what is known already is only kept."""
 
 
 @dataclass(frozen=True)
@@ -78,28 +74,29 @@ def update(
     template = Template(**card.template)
     name = model or card.base.name
     given = material(name, paths or card.paths, card.kind, template, card.chunk_tokens, card.base.dtype)
-    given = replace(given, own_template=card.settings.get("template") == "own")
+    given = replace(given, own_template=bool(card.settings.get("chat_template")))
     work = work_of(folder)
     found = change(given.chunks, card.pieces, work)
-    if not found.new and not found.gone:
+    if not found.new and not found.gone and not queries:
         return None
     say(f"{len(found.new)} pieces are new, {found.gone} are gone, {len(given.chunks) - len(found.new)} are as they were")
     loaded = {form: load(folder, model, form) for form in card.forms}
-    settings = Settings(**{name: value for name, value in card.settings.items() if name != "template"})
     # Questions about what is gone find their piece anew; what they are answered with there is learnt.
     again = placed(given.model, template, given.chunks, found.again)
-    settings = replace(settings, epochs=max(1, round(EPOCHS * settings.epochs)), lr=RATE * settings.peak_lr)
-    before = {form: _said(each, again) for form, each in loaded.items()}
+    before = {form: _said(each.learnt, given, again) for form, each in loaded.items()}
+
+    def unlearnt(form: str, learnt: Learnt) -> dict[str, int]:
+        return _unlearnt(given, learnt, again, before[form])
+
+    of_user = bool(queries) or not (work / "questions").is_dir()
+    _taken_over(work, work_of(out))
     warm = {form: each.learnt for form, each in loaded.items()}
-    of_user = bool(queries) or not _asks(work)
+    left = Again(warm, frozenset() if of_user else found.new, unlearnt)
+    settings = Settings(**{name: value for name, value in card.settings.items() if name != "chat_template"})
     # Answers about what is as it was are on disk: they are trained on, and not asked for again.
     asked_now = (*found.kept, *again, *queries)
-    wish = Wish("both" if len(card.forms) > 1 else card.forms[0], settings, asked_now, tuple(tests))  # type: ignore[arg-type]
-    _taken_over(work, work_of(out))
-    left = Again(warm, frozenset() if of_user else found.new)
-    measured = learn_to(out, given, wish, say, left)
-    measured["unlearnt"] = {form: _unlearnt(given, each, again, before[form]) for form, each in loaded.items()}
-    return measured
+    form: As = "both" if len(card.forms) > 1 else "kv" if card.forms == ("kv",) else "lora"
+    return learn_to(out, given, Wish(form, settings, asked_now, tuple(tests)), say, left)
 
 
 def _taken_over(work: Path, new: Path) -> None:
@@ -114,29 +111,22 @@ def _taken_over(work: Path, new: Path) -> None:
                 shutil.copy2(path, place)
 
 
-def _asks(work: Path) -> bool:
-    """Whether the questions were the model's own."""
-    return (work / "questions").is_dir()
-
-
-def _said(context: LearntContext, questions: Sequence[Question]) -> list[str]:
+def _said(learnt: Learnt, given: Material, questions: Sequence[Question]) -> list[str]:
     if not questions:
         return []
-    model, template = context.learnt.model, context.template
-    read = asked(model, template, None, [each.text for each in questions], context.learnt.front)
+    model, template = learnt.model, given.template
+    read = asked(model, template, None, [each.text for each in questions], learnt.front)
     return [text_of(model, template, each) for each in answers(model, template, None, read.behind)]
 
 
-def _unlearnt(
-    given: Material, context: LearntContext, questions: Sequence[Question], before: Sequence[str]
-) -> dict[str, Any]:
+def _unlearnt(given: Material, learnt: Learnt, questions: Sequence[Question], before: Sequence[str]) -> dict[str, int]:
     """Of the questions about what is gone whose answer is another now: what is still said as before, and what as now."""
     now: list[str] = []
     for question in questions:
         read = asked(given.model, given.template, given.chunks[question.chunk or 0].text, [question.text])
         [answer] = answers(given.model, given.template, read.prefix, read.behind)
         now.append(text_of(given.model, given.template, answer))
-    said = _said(context, questions)
+    said = _said(learnt, given, questions)
     other = [number for number, answer in enumerate(now) if answer != before[number]]
     return {
         "questions": len(other),

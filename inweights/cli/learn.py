@@ -95,7 +95,7 @@ def learn(
     """
     from inweights.artifact.from_context import learn_to, material
     from inweights.artifact.staging import refuse_occupied
-    from inweights.report.learnt import write_learnt_page
+    from inweights.report.learnt import terminal, write_learnt_page
 
     refuse_occupied(out)
     given_settings = {
@@ -117,9 +117,11 @@ def learn(
     for each in given.context.skipped:
         print(f"skipped {each.source}: {each.reason}")
     print(f"{len(given.chunks)} pieces of up to {given.chunk_tokens:,} tokens, for {given.model.card.name}", flush=True)
-    measured = learn_to(out, given, wish, lambda text: print(f"  {text}", flush=True))
-    from inweights.report.learnt import terminal
-
+    try:
+        measured = learn_to(out, given, wish, lambda text: print(f"  {text}", flush=True))
+    except KeyboardInterrupt:
+        print(f"\nstopped; what is asked and learnt is in {out}.work: give the same command again to go on")
+        raise
     print(terminal(measured))
     print(write_learnt_page(out))
 

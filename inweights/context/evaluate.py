@@ -1,6 +1,7 @@
 """One table of a learnt context beside everything else that could answer about it, and what learning it has cost."""
 
 import math
+import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -13,7 +14,7 @@ from inweights.context.lessons import Question, text_of
 from inweights.context.measure import Recovered, Said, drift, gap_recovered, information_recovered, still_read
 from inweights.context.rivals import next_token, sft
 from inweights.context.settings import Settings
-from inweights.context.systems import System, of_learnt, respond, text_systems, timed
+from inweights.context.systems import System, of_learnt, respond, text_systems, timed, whole_text
 from inweights.context.teach import distances, lessons_of, placed
 from inweights.context.template import Template
 from inweights.models.base import LanguageModel
@@ -44,10 +45,11 @@ def evaluate(
     """
     first = next(iter(outcomes.values()))
     asked = _located(model, template, chunks, tests) if tests else _of_held_out(model, template, first)
-    asked = asked[:MOST]
+    all_asked = len(asked)
+    if all_asked > MOST:  # from all over the document, not its beginning
+        asked = [asked[number] for number in sorted(random.Random(settings.seed).sample(range(all_asked), MOST))]
     spent = {form: sum(seconds_of(outcome, outcomes.values()).values()) for form, outcome in outcomes.items()}
-    room = model.card.max_tokens - template.answer_tokens - 64
-    texts = text_systems(model, template, chunks, room)
+    texts = text_systems(model, template, chunks, asked)
     rag = texts[-1]
     systems = [each for each in texts if each.name in ("alone", "icl-piece") or each.name in rivals]
     for form, outcome in outcomes.items():
@@ -64,10 +66,11 @@ def evaluate(
                 "kv_bytes": times[each.name].context_tokens * kv_bytes_per_token(model)
             }
     return {
-        "tokens": sum(len(ids) for ids in model.encode([chunk.text for chunk in chunks])),
+        "tokens": len(model.encode([whole_text(chunks)])[0]),
         "pieces": len(chunks),
         "kv_bytes_per_token": kv_bytes_per_token(model),
         "questions": len(asked),
+        "questions_in_all": all_asked,
         "right": "given answers" if tests else "the teacher's answers",
         "systems": table,
         "learnt": {

@@ -25,13 +25,11 @@ from inweights.training import Resume
 
 ENOUGH = 0.02
 """Of information: a round that gains less than this is the last."""
-ASKING, REPLAYING = 0.2, 0.5
-"""Shares of a round's time after which no more is asked (answers take about as long), and nothing to be replayed made."""
+ASKING, ANSWERING, REPLAYING = 0.2, 0.4, 0.5
+"""Shares of a round's time after which no more is asked, nor answered, nor made to be replayed."""
 KNOWN = 0.02
 """Nats per token from teacher to bare model: below, the context changes nothing."""
 LEAST_KNOWN = 64
-REUSED = 1
-"""Times that a neutral or conflicting prompt is met."""
 Say = Callable[[str], None]
 
 
@@ -105,7 +103,10 @@ def learn(
             new = own_questions(model, template, chunks, most, store, settings.seed, asked.all, until, say)
             asked = held_apart([*asked.all, *new], settings.held_out)
             clock.ends("questions")
-        lessons, held_out = (taught(model, template, chunks, part, store) for part in (asked.learnt, asked.held_out))
+        until = clock.at((number + ANSWERING) / rounds)
+        # First those held out: what they say of the document is wanted whatever the budget.
+        held_out = taught(model, template, chunks, asked.held_out, store, until=until)
+        lessons = taught(model, template, chunks, asked.learnt, store, until=until)
         say(f"{len(lessons.lessons):,} answers learnt by, {len(held_out.lessons):,} held out")
         clock.ends("answers")
         epochs = max(1, round(settings.epochs * (1 - settings.polish) / rounds))
@@ -123,7 +124,7 @@ def learn(
             until = clock.at((number + REPLAYING) / rounds)
             return replay(model, template, chunks, lessons, rows, settings, f"replay {number}", until)
 
-        replayed = store.rows((follows, len(rows), number, seconds), replayed_now) * REUSED
+        replayed = store.rows((follows, len(rows), number, seconds), replayed_now)
         clock.ends("replay")
         key = digest((follows, len(rows), number, start))
         resume = Resume(folder / "training" / f"{key}.safetensors", key)
@@ -142,6 +143,8 @@ def learn(
     if settings.polish:
         losses += polish(learnt, model, template, chunks, lessons, settings, clock.at(1.0))
         clock.ends("polish")
+        missed = distances(learnt.model, [learnt.reads(each.alone) for each in held_out.lessons], held_out.told)
+        recovered.append(information_recovered(held_out.bare, missed))
     return Outcome(learnt, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
 
 
@@ -177,7 +180,7 @@ def replay(
     name: str = "replay",
     until: float = math.inf,
 ) -> list[Row]:
-    """Neutral and conflicting prompts, half of the positions each; met REUSED times, they are `settings.replay` of all.
+    """Neutral and conflicting prompts, half of the positions each; they are `settings.replay` of all.
 
     Prompts that come back every epoch would be learnt by heart, and others no better read than before. `until`: on
     time.monotonic(); after it no more are made.
@@ -186,7 +189,7 @@ def replay(
         return []
     rng = random.Random(f"{name} {settings.seed}")
     reads = sum(len(row.told.ids) for row in rows)
-    wanted = max(16.0, reads * settings.replay / (1 - settings.replay) / 2 / REUSED)
+    wanted = max(16.0, reads * settings.replay / (1 - settings.replay) / 2)
     per_question = reads / max(1, len(rows))
     count = math.ceil(wanted / per_question / QUESTIONS)
     neutral = neutral_rows(model, math.ceil(wanted / NEUTRAL_TOKENS), rng, until=until)

@@ -17,7 +17,7 @@ from inweights.context.measure import gap_recovered
 from inweights.context.settings import EFFORTS, Settings
 from inweights.context.store import Store
 from inweights.context.student import Student
-from inweights.context.systems import respond, text_systems, timed
+from inweights.context.systems import respond, text_systems, timed, whole_text
 from inweights.context.teach import placed, taught
 from inweights.context.template import Template
 from inweights.context.train import begun, seconds_of_step
@@ -55,9 +55,8 @@ def probe(
     asking = (time.monotonic() - started) / max(1, len(questions))
     answer_tokens = sum(len(each.alone.answer) for each in told.lessons)
     information = sum(told.bare) / max(1, answer_tokens)
-    tokens = sum(len(ids) for ids in model.encode([chunk.text for chunk in chunks]))
-    room = model.card.max_tokens - template.answer_tokens - 64
-    systems = text_systems(model, template, chunks, room)
+    tokens = len(model.encode([whole_text(chunks)])[0])
+    systems = text_systems(model, template, chunks, questions)
     # Questions about some pieces know them by their place among those.
     asked = questions if pieces is chunks else [replace(each, chunk=picked[each.chunk or 0]) for each in questions]
     times = {each.name: asdict(timed(each, template, asked)) for each in systems}
@@ -129,11 +128,13 @@ def advice(found: dict[str, Any]) -> str:
             f"Do not distil: {accuracy['icl-piece']:.0%} of the questions are answered right with the context and "
             f"{accuracy['alone']:.0%} without it, no difference that these can show; the teacher is the ceiling."
         )
-    quick = found["efforts"]["standard"]
+    standard = found["efforts"]["standard"]
     rivals = {"icl": "a cold prompt", "icl-cached": "a warm prefix cache", "icl-piece": "retrieving the right piece"}
-    paid = [f"{count:,} queries against {rivals[name]}" for name, count in quick["break_even"].items() if count is not None]
-    never = [rivals[name] for name, count in quick["break_even"].items() if count is None]
-    parts = [f"Learning it takes about {spelled(quick['seconds'])} and pays after {' and '.join(paid)}" if paid else ""]
+    paid = [
+        f"{count:,} queries against {rivals[name]}" for name, count in standard["break_even"].items() if count is not None
+    ]
+    never = [rivals[name] for name, count in standard["break_even"].items() if count is None]
+    parts = [f"Learning it takes about {spelled(standard['seconds'])} and pays after {' and '.join(paid)}" if paid else ""]
     if never:
         parts.append(f"{'it' if paid else 'In time learning it'} never pays against {' or '.join(never)}")
     return "; ".join(part for part in parts if part) + "."

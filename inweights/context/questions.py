@@ -122,11 +122,14 @@ def _asked(
     for first in range(0, count, AT_ONCE):
         part = stems[first : first + AT_ONCE]
         said = continued(model, [stem[alike:] for stem in part], prefix, LONGEST, stop, choose)
-        for stem, tokens in zip(part, said, strict=True):
+        for start, stem, tokens in zip(starts[first : first + AT_ONCE], part, said, strict=True):
             whole = tokens[-1] in stop
             # Decoded with a few tokens in front: many tokenizers drop the space a text begins with.
             ids = [*stem[max(0, alike - 4) :], *(tokens[:-1] if whole else tokens)]
             text = _first_line(model.decode(ids).removeprefix(before))
+            # The likeliest token after `What` may go on with the word.
+            if start and text.strip()[len(start) : len(start) + 1].isalnum():
+                continue
             # What a pattern puts behind a question is no part of it.
             text = text.partition(tail)[0].strip() if tail else text
             found.append(text if whole else _to_mark(text))

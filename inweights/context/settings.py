@@ -1,5 +1,6 @@
 """How a context is learnt: what is trained, for how long, on how much."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,8 +36,6 @@ class Settings:
     """Of asking and training: the later ones ask where the held-out divergence is largest."""
     polish: float = 0.0
     """Share of the steps on the student's own answers, by reverse KL (arXiv 2602.12275)."""
-    chunk_tokens: int | None = None
-    """None: a quarter of the model's window, at most 2048."""
     held_out: float = 0.1
     """Share of the questions that nothing is trained on."""
     seed: int = 0
@@ -44,6 +43,7 @@ class Settings:
     def __post_init__(self) -> None:
         wrong = {
             "effort": self.effort <= 0 and "above 0",
+            "lr": self.lr is not None and not 0 < self.lr < math.inf and "above 0",
             "rank": self.rank < 1 and "at least 1",
             "epochs": self.epochs < 1 and "at least 1",
             "rounds": self.rounds < 1 and "at least 1",
@@ -66,7 +66,7 @@ class Settings:
 
     @property
     def peak_lr(self) -> float:
-        return self.lr or DEFAULT_LR[self.form]
+        return self.lr if self.lr is not None else DEFAULT_LR[self.form]
 
     def schedule(self, rows: int, mean_tokens: float, hidden_size: int) -> Schedule:
         lr = self.peak_lr

@@ -8,16 +8,19 @@ from statistics import median
 import torch
 
 from inweights.context.chunks import Chunk
-from inweights.context.lessons import Question, answers, asked
+from inweights.context.lessons import Question, asked
 from inweights.context.measure import Said, said
 from inweights.context.passages import Passages
 from inweights.context.template import Template
 from inweights.context.train import Learnt
 from inweights.models.base import LanguageModel
+from inweights.models.decoding import continued
 from inweights.models.front import tokens_in_front
 
-TIMED = 12
+TIMED = 8
 """Questions asked one at a time; medians are reported."""
+TIMED_TOKENS = 16
+"""Of every answer that is timed, whatever it says: else the one who answers at length would be the slow one."""
 
 
 def nothing(question: Question) -> str | None:
@@ -41,7 +44,7 @@ class System:
 
 @dataclass(frozen=True)
 class Timed:
-    """Medians over queries one at a time."""
+    """Medians over queries one at a time, with answers of equal length."""
 
     seconds: float
     """Of a whole answer."""
@@ -85,16 +88,20 @@ def timed(system: System, template: Template, questions: Sequence[Question]) -> 
             came.append(time.perf_counter())
             return logits.argmax(-1).tolist()
 
-        answers(system.model, template, read.prefix, read.behind, choose)
+        continued(system.model, read.behind, read.prefix, min(TIMED_TOKENS, template.answer_tokens), (), choose)
         whole.append(time.perf_counter() - started)
         first.append(came[0] - started)
         tokens.append(len(read.prefix.ids) if read.prefix else held)
     return Timed(median(whole), median(first), round(median(tokens)))
 
 
-def text_systems(model: LanguageModel, template: Template, chunks: Sequence[Chunk], room: int) -> list[System]:
-    """The model alone, with the right piece, with the whole text where it fits in `room` tokens, with what BM25 finds."""
-    whole = "\n".join({chunk.body: chunk.text for chunk in chunks}.values())
+def text_systems(
+    model: LanguageModel, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question]
+) -> list[System]:
+    """The model alone, with the right piece, with the whole text where it fits beside a question, with what BM25 finds."""
+    whole = whole_text(chunks)
+    longest = max((len(model.encode([template.asked(each.text)])[0]) for each in questions), default=0)
+    room = model.card.max_tokens - template.answer_tokens - longest
     passages = Passages([chunk.text for chunk in chunks])
 
     def found(question: Question) -> str:
@@ -105,12 +112,22 @@ def text_systems(model: LanguageModel, template: Template, chunks: Sequence[Chun
         return chunks[question.chunk or 0].text
 
     systems = [System("alone", model), System("icl-piece", model, right)]
-    if len(model.encode([whole])[0]) <= room:
+    if len(model.encode([template.context(whole)])[0]) <= room:
         systems += [
             System("icl", model, lambda question: whole),
             System("icl-cached", model, lambda question: whole, warm=True),
         ]
     return [*systems, System("rag", model, found)]
+
+
+def whole_text(chunks: Sequence[Chunk]) -> str:
+    """All pieces, a title and headings where they change; of pieces that say the same in another order, one."""
+    parts, header = [], ""
+    for chunk in {chunk.body: chunk for chunk in chunks}.values():
+        own = chunk.text.removesuffix(chunk.body)
+        parts.append(chunk.body if own == header else chunk.text)
+        header = own
+    return "\n".join(parts)
 
 
 def of_learnt(name: str, learnt: Learnt, adapt_seconds: float, rag: System | None = None) -> System:

@@ -1,6 +1,8 @@
 """The teacher's part: every question is answered behind the piece of context it is about, which is encoded once."""
 
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -14,12 +16,12 @@ from inweights.models.base import LanguageModel
 from inweights.scoring.divergence import kl
 from inweights.scoring.told import KEPT, Answered, Kept, Told, end_to_end, read_answers, told_of_answers
 
+ALIKE, FAR = 0.7, 3.0
+"""Of the best BM25 score: pieces above are told apart by how they change the answer, and by that factor at least."""
 CANDIDATES = 16
 """Pieces that a question whose piece is not known is tried on, those BM25 likes best."""
 SHARD = 256
 """Questions whose answers are kept together."""
-Watch = Callable[[str, int, int], None]
-"""Told of what is done, how many, and of how many."""
 
 
 def taught(
@@ -29,9 +31,10 @@ def taught(
     questions: Sequence[Question],
     store: Store,
     kept: Kept = KEPT,
-    watch: Watch = lambda what, done, whole: None,
+    until: float = math.inf,
 ) -> Taught:
-    """Lessons from all questions, piece by piece; each must know its piece."""
+    """Lessons from all questions, piece by piece; each must know its piece. `until`: on time.monotonic(); after it no
+    more are answered than have been."""
     lessons: list[Lesson] = []
     told: list[Told] = []
     bare: list[float] = []
@@ -39,12 +42,13 @@ def taught(
         own = list(dict.fromkeys(each for each in questions if each.chunk == number))
         for start in range(0, len(own), SHARD):
             part = own[start : start + SHARD]
+            if lessons and time.monotonic() > until:
+                continue
             key = (model.card.digest, model.card.dtype, template.digest, chunk.digest, [each.text for each in part], kept)
             made = store.taught(key, part, lambda c=chunk, p=part: lessons_of(model, template, c.text, p, kept))  # type: ignore[misc]
             lessons += made.lessons
             told += made.told
             bare += made.bare
-            watch("questions answered", len(lessons), len(questions))
     return Taught(tuple(lessons), tuple(told), tuple(bare))
 
 
@@ -84,10 +88,9 @@ def distances(
 def placed(
     model: LanguageModel, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question]
 ) -> list[Question]:
-    """Every question with the piece it is about: the one that changes most what the model begins its answer with.
+    """Every question with the piece it is about: the one that shares its words, see `_most_changed`.
 
-    Of many pieces, those are tried that BM25 finds likest to the question. Where all say the same in another order, a
-    question is about each of them.
+    Where all say the same in another order, a question is about each of them.
     """
     if len({chunk.body for chunk in chunks}) == 1:
         return [replace(each, chunk=number) for each in questions for number in range(len(chunks))]
@@ -107,19 +110,33 @@ def placed(
 def _most_changed(
     model: LanguageModel, template: Template, chunks: Sequence[Chunk], texts: Sequence[str], passages: Passages
 ) -> list[int]:
+    """For each question the piece that shares most words with it; of several that share about as many, one that changes
+    the answer's beginning far more. By change alone, a piece that changes every answer would draw all questions."""
+    near = [_near(passages.best(text, CANDIDATES), len(chunks)) for text in texts]
     tried: dict[int, list[int]] = {}
-    for place, text in enumerate(texts):
-        near = [index for index, _ in passages.best(text, CANDIDATES)] if len(chunks) > CANDIDATES else range(len(chunks))
-        for chunk in near or range(CANDIDATES):
-            tried.setdefault(chunk, []).append(place)
-    bare = _first_words(model, asked(model, template, None, texts))
-    best = [(-1.0, 0)] * len(texts)
+    for place, pieces in enumerate(near):
+        if len(pieces) > 1:
+            for chunk in pieces:
+                tried.setdefault(chunk, []).append(place)
+    change: dict[tuple[int, int], float] = {}
+    bare = _first_words(model, asked(model, template, None, texts)) if tried else torch.empty(0)
     for chunk, places in tried.items():
         read = asked(model, template, chunks[chunk].text, [texts[place] for place in places])
-        change = kl(_first_words(model, read), bare[places]).tolist()
-        for place, moved in zip(places, change, strict=True):
-            best[place] = max(best[place], (moved, chunk))
-    return [chunk for _, chunk in best]
+        moved = kl(_first_words(model, read), bare[places]).tolist()
+        change.update({(place, chunk): each for place, each in zip(places, moved, strict=True)})
+    found = []
+    for place, pieces in enumerate(near):
+        most = max(pieces, key=lambda chunk: change.get((place, chunk), 0.0))
+        far = change.get((place, most), 0.0) > FAR * change.get((place, pieces[0]), 0.0)
+        found.append(most if far else pieces[0])
+    return found
+
+
+def _near(scored: Sequence[tuple[int, float]], chunks: int) -> list[int]:
+    """Pieces that BM25 likes about as well as the best; the first ones where no word is shared."""
+    if not scored:
+        return list(range(min(CANDIDATES, chunks)))
+    return [chunk for chunk, score in scored if score >= ALIKE * scored[0][1]]
 
 
 def _first_words(model: LanguageModel, read: Asked) -> torch.Tensor:

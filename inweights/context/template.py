@@ -69,7 +69,9 @@ def template_of(model: LanguageModel) -> Template:
 
     def said(content: str) -> str:
         messages = [{"role": "user", "content": content}]
-        text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        text = str(
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+        )
         # Most models put their one BOS in front of every text themselves.
         return text.removeprefix(tokenizer.decode(list(getattr(model, "front", ()))))
 
