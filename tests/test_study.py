@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,9 @@ def test_two_processes_share_the_work_and_double_none(whole, tmp_path):
 
 def test_ctrl_c_says_how_to_go_on_and_leaves_whole_records(tmp_path):
     flags = [flag if flag != "3" else "40" for flag in command(tmp_path)]
-    process = subprocess.Popen(flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell starts what is in the background with interrupts ignored, and so what that starts.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     assert process.stdout is not None
     while not process.stdout.readline().startswith("[1/"):
         pass
