@@ -58,7 +58,7 @@ def _as_text(found: dict[str, Any]) -> str:
     lines.append(f"{found['information']:.3f} nats of information per answer token, over {found['questions']} questions")
     if found["accuracy"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in found["accuracy"].items() if name != "distinct")
-        lines.append(f"right answers: {shares}")
+        lines.append(f"right, by {found['right']}: {shares}")
     for name, each in found["efforts"].items():
         paid = ", ".join(
             f"{rival} {'never' if count is None else f'{count:,}'}" for rival, count in each["break_even"].items()

@@ -12,7 +12,7 @@ from inweights.context.asking import own_questions
 from inweights.context.chunks import Chunk
 from inweights.context.evaluate import kv_bytes_per_token
 from inweights.context.learn import rows_of
-from inweights.context.lessons import Question
+from inweights.context.lessons import Question, text_of
 from inweights.context.measure import gap_recovered
 from inweights.context.settings import EFFORTS, Settings
 from inweights.context.store import Store
@@ -60,7 +60,12 @@ def probe(
     # Questions about some pieces know them by their place among those.
     asked = questions if pieces is chunks else [replace(each, chunk=picked[each.chunk or 0]) for each in questions]
     times = {each.name: asdict(timed(each, template, asked)) for each in systems}
+    # Without right answers the teacher's own are: then the model alone is asked how many of them it gives anyway.
+    said = {each.question.text: text_of(model, template, each.behind.answer) for each in told.lessons}
+    known = [replace(each, gold=each.gold or said.get(each.text, "")) for each in asked]
+    known = [each for each in known if each.gold]
     found: dict[str, Any] = {
+        "right": "given answers" if tests else "the teacher's answers",
         "tokens": tokens,
         "pieces": len(chunks),
         "window": model.card.max_tokens,
@@ -68,7 +73,7 @@ def probe(
         "questions": len(told.lessons),
         "information": information,
         "seconds": times,
-        "accuracy": _accuracy(systems, template, [each for each in asked if each.gold]),
+        "accuracy": _accuracy(systems, template, known),
         "efforts": _efforts(model, chunks, settings, tokens, asking, rows_of(told), times),
     }
     found["advice"] = advice(found)

@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,8 @@ def _asked(
     if not template.end:  # a chat's turns end by themselves
         requests = [(ABSENT if rng.random() < ABSENT_SHARE else rng.choice(REQUESTS)) + ALONE for _ in range(count)]
         read = asked(model, template, chunk.text, requests)
-        replies = answers(model, template, read.prefix, read.behind, choose)
+        short = replace(template, answer_tokens=min(2 * LONGEST, template.answer_tokens))
+        replies = answers(model, short, read.prefix, read.behind, choose)
         return [_first_line(model.decode(each)) for each in replies]
     slot = template.context(chunk.text).rstrip(" ")
     # An input of a prompt's examples is no question.

@@ -151,9 +151,11 @@ def minimize_together(
             for number in active:
                 runs[number].end(step, totals[number])
             if resume:
-                resume.keep(first.job.parameters, first.optimizer, streams.states, first.losses)
+                resume.keep_if_due(first.job.parameters, first.optimizer, streams.states, first.losses)
             if watch and 0 in totals:
                 watch(step + 1, first.steps, totals[0])
+    if resume and done < first.steps:
+        resume.keep(first.job.parameters, first.optimizer, streams.states, first.losses)
     return [run.trace() for run in runs]
 
 

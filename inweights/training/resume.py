@@ -47,6 +47,16 @@ class Resume:
         optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         return tuple(json.loads(told["losses"]))
 
+    def keep_if_due(
+        self,
+        parameters: Mapping[str, nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        streams: list[Tensor],
+        losses: list[float],
+    ) -> None:
+        if time.monotonic() - self._last >= self.seconds:
+            self.keep(parameters, optimizer, streams, losses)
+
     def keep(
         self,
         parameters: Mapping[str, nn.Parameter],
@@ -54,9 +64,7 @@ class Resume:
         streams: list[Tensor],
         losses: list[float],
     ) -> None:
-        """Where it is time to; the file is whole at any instant."""
-        if time.monotonic() - self._last < self.seconds:
-            return
+        """The file is whole at any instant."""
         from safetensors.torch import save
 
         tensors = {f"parameter {name}": each.detach() for name, each in parameters.items()}
