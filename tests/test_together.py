@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModel
 
 from inweights.methods.pattern import WordFineTune
 from inweights.methods.vanilla import HeadFineTune
-from inweights.models import load
+from inweights.models import load, packed_grid
 from inweights.models.base import LanguageModel, Tree, weights_digest
 from inweights.models.reader import Reader, stackable
 from inweights.training import Schedule
@@ -286,3 +286,14 @@ def test_blocks_that_share_their_weights_are_all_trained(tmp_path):
         assert first_changed_block(model, update.apply(model, 0).parameters) == 0
         [fitted] = HeadFineTune(update, SCHEDULE).fit(model, PROMPT, draws(1), Budget(steps=2))
         assert bool(torch.isfinite(fitted.readout(QUERIES)).all())
+
+
+@pytest.mark.parametrize("architecture", ["opt", "gemma2", "mistral"])
+def test_runs_stacked_equal_separate_runs_where_attention_is_in_blocks(architecture, monkeypatch):
+    monkeypatch.setitem(packed_grid.ANOTHER_BLOCK, "cpu", 1)
+    model, method = dropping(tiny(architecture)), WordFineTune(LoRA(), SCHEDULE)
+    together = method.fit(model, SEVERAL_TOKENS, draws(), Budget())
+    alone = method.fit(model, SEVERAL_TOKENS, draws(), Budget(isolated=True))
+    for one, other in zip(together, alone, strict=True):
+        assert one.notes["stacked"] == 3
+        assert one.losses == pytest.approx(other.losses, abs=1e-4)

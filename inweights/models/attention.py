@@ -5,9 +5,8 @@ the prefix is one product for all queries, and is joined with attention inside t
 (Hydragen, Juravsky et al. 2024, arXiv 2402.05099): the prefix's keys and values are never copied per query.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import chain
 from typing import Any
 
 import torch
@@ -91,24 +90,32 @@ Part = tuple[Float[Tensor, "tokens heads head_dim"], Float[Tensor, "tokens heads
 
 def _near(query: Tensor, key: Tensor, value: Tensor, layout: Layout, rule: Rule) -> tuple[Tensor, Tensor | None]:
     """Attention of every token inside its own tree; without its mass where there is nothing to join it with."""
-    q = layout.queries.unpacked(query[0].transpose(0, 1)).transpose(1, 2)
-    k, v = (layout.keys.unpacked(each[0].transpose(0, 1)).transpose(1, 2) for each in (key, value))
-    mask = layout.near_mask(rule.window, query.dtype)
-    causal = layout.causal and mask is None
-    # Only the queries' own keys are repeated for grouped heads, never the prefix's.
-    groups = q.shape[1] // k.shape[1]
-    k, v = (each.repeat_interleave(groups, 1) if groups > 1 else each for each in (k, v))
-    if layout.behind:
-        out, mass = _weighed(q, k, v, _spelled_out(mask, causal, q, v, rule), rule, causal)
-        return layout.queries.packed(out.transpose(1, 2)), layout.queries.packed(mass.transpose(1, 2))
+    draws_by_lane = bool(layout.lanes and rule.dropout)
+    layout = layout.by_lane if draws_by_lane else layout
+    queries, keys, values = (
+        [block.transpose(1, 2) for block in grid.unpacked(each[0].transpose(0, 1))]
+        for grid, each in ((layout.queries, query), (layout.keys, key), (layout.keys, value))
+    )
 
-    def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        if rule.softcap is not None:
-            return _weighed(q, k, v, _spelled_out(mask, causal, q, v, rule), rule, causal)[0]
-        return F.scaled_dot_product_attention(q, k, v, mask, rule.dropout, is_causal=causal, scale=rule.scale)
+    def attention(block: int) -> tuple[Tensor, Tensor | None]:
+        q, k, v = queries[block], keys[block], values[block]
+        mask = layout.near_mask(rule.window, query.dtype, block)
+        causal = layout.causal and mask is None
+        # Only the queries' own keys are repeated for grouped heads, never the prefix's.
+        groups = q.shape[1] // k.shape[1]
+        k, v = (each.repeat_interleave(groups, 1) if groups > 1 else each for each in (k, v))
+        if layout.behind or rule.softcap is not None:
+            return _weighed(q, k, v, _spelled_out(mask, causal, q, v, rule), rule, causal)
+        return F.scaled_dot_product_attention(q, k, v, mask, rule.dropout, is_causal=causal, scale=rule.scale), None
 
-    out = _by_lane(attention, q, k, v, mask, layout) if layout.lanes and rule.dropout else attention(q, k, v, mask)
-    return layout.queries.packed(out.transpose(1, 2)), None
+    if draws_by_lane:  # dropout draws by the size of a block
+        by_lane = each_by_lane(layout.lanes, lambda lane: [attention(block) for block in layout.blocks_by_lane[lane]])
+        found = list(chain.from_iterable(by_lane))
+    else:
+        found = [attention(block) for block in range(len(queries))]
+    outs, masses = zip(*found, strict=True)
+    out = layout.queries.packed([each.transpose(1, 2) for each in outs])
+    return out, layout.queries.packed([each.transpose(1, 2) for each in masses]) if layout.behind else None
 
 
 def _newest(query: Tensor, key: Tensor, value: Tensor, layout: Layout, rule: Rule, index: Layer) -> tuple[Tensor, Tensor]:
@@ -118,7 +125,7 @@ def _newest(query: Tensor, key: Tensor, value: Tensor, layout: Layout, rule: Rul
     heads, kv_heads = query.shape[1], keys.shape[1]
     # The heads that share a key are queries of that key: texts x kv_heads x group x size.
     folded = query[0].transpose(0, 1).unflatten(1, (kv_heads, heads // kv_heads))
-    mask = layout.near_mask(rule.window, query.dtype)
+    mask = layout.near_mask(rule.window, query.dtype, 0)
     out, mass = _weighed(folded, keys, values, mask, rule, causal=False)
     return out.flatten(1, 2), mass.flatten(1, 2)
 
@@ -128,22 +135,6 @@ def _spelled_out(mask: Tensor | None, causal: bool, q: Tensor, v: Tensor, rule: 
     if not causal or _fused(q, v, None, rule):
         return mask
     return torch.full((q.shape[2],) * 2, -torch.inf, dtype=q.dtype, device=q.device).triu(1)
-
-
-def _by_lane(
-    attention: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, layout: Layout
-) -> Tensor:
-    """What each run's own grid would give: dropout draws by the grid's size."""
-    ends = list(accumulate(lane.trees for lane in layout.lanes))
-
-    def of(lane: int) -> Tensor:
-        trees = slice(ends[lane] - layout.lanes[lane].trees, ends[lane])
-        most, far = max(layout.queries.lengths[trees]), max(layout.keys.lengths[trees])
-        seen = None if mask is None else mask[trees, :, :most, :far]
-        out = attention(q[trees, :, :most], k[trees, :, :far], v[trees, :, :far], seen)
-        return F.pad(out, (0, 0, 0, q.shape[2] - most))
-
-    return torch.cat(each_by_lane(layout.lanes, of))
 
 
 def _far(query: Tensor, index: Layer, layout: Layout, rule: Rule) -> Part | None:

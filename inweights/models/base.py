@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.models.embeddings import look_up, takes_rows
+from inweights.models.embeddings import own_forward
 
 Family = Literal["causal", "encoder"]
 """`seq2seq`, `masked` (label words in an encoder) and `remote` have their place here and come later."""
@@ -204,9 +204,12 @@ class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager r
             # Private tensors may be kept in fp32 for a backbone in half precision; gradients flow through the cast.
             dtype = shared.dtype if shared is not None else None
             owner._parameters[attribute] = self.swap.tensors[name].to(dtype)  # type: ignore[assignment]
-        for table in (owner for owner, name, _ in self.swap.places if takes_rows(owner, owner._parameters[name])):
-            table.forward = look_up(table)
-            self.tables.append(table)
+        head = getattr(self.swap.module, "get_output_embeddings", lambda: None)()
+        for owner, attribute, _ in self.swap.places:
+            forward = own_forward(owner, owner._parameters[attribute], head) if attribute == "weight" else None
+            if forward is not None:
+                owner.forward = forward
+                self.tables.append(owner)
 
     def __exit__(self, *_: object) -> None:
         for table in self.tables:

@@ -1,7 +1,8 @@
-"""The gradient of an embedding added to what is there, not as a table of its own.
+"""Gradients of embeddings and LM heads added to what is there, not as tables of their own.
 
 What torch makes of a look-up's gradient is as large as the table, nearly all zeros, and added to that of a tied LM head:
-three passes over the largest tensor of a small model, for a few hundred rows.
+three passes over the largest tensor of a small model, for a few hundred rows. And memory for a table that is freed after
+every step is cleared page by page for the next.
 """
 
 from collections.abc import Iterator
@@ -11,47 +12,100 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
-_on: ContextVar[bool] = ContextVar("rows added", default=False)
+Tables = dict[int, Tensor]
+"""Memory for gradients, by the id of the weight; used again in every step."""
+
+_tables: ContextVar[Tables | None] = ContextVar("tables", default=None)
 
 
 @contextmanager
-def rows_added() -> Iterator[None]:
-    """Within, private embeddings have their gradients put into `.grad` itself, and `torch.autograd.grad` sees none."""
-    token = _on.set(True)
+def gradients_added() -> Iterator[None]:
+    """Within, private embeddings and LM heads have their gradients put into `.grad` itself.
+
+    `torch.autograd.grad` sees none of them. A gradient's memory is that of the step before, so none may be kept.
+    """
+    token = _tables.set({})
     try:
         yield
     finally:
-        _on.reset(token)
+        _tables.reset(token)
 
 
-def takes_rows(owner: nn.Module, weight: Tensor | None) -> bool:
-    """Whether an embedding with that weight in it can have its gradient so: a plain look-up of a trained leaf."""
-    plain = type(owner) is nn.Embedding and owner.max_norm is None and not owner.scale_grad_by_freq
-    return _on.get() and plain and weight is not None and weight.is_leaf and weight.requires_grad
+def own_forward(owner: nn.Module, weight: Tensor | None, head: object) -> Any:
+    """The forward pass of an embedding or LM head with that weight in it, with such a gradient.
+
+    None where torch's serves: elsewhere, where nothing trains, and where more than a plain product or look-up is done.
+    """
+    tables = _tables.get()
+    if tables is None or weight is None or not (weight.is_leaf and weight.requires_grad):
+        return None
+    if type(owner) is nn.Embedding and owner.max_norm is None and not owner.scale_grad_by_freq:
+        return lambda ids: rows_of(owner._parameters["weight"], ids, owner.padding_idx)
+    if owner is head and type(owner) is nn.Linear and owner.bias is None:
+        return lambda x: _product(x, owner._parameters["weight"], weight, tables)
+    return None
 
 
-def look_up(owner: nn.Module) -> Any:
-    """The embedding's forward pass, with that gradient."""
+def rows_of(weight: Any, ids: Tensor, padding: int | None = None) -> Tensor:
+    """Rows of a table, with such a gradient where the table is private and trains."""
+    tables = _tables.get()
+    if tables is None or not (weight.is_leaf and weight.requires_grad):
+        return F.embedding(ids, weight, padding)
+    rows: Tensor = _Rows.apply(weight, ids, padding, tables)  # type: ignore[no-untyped-call]
+    return rows
 
-    def forward(ids: Tensor) -> Any:
-        return _Rows.apply(owner._parameters["weight"], ids, owner.padding_idx)  # type: ignore[no-untyped-call]
 
-    return forward
+def _product(x: Tensor, weight: Any, private: Tensor, tables: Tables) -> Any:
+    """With the whole table; some of its rows may have taken its place meanwhile."""
+    if weight is not private or torch.is_autocast_enabled(x.device.type):
+        return F.linear(x, weight)
+    return _Product.apply(x, weight, tables)  # type: ignore[no-untyped-call]
 
 
 class _Rows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, ids: Tensor, padding: int | None) -> Tensor:
-        ctx.weight, ctx.ids, ctx.padding = weight, ids, padding
+    def forward(ctx: Any, weight: Tensor, ids: Tensor, padding: int | None, tables: Tables) -> Tensor:
+        ctx.weight, ctx.ids, ctx.padding, ctx.tables = weight, ids, padding, tables
         return weight.detach()[ids]
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, None]:
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, None, None]:
         weight = ctx.weight
         if ctx.padding is not None:
             grad = grad.masked_fill((ctx.ids == ctx.padding)[..., None], 0.0)
         if weight.grad is None:
-            weight.grad = torch.zeros_like(weight)
+            weight.grad = _table(ctx.tables, weight).zero_()
         weight.grad.index_add_(0, ctx.ids.flatten(), grad.flatten(0, -2))
-        return None, None, None
+        return None, None, None, None
+
+
+class _Product(torch.autograd.Function):
+    """x W^T."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, tables: Tables) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.weight, ctx.tables = weight, tables
+        return F.linear(x, weight.detach())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:
+        (x,), weight = ctx.saved_tensors, ctx.weight
+        rows, inputs = grad.flatten(0, -2), x.flatten(0, -2)
+        if weight.grad is None:
+            weight.grad = torch.mm(rows.T, inputs, out=_table(ctx.tables, weight))
+        else:
+            weight.grad.addmm_(rows.T, inputs)
+        return grad @ weight.detach() if ctx.needs_input_grad[0] else None, None, None
+
+
+def _table(tables: Tables, weight: Tensor) -> Tensor:
+    """Memory for a gradient; what is in it is left from before."""
+    if id(weight) not in tables:
+        tables[id(weight)] = torch.empty_like(weight)
+    return tables[id(weight)]

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def _drawn_again(streams: Streams, runs: tuple[int, ...], states: list[Tensor]) 
         streams.states = now
 
 
-def each_by_lane(lanes: Sequence[Lane], make: Callable[[int], Tensor]) -> list[Tensor]:
+def each_by_lane(lanes: Sequence[Lane], make: Callable[[int], T]) -> list[T]:
     """`make` for each lane, drawing from its stream where there are streams."""
     found = _streams.get()
     if found is None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate, chain, pairwise
 from typing import NewType
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from inweights.models.base import Prefix, Tree
 from inweights.models.lanes import Lane
-from inweights.models.packed_grid import Grid, grid_of
+from inweights.models.packed_grid import Grid, Groups, grid_of, groups_of
 from inweights.models.past import Past
 
 Layer = NewType("Layer", int)
@@ -42,6 +43,7 @@ class Layout:
     seen: Bool[Tensor, "trees queries keys"] | None
     """Who sees whom; None where `causal` says it all."""
     causal: bool
+    """Where `seen` is None: every token sees those before it, or (False) all of its own sequence."""
     behind: tuple[Span, ...] = ()
     lanes: tuple[Lane, ...] = ()
     """The runs that train in this row, one after the other; empty where there is one."""
@@ -67,17 +69,33 @@ class Layout:
         numbers = torch.arange(len(self.lanes), device=self.depth.device)
         return (numbers.repeat_interleave(sizes)[:, None] == numbers).float()
 
-    def near_mask(self, window: int | None, dtype: torch.dtype) -> Float[Tensor, "trees 1 queries keys"] | None:
-        """What is added to scores inside a tree; None where `causal` says it all."""
-        if window is not None and window >= self.key_depth.shape[1]:
+    @cached_property
+    def by_lane(self) -> "Layout":
+        """The same with each lane's trees in the blocks that they would have alone, one lane's after another's."""
+        return self._in_groups(tuple(chain.from_iterable(self._groups_by_lane)))
+
+    @cached_property
+    def blocks_by_lane(self) -> list[range]:
+        """Which blocks of `by_lane` are whose."""
+        ends = [0, *accumulate(map(len, self._groups_by_lane))]
+        return [range(*pair) for pair in pairwise(ends)]
+
+    def near_mask(self, window: int | None, dtype: torch.dtype, block: int) -> Float[Tensor, "trees 1 queries keys"] | None:
+        """What is added to scores inside the trees of a block; None where `causal` says it all."""
+        group = list(self.keys.groups[block])
+        times = self.queries.blocks[block][1]
+        far = self.key_depth.shape[1] if self.past else self.keys.blocks[block][1]
+        alike = all(self.keys.lengths[tree] == far for tree in group)
+        if window is not None and window >= far:
             window = None
-        if window is None and self.seen is None:
+        if window is None and self.seen is None and (self.causal or alike):
             return None
-        key = ("near", window, dtype)
+        key = ("near", window, dtype, block)
         if key not in self.masks:
-            seen = self.seen if self.seen is not None else _ones(self.depth, self.key_depth).tril()
+            depth, key_depth = self.depth[group, :times], self.key_depth[group, :far]
+            seen = self._seen(group)[:, :times, :far]
             if window is not None:
-                seen = seen & (self.depth[:, :, None] - self.key_depth[:, None, :] < window)
+                seen = seen & (depth[:, :, None] - key_depth[:, None, :] < window)
             self.masks[key] = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
             self.masks[key].masked_fill_(~seen, -torch.inf)
             self.masks[key] = self.masks[key][:, None]
@@ -91,7 +109,9 @@ class Layout:
         """
         key = ("far", window, keys, span.start, dtype)
         if key not in self.masks:
-            depth = self.depth.flatten()[self.queries.back[span.start : span.stop]]
+            lengths = torch.tensor(self.queries.lengths, device=self.depth.device)
+            inside = torch.arange(self.depth.shape[1], device=self.depth.device) < lengths[:, None]
+            depth = self.depth[inside][span.start : span.stop]
             distance = depth[:, None] + keys - torch.arange(keys, device=depth.device)
             mask = torch.zeros(distance.shape, dtype=dtype, device=distance.device)
             self.masks[key] = mask.masked_fill_(distance >= window, torch.finfo(dtype).min / 2)
@@ -102,21 +122,24 @@ class Layout:
 
         What stands behind a prefix stays there.
         """
-        queries = grid_of([len(each) for each in reads], self.depth.device)
-        places = torch.zeros(queries.index.shape, dtype=torch.long)
+        device = self.depth.device
+        queries = grid_of([len(each) for each in reads], device, self.keys.groups)
+        places = torch.zeros((len(reads), max(map(len, reads))), dtype=torch.long)
         for row, each in enumerate(reads):
             places[row, : len(each)] = torch.tensor(each)
-        places = places.to(self.depth.device)
-        seen = self.seen if self.seen is not None else _ones(self.depth, self.key_depth).tril()
-        picked = seen.gather(1, places[..., None].expand(*places.shape, seen.shape[2]))
-        ends = torch.tensor([0, *(len(each) for each in reads)]).cumsum(0).tolist()
+        places = places.to(device)
+        if self.seen is None:
+            seen = torch.arange(self.key_depth.shape[1], device=device) <= places[..., None]
+        else:
+            seen = self.seen.gather(1, places[..., None].expand(*places.shape, self.seen.shape[2]))
+        ends = [0, *accumulate(map(len, reads))]
         starts = dict(zip(self._tree_starts(), ends, strict=True))
         behind = tuple(Span(starts[span.start], starts[span.stop], span.prefix) for span in self.behind)
         return replace(
             self,
             queries=queries,
             depth=self.depth.gather(1, places),
-            seen=picked,
+            seen=seen,
             causal=False,
             behind=behind,
             lanes=tuple(lanes),
@@ -132,7 +155,30 @@ class Layout:
 
     def _tree_starts(self) -> list[int]:
         """Where each tree begins in the row, and where the last ends."""
-        return torch.tensor([0, *self.queries.lengths]).cumsum(0).tolist()
+        return [0, *accumulate(self.queries.lengths)]
+
+    @cached_property
+    def _groups_by_lane(self) -> list[Groups]:
+        found, start = [], 0
+        for lane in self.lanes:
+            own = groups_of(self.keys.lengths[start : start + lane.trees], self.depth.device)
+            found.append(tuple(tuple(start + tree for tree in group) for group in own))
+            start += lane.trees
+        return found
+
+    def _in_groups(self, groups: Groups) -> "Layout":
+        queries, keys = (grid_of(grid.lengths, self.depth.device, groups) for grid in (self.queries, self.keys))
+        return replace(self, queries=queries, keys=keys, masks={})
+
+    def _seen(self, group: Sequence[int]) -> Bool[Tensor, "trees queries keys"]:
+        """Who sees whom in some of the trees, up to the longest of all."""
+        if self.seen is not None:
+            return self.seen[group]
+        places = torch.arange(self.key_depth.shape[1], device=self.depth.device)
+        if self.causal:
+            return (places <= places[:, None]).expand(len(group), -1, -1)
+        lengths = torch.tensor([self.keys.lengths[tree] for tree in group], device=self.depth.device)
+        return (places < lengths[:, None])[:, None].expand(-1, len(places), -1)
 
 
 def tree_layout(
@@ -146,8 +192,9 @@ def tree_layout(
 
     `prefixes`: for each tree, or for none; trees behind the same one stand side by side.
     """
-    grid = grid_of([len(tree) for tree in trees], torch.device("cpu"))
-    depth = torch.zeros_like(grid.index)
+    lengths = [len(tree) for tree in trees]
+    grid = grid_of(lengths, device, groups_of(lengths, device))
+    depth = torch.zeros((len(trees), max(lengths)), dtype=torch.long)
     seen = _ones(depth, depth).tril() if any(tree.branches for tree in trees) else None
     for row, tree in enumerate(trees):
         depth[row, : len(tree)] = torch.tensor(positions(tree))
@@ -158,7 +205,7 @@ def tree_layout(
                 start += len(branch)
             # A padded row sees itself, so that its softmax is not empty; nobody reads it.
             seen[row].diagonal().fill_(True)
-    seen, depth, grid = None if seen is None else seen.to(device), depth.to(device), grid.to(device)
+    seen, depth = None if seen is None else seen.to(device), depth.to(device)
     return Layout(grid, grid, depth, depth, seen, True, _spans(trees, prefixes), tuple(lanes), captured)
 
 
@@ -173,11 +220,9 @@ def step_layout(past: Past, before: Sequence[Prefix | None], device: torch.devic
 
 def bag_layout(lengths: Sequence[int], device: torch.device, lanes: Sequence[Lane] = ()) -> Layout:
     """Every token sees all of its own sequence, as in an encoder."""
-    grid = grid_of(lengths, device)
-    depth = torch.arange(grid.index.shape[1], device=device).expand_as(grid.index)
-    inside = depth < torch.tensor(lengths, device=device)[:, None]
-    seen = None if grid.whole else inside[:, None, :].expand(*inside.shape, inside.shape[1])
-    return Layout(grid, grid, depth, depth, seen, False, lanes=tuple(lanes))
+    grid = grid_of(lengths, device, groups_of(lengths, device))
+    depth = torch.arange(max(lengths), device=device).expand(len(lengths), -1)
+    return Layout(grid, grid, depth, depth, None, False, lanes=tuple(lanes))
 
 
 def positions(tree: Tree) -> list[int]:

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inweights.models.contexts import in_mode
-from inweights.models.embeddings import rows_added
+from inweights.models.embeddings import gradients_added
 from inweights.models.lanes import Streams, drawing_from
 from inweights.models.memory import is_out_of_memory
 from inweights.training.optimizers import optimizer_of
@@ -132,7 +132,7 @@ def minimize_together(
         stack.enter_context(_generators_kept(device))
         stack.enter_context(in_mode(module, training=True))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(rows_added())
+        stack.enter_context(gradients_added())
         for step in range(done, max(run.steps for run in runs)):
             active = [number for number, run in enumerate(runs) if step < run.steps]
             batches = {number: runs[number].begin(step) for number in active}
@@ -207,7 +207,8 @@ class _Running(Generic[T]):
             self.steps = done
 
     def trace(self) -> Trace:
-        if not all(bool(torch.isfinite(p).all()) for p in self.job.parameters.values()):
+        largest = [torch.linalg.vector_norm(p.detach(), torch.inf) for p in self.job.parameters.values()]
+        if not all(map(torch.isfinite, largest)):
             raise DivergedError(f"a weight was not finite after step {self.steps}: lower the learning rate")
         state = [v for values in self.optimizer.state.values() for v in values.values() if isinstance(v, Tensor)]
         moved = frozenset(name for name, parameter in self.job.parameters.items() if parameter in self.optimizer.state)

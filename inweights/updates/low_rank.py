@@ -1,0 +1,120 @@
+"""What a LoRA does to a linear layer: W x + scale * B A x, for one run or for several in one row.
+
+Beside the product with W those with A and B are small, and cost what reading and writing their tables costs. So base
+and low rank are one function with a backward of its own: each table is written once and added to in place, and each
+small product is written the way round in which its 8 or so columns lie along memory: 4 to 5 times faster on a CPU.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from inweights.models.layout import current
+
+Factors = Sequence[tuple[nn.Parameter, nn.Parameter]]
+"""A and B of each run."""
+
+
+@contextmanager
+def added(layers: Mapping[str, nn.Module], factors: Mapping[str, Factors], scale: float) -> Iterator[None]:
+    """Within, each layer adds its own factors' product; several runs' to the tokens of each."""
+    before = {name: vars(layer).get("forward") for name, layer in layers.items()}
+    for name, layer in layers.items():
+        layer.forward = _with(layer, factors[name], scale, alone=before[name] is None)
+    try:
+        yield
+    finally:
+        for name, layer in layers.items():
+            del layer.forward
+            if before[name] is not None:
+                layer.forward = before[name]  # type: ignore[assignment]
+
+
+def _with(layer: nn.Module, factors: Factors, scale: float, alone: bool) -> Any:
+    plain, transposed = layer.forward, not isinstance(layer, nn.Linear)
+
+    def forward(x: Tensor) -> Tensor:
+        weight, bias = cast(Tensor, layer.weight), cast(Tensor | None, layer.bias)
+        a = factors[0][0]
+        trained = weight.requires_grad or (bias is not None and bias.requires_grad)
+        simple = x.dtype == weight.dtype == a.dtype and not torch.is_autocast_enabled(x.device.type)
+        if not alone or trained or not simple or (x.is_cuda and len(factors) > 1):
+            return _added(plain(x), x.to(a.dtype).flatten(0, -2), factors, scale)
+        rows = x.flatten(0, -2)
+        whole: Any = _LowRank  # torch's `apply` has no types
+        of_inputs = weight if transposed else weight.T
+        out = whole.apply(rows, of_inputs, bias, scale, _sizes(rows, factors), *chain.from_iterable(factors))
+        return cast(Tensor, out.unflatten(0, x.shape[:-1]))
+
+    return forward
+
+
+class _LowRank(torch.autograd.Function):
+    """x W + bias + scale * x A^T B^T, with the A and B of each run for its stretch of rows. W and bias are frozen."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, scale: float, sizes: list[int], *factors: Tensor
+    ) -> Tensor:
+        out = x @ weight if bias is None else torch.addmm(bias, x, weight)
+        low = [a @ piece.T for piece, a in zip(x.split(sizes), factors[::2], strict=True)]  # rank x tokens
+        for piece, each, b in zip(out.split(sizes), low, factors[1::2], strict=True):
+            piece.addmm_(each.T, b.T, alpha=scale)
+        ctx.scale, ctx.sizes = scale, sizes
+        ctx.save_for_backward(x, weight, *low, *factors)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        x, weight, *others = ctx.saved_tensors
+        low, factors = others[: len(ctx.sizes)], others[len(ctx.sizes) :]
+        of_x = grad @ weight.T if ctx.needs_input_grad[0] else None
+        found: list[Tensor] = []
+        start = 0
+        for size, own, a, b in zip(ctx.sizes, low, factors[::2], factors[1::2], strict=True):
+            rows = slice(start, start + size)
+            of_low = (b.T @ grad[rows].T).mul_(ctx.scale)  # rank x tokens
+            found += [of_low @ x[rows], (own @ grad[rows]).mul_(ctx.scale).T]
+            if of_x is not None:
+                of_x[rows].addmm_(of_low.T, a)
+            start += size
+        return of_x, None, None, None, None, *found
+
+
+def _added(output: Tensor, x: Tensor, factors: Factors, scale: float) -> Tensor:
+    """The same behind a layer of whatever kind and dtype, left to torch to differentiate."""
+    if len(factors) == 1:
+        return _plus(output, F.linear(x, factors[0][0]), factors[0][1], scale)
+    if x.is_cuda:
+        # Two products whatever the number of runs: each token's numbers for other runs are put to 0.
+        layout = current()
+        assert layout is not None
+        low = F.linear(x, torch.cat([a for a, _ in factors])).unflatten(1, (len(factors), -1))
+        own = (low * layout.lane_of[..., None].to(low.dtype)).flatten(1)
+        return _plus(output, own, torch.cat([b for _, b in factors], 1), scale)
+    pieces = x.split(_sizes(x, factors))
+    low = torch.cat([F.linear(piece, a) @ b.T for piece, (a, b) in zip(pieces, factors, strict=True)])
+    return output + (scale * low).view(output.shape).to(output.dtype)
+
+
+def _plus(output: Tensor, low: Tensor, b: Tensor, scale: float) -> Tensor:
+    """Output + scale * low B^T; in one pass over what the layer gave, which nothing has read yet, where dtypes allow."""
+    if output.dtype == b.dtype:
+        return output.flatten(0, -2).addmm_(low, b.T, alpha=scale).view(output.shape)
+    return output + (scale * (low @ b.T)).to(output.dtype).view(output.shape)
+
+
+def _sizes(rows: Tensor, factors: Factors) -> list[int]:
+    """How many of the rows are whose."""
+    if len(factors) == 1:
+        return [len(rows)]
+    layout = current()
+    assert layout is not None
+    return [lane.tokens for lane in layout.lanes]

@@ -1,0 +1,45 @@
+"""Gradients of embeddings and LM heads put into one table equal torch's, and the table is used again."""
+
+import pytest
+import torch
+from torch import nn
+
+from inweights.models.base import Swap, Tree
+from inweights.models.embeddings import gradients_added
+from tests.tiny import tiny
+
+TREES = [Tree((7, 4, 6, 8, 5), ((3, 9), (5,))), Tree((10, 5, 4))]
+
+
+def of_everything(architecture, vocabulary=None):
+    """The model with every weight private, and a function that leaves the gradients of one pass in them."""
+    model = tiny(architecture)
+    names = [name for name, _ in model.module.named_parameters()]
+    copies = {name: nn.Parameter(p.detach().clone()) for name, p in model.module.named_parameters()}
+    swapped = model.patched(Swap(model.module, copies))
+
+    def backward():
+        swapped.next_token_logits(TREES, None, vocabulary).logsumexp(-1).sum().backward()
+
+    return [copies[name] for name in names], backward
+
+
+@pytest.mark.parametrize("rows", [None, (9, 4, 60)], ids=["all logits", "some logits"])
+@pytest.mark.parametrize("architecture", ["opt", "opt-350m", "llama", "gpt2", "gemma2"])
+def test_gradients_equal_those_of_torch_in_every_step(architecture, rows):
+    """Tied (OPT, GPT-2, Gemma) and apart (Llama); a second pass adds to the first, a new step begins at nothing."""
+    parameters, backward = of_everything(architecture, None if rows is None else torch.tensor(rows))
+    backward()
+    expected = [None if p.grad is None else p.grad.clone() for p in parameters]
+    tables = set()
+    with gradients_added():
+        for _ in range(2):
+            for p in parameters:
+                p.grad = None
+            backward()
+            found = [None if p.grad is None else p.grad.clone() for p in parameters]
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+            tables.add(parameters[0].grad.data_ptr())
+            backward()
+            torch.testing.assert_close(parameters[0].grad, 2 * expected[0], rtol=1e-4, atol=1e-5)
+    assert len(tables) == 1
