@@ -11,9 +11,9 @@ from dataclasses import replace
 from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.learn import LORA, learn_one
 from benchmarks.learn_made import every_question, made
-from inweights.context.learn import worth_learning
 from inweights.context.measure import gap_recovered
 from inweights.context.rivals import next_token, sft
+from inweights.context.rows import worth_learning
 from inweights.context.settings import Settings
 from inweights.context.systems import System, of_learnt, respond
 from inweights.context.template import template_of

@@ -11,10 +11,11 @@ import torch
 
 from inweights.context import learn as learning
 from inweights.context.chunks import chunks_of
-from inweights.context.learn import learn, rows_of
+from inweights.context.learn import learn
 from inweights.context.lessons import Question, asked
 from inweights.context.measure import drift, exact_match, information_recovered, said, still_read
 from inweights.context.polish import polish
+from inweights.context.rows import rows_of
 from inweights.context.settings import Settings
 from inweights.context.store import Store, Taught
 from inweights.context.student import Student

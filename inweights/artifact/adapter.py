@@ -4,7 +4,7 @@ Bottleneck adapters, which PEFT does not know, have their tensors alone in a fil
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -89,9 +89,8 @@ def write_prefix(folder: Path, module: Any, tensors: Mapping[str, Tensor], commo
     from peft import PrefixTuningConfig
 
     blocks = sum(name.endswith(".key") for name in tensors)
-    pairs = [tensors[f"prefix.{block}.{kind}"] for block in range(blocks) for kind in ("key", "value")]
-    table = torch.stack(pairs).permute(2, 0, 1, 3)  # tokens, blocks x 2, heads, size
-    tokens, _, heads, size = table.shape
+    keys, values = ([tensors[f"prefix.{block}.{kind}"] for block in range(blocks)] for kind in ("key", "value"))
+    heads, tokens, size = keys[0].shape
     config = PrefixTuningConfig(
         inference_mode=True,
         num_virtual_tokens=tokens,
@@ -100,7 +99,7 @@ def write_prefix(folder: Path, module: Any, tensors: Mapping[str, Tensor], commo
         token_dim=heads * size,
         **{name: value for name, value in common.items() if name != "modules_to_save"},
     )
-    _save(folder, config, {"prompt_embeddings": table.flatten(1)})
+    _save(folder, config, {"prompt_embeddings": _rows_of(keys, values)})
 
 
 def write_cartridge(folder: Path, front: Front, common: Mapping[str, Any]) -> None:
@@ -109,8 +108,6 @@ def write_cartridge(folder: Path, front: Front, common: Mapping[str, Any]) -> No
 
     like = front.keys[0]
     whole = front.prefix_in(torch.float32)
-    pairs = [each.detach().cpu() for pair in zip(whole.keys, whole.values, strict=True) for each in pair]
-    table = torch.stack(pairs).permute(2, 0, 1, 3)  # tokens, blocks x 2, heads, size
     config = CartridgeConfig(
         inference_mode=True,
         num_frozen_tokens=front.tokens - like.shape[1],
@@ -120,7 +117,7 @@ def write_cartridge(folder: Path, front: Front, common: Mapping[str, Any]) -> No
         token_dim=like.shape[0] * like.shape[2],
         **{name: value for name, value in common.items() if name != "modules_to_save"},
     )
-    _save(folder, config, {"prompt_embeddings": table.flatten(1)})
+    _save(folder, config, {"prompt_embeddings": _rows_of(whole.keys, whole.values)})
 
 
 def write_prompt(folder: Path, model: LanguageModel, tensors: Mapping[str, Tensor], common: Mapping[str, Any]) -> None:
@@ -146,13 +143,23 @@ def write_bottlenecks(folder: Path, tensors: Mapping[str, Tensor]) -> None:
     _save_tensors(folder / ADAPTERS, tensors)
 
 
+def _rows_of(keys: Sequence[Tensor], values: Sequence[Tensor]) -> Tensor:
+    """A row for each token: its keys and values in every block, head by head."""
+    pairs = [each.detach().cpu() for pair in zip(keys, values, strict=True) for each in pair]
+    return torch.stack(pairs).permute(2, 0, 1, 3).flatten(1)
+
+
+def keys_and_values(table: Tensor, blocks: int, heads: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Of such rows, by block: heads x tokens x size."""
+    pairs = table.view(table.shape[0], 2 * blocks, heads, -1).permute(1, 2, 0, 3)
+    return pairs[0::2].unbind(0), pairs[1::2].unbind(0)
+
+
 def prefix_of(table: Tensor, shapes: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The other way round: keys and values by name, as `shapes` has them."""
+    """Of such rows keys and values by name, as `shapes` has them."""
     blocks = sum(name.endswith(".key") for name in shapes)
-    heads, tokens, size = shapes["prefix.0.key"].shape
-    pairs = table.view(tokens, 2 * blocks, heads, size).permute(1, 2, 0, 3)
-    kinds = [f"prefix.{block}.{kind}" for block in range(blocks) for kind in ("key", "value")]
-    return dict(zip(kinds, pairs, strict=True))
+    both = zip(("key", "value"), keys_and_values(table, blocks, shapes["prefix.0.key"].shape[0]), strict=True)
+    return {f"prefix.{block}.{kind}": each for kind, tensors in both for block, each in enumerate(tensors)}
 
 
 def _write(folder: Path, tensors: Mapping[str, Tensor], **settings: Any) -> None:

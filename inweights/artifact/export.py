@@ -22,15 +22,14 @@ from inweights.artifact.adapter import (
 )
 from inweights.artifact.card import About
 from inweights.artifact.loading_code import loading_code
-from inweights.artifact.manifest import Base, Check, Form, Manifest
+from inweights.artifact.manifest import Check, Form, Manifest, base_of, place_of
 from inweights.artifact.prompt_pack import write_pack
 from inweights.artifact.readout_values import texts, to_values
 from inweights.artifact.staging import staged
 from inweights.artifact.verify import Proof, verify
 from inweights.artifact.whole_model import write_model
 from inweights.methods import Fitted
-from inweights.models import locate
-from inweights.models.base import LanguageModel, weights_digest
+from inweights.models.base import LanguageModel
 from inweights.settings import settings
 from inweights.types import Example, UserError
 from inweights.updates import IA3, Adapter, LoRA, PrefixTuning, PromptTuning
@@ -65,7 +64,7 @@ def write(fitted: Fitted, folder: Path, checks: Sequence[Example], about: About)
     update = {"name": fitted.update.name, "settings": settings(fitted.update)} if fitted.update else None
     made = Manifest(
         form=form,
-        base=_base(model, checks),
+        base=base_of(model, tokenizer_digest(model, checks)),
         readout=readout,
         checks=_checks(fitted, checks),
         method=about.method,
@@ -119,25 +118,6 @@ def _write_head(folder: Path, trained: Mapping[str, Tensor]) -> None:
 
     head = {name: tensor.clone() for name, tensor in trained.items() if name.startswith("score.")}
     save_file(head, folder / "head.safetensors", metadata={"format": "pt"})
-
-
-def _base(model: LanguageModel, checks: Sequence[Example]) -> Base:
-    name = model.card.name
-    return Base(
-        name=place_of(name) if Path(name).is_dir() else name,
-        place=place_of(name),
-        digest=model.card.digest,
-        weights=weights_digest(model.module),
-        architecture=model.card.architecture,
-        dtype=model.card.dtype,
-        tokenizer=tokenizer_digest(model, checks),
-    )
-
-
-def place_of(name: str) -> str:
-    """A folder by its whole path, so that it is found from anywhere on this machine; a hub name as it is."""
-    located = locate(name)
-    return str(Path(located).resolve()) if Path(located).is_dir() else located
 
 
 def tokenizer_digest(model: LanguageModel, checks: Sequence[Example]) -> str:

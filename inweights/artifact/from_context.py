@@ -13,10 +13,9 @@ from typing import Any, Literal
 from inweights import models
 from inweights.artifact import context_card
 from inweights.artifact.context_card import ContextCard, Piece, Probe
-from inweights.artifact.export import place_of
-from inweights.artifact.learnt import base_of, chat_template, load, probed, write_form
+from inweights.artifact.learnt import chat_template, load, probed, tokenizer_digest, write_form
 from inweights.artifact.learnt_readme import readme
-from inweights.artifact.manifest import digests
+from inweights.artifact.manifest import base_of, digests, place_of
 from inweights.artifact.staging import refuse_occupied, staged
 from inweights.artifact.verify import TOLERANCE, RejectedError
 from inweights.context.chunks import Chunk, chunks_of
@@ -192,7 +191,7 @@ def _describe(
     settings = asdict(wish.settings) | {"chat_template": chat_template(given.model) if given.own_template else ""}
     card = ContextCard(
         forms=tuple(forms),
-        base=base_of(given.model),
+        base=base_of(given.model, tokenizer_digest(given.model)),
         template=asdict(given.template),
         template_digest=given.template.digest,
         sources=given.context.sources,

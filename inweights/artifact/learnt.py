@@ -10,9 +10,8 @@ from torch import Tensor
 
 from inweights import models
 from inweights.artifact import context_card
-from inweights.artifact.adapter import write_cartridge, write_lora
+from inweights.artifact.adapter import PEFT_ROOT, keys_and_values, write_cartridge, write_lora
 from inweights.artifact.context_card import ContextCard
-from inweights.artifact.manifest import Base
 from inweights.artifact.whole_model import write_model
 from inweights.context.prefix import prefix_of
 from inweights.context.template import Template
@@ -35,22 +34,6 @@ class LearntContext:
     template: Template
     card: ContextCard
     folder: Path
-
-
-def base_of(model: LanguageModel) -> Base:
-    """What a learnt context is bound to."""
-    from inweights.artifact.export import place_of
-
-    name = model.card.name
-    return Base(
-        name=place_of(name) if Path(name).is_dir() else name,
-        place=place_of(name),
-        digest=model.card.digest,
-        weights=weights_digest(model.module),
-        architecture=model.card.architecture,
-        dtype=model.card.dtype,
-        tokenizer=tokenizer_digest(model),
-    )
 
 
 def tokenizer_digest(model: LanguageModel) -> str:
@@ -131,8 +114,6 @@ def _same_text(card: ContextCard, base: LanguageModel, folder: Path) -> None:
 
 
 def _lora(folder: Path, base: LanguageModel, card: ContextCard) -> Learnt:
-    from inweights.artifact.adapter import PEFT_ROOT
-
     tensors = _tensors(folder)
     adapted = LoRA(int(card.settings["rank"]), float(card.settings["alpha"])).apply(base, 0)
     for name, parameter in adapted.parameters.items():
@@ -141,19 +122,11 @@ def _lora(folder: Path, base: LanguageModel, card: ContextCard) -> Learnt:
 
 
 def _cartridge(folder: Path, base: LanguageModel) -> Learnt:
-    table = _tensors(folder)["prompt_embeddings"]
-    keys, values = _unflattened(table, base)
-    device = next(base.module.parameters()).device
-    adapted = prefix_of([each.to(device) for each in keys], [each.to(device) for each in values], base)
-    return Learnt(adapted, len(base.encode([""])[0]))
-
-
-def _unflattened(table: Tensor, base: LanguageModel) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """PEFT's row for each token back into keys and values by block: heads x tokens x size."""
     like = base.prefix(base.encode(["a"])[0])
-    heads, _, size = like.keys[0].shape
-    pairs = table.view(table.shape[0], 2 * len(like.keys), heads, size).permute(1, 2, 0, 3)
-    return pairs[0::2].unbind(0), pairs[1::2].unbind(0)
+    found = keys_and_values(_tensors(folder)["prompt_embeddings"], len(like.keys), like.keys[0].shape[0])
+    device = next(base.module.parameters()).device
+    keys, values = ([each.to(device) for each in tables] for tables in found)
+    return Learnt(prefix_of(keys, values, base), len(base.encode([""])[0]))
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from inweights.models import locate
+from inweights.models.base import LanguageModel, weights_digest
 from inweights.records import write_whole
 from inweights.types import Example, UserError
 
@@ -39,6 +41,26 @@ class Base:
     @property
     def torch_dtype(self) -> str:
         return {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}[self.dtype]
+
+
+def base_of(model: LanguageModel, tokenizer: str) -> Base:
+    """What is handed out is bound to this; `tokenizer`: the digest that tells its tokenizer from others."""
+    name = model.card.name
+    return Base(
+        name=place_of(name) if Path(name).is_dir() else name,
+        place=place_of(name),
+        digest=model.card.digest,
+        weights=weights_digest(model.module),
+        architecture=model.card.architecture,
+        dtype=model.card.dtype,
+        tokenizer=tokenizer,
+    )
+
+
+def place_of(name: str) -> str:
+    """A folder by its whole path, so that it is found from anywhere on this machine; a hub name as it is."""
+    located = locate(name)
+    return str(Path(located).resolve()) if Path(located).is_dir() else located
 
 
 @dataclass(frozen=True)

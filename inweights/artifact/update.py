@@ -121,11 +121,14 @@ def _said(learnt: Learnt, given: Material, questions: Sequence[Question]) -> lis
 
 def _unlearnt(given: Material, learnt: Learnt, questions: Sequence[Question], before: Sequence[str]) -> dict[str, int]:
     """Of the questions about what is gone whose answer is another now: what is still said as before, and what as now."""
-    now: list[str] = []
-    for question in questions:
-        read = asked(given.model, given.template, given.chunks[question.chunk or 0].text, [question.text])
-        [answer] = answers(given.model, given.template, read.prefix, read.behind)
-        now.append(text_of(given.model, given.template, answer))
+    now = [""] * len(questions)
+    by_chunk: dict[int, list[int]] = {}
+    for number, question in enumerate(questions):
+        by_chunk.setdefault(question.chunk or 0, []).append(number)
+    for chunk, numbers in by_chunk.items():
+        read = asked(given.model, given.template, given.chunks[chunk].text, [questions[number].text for number in numbers])
+        for number, answer in zip(numbers, answers(given.model, given.template, read.prefix, read.behind), strict=True):
+            now[number] = text_of(given.model, given.template, answer)
     said = _said(learnt, given, questions)
     other = [number for number, answer in enumerate(now) if answer != before[number]]
     return {

@@ -42,14 +42,17 @@ def moved(model: LanguageModel, keys: Float[Tensor, "kv_heads tokens head_dim"],
             f"{model.card.architecture} does not tell positions by rotating keys, so that they cannot be moved: "
             "learn the contexts together"
         )
+    return _turned(rotary, keys, by)
+
+
+def _turned(rotary: Any, keys: Float[Tensor, "kv_heads tokens head_dim"], by: int) -> Tensor:
     place = torch.tensor([[by]], device=keys.device)
     cos, sin = (each[0, 0].float() for each in rotary(keys[:1].float(), place))
     # Some scale what they rotate (YaRN), and keys were scaled once already.
     scale = float(getattr(rotary, "attention_scaling", 1.0))
     size = cos.shape[-1]
     turned, rest = keys[..., :size].float(), keys[..., size:]
-    half = size // 2
-    other = torch.cat([-turned[..., half:], turned[..., :half]], -1)
+    other = torch.cat([-turned[..., size // 2 :], turned[..., : size // 2]], -1)
     return torch.cat([((turned * cos + other * sin) / scale).to(keys.dtype), rest], -1)
 
 
@@ -66,18 +69,11 @@ def _turns_halves(model: LanguageModel, rotary: Any) -> bool:
     """Whether keys come out as ours do when a token is read one position later: some architectures pair neighbours."""
     token = model.encode(["a"])[0][-1]
     keys = model.prefix([token, token]).keys[0]
-    place = torch.tensor([[1]], device=keys.device)
     try:
-        cos, sin = (each[0, 0].float() for each in rotary(keys[:1].float(), place))
-    except (TypeError, ValueError):
+        turned = _turned(rotary, keys[:, :1], 1)
+    except (TypeError, ValueError, RuntimeError):  # it wants other arguments, or gives other sizes
         return False
-    size = cos.shape[-1]
-    if size > keys.shape[-1]:
-        return False
-    scale = float(getattr(rotary, "attention_scaling", 1.0))
-    first = keys[:, :1, :size].float()
-    other = torch.cat([-first[..., size // 2 :], first[..., : size // 2]], -1)
-    return bool(torch.allclose((first * cos + other * sin) / scale, keys[:, 1:, :size].float(), atol=1e-3, rtol=1e-3))
+    return bool(torch.allclose(turned.float(), keys[:, 1:].float(), atol=1e-3, rtol=1e-3))
 
 
 def _prefix(learnt: Learnt, base: LanguageModel) -> Prefix:

@@ -9,10 +9,11 @@ from statistics import mean
 from typing import Any
 
 from inweights.context.chunks import Chunk
-from inweights.context.learn import Outcome, replay, rows_of
+from inweights.context.learn import Outcome
 from inweights.context.lessons import Question, text_of
 from inweights.context.measure import Recovered, Said, drift, gap_recovered, information_recovered, still_read
 from inweights.context.rivals import next_token, sft
+from inweights.context.rows import replay, rows_of
 from inweights.context.settings import Settings
 from inweights.context.systems import System, of_learnt, respond, text_systems, timed, whole_text
 from inweights.context.teach import distances, lessons_of, placed

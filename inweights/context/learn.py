@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +12,10 @@ from inweights.context.chunks import Chunk
 from inweights.context.lessons import Question
 from inweights.context.measure import Recovered, information_recovered
 from inweights.context.polish import polish
-from inweights.context.replay import NEUTRAL_TOKENS, QUESTIONS, conflicting_rows, neutral_rows
+from inweights.context.rows import replay, rows_of, worth_learning
 from inweights.context.settings import Settings
 from inweights.context.store import Store, Taught, digest
-from inweights.context.student import Row, row_of
+from inweights.context.student import Row
 from inweights.context.teach import distances, placed, taught
 from inweights.context.template import Template
 from inweights.context.train import Learnt, begun, train
@@ -27,9 +26,6 @@ ENOUGH = 0.02
 """Of information: a round that gains less than this is the last."""
 ASKING, ANSWERING, REPLAYING = 0.2, 0.4, 0.5
 """Shares of a round's time after which no more is asked, nor answered, nor made to be replayed."""
-KNOWN = 0.02
-"""Nats per token from teacher to bare model: below, the context changes nothing."""
-LEAST_KNOWN = 64
 Say = Callable[[str], None]
 
 
@@ -110,11 +106,7 @@ def learn(
         say(f"{len(lessons.lessons):,} answers learnt by, {len(held_out.lessons):,} held out")
         clock.ends("answers")
         epochs = max(1, round(settings.epochs * (1 - settings.polish) / rounds))
-        wrong = (
-            distances(warm.model, [warm.reads(each.alone) for each in lessons.lessons], lessons.told)
-            if warm
-            else lessons.bare
-        )
+        wrong = _missed(warm, lessons) if warm else lessons.bare
         rows = rows_of(worth_learning(lessons, wrong, settings)) * epochs
         # All that a round follows from: a file of another one would be taken up for this.
         texts = [(each.question.chunk, each.behind, each.alone) for each in lessons.lessons]
@@ -132,7 +124,7 @@ def learn(
         trace = train(learnt, [*rows, *replayed], settings, resume=resume, watch=_told(say), deadline=until)
         losses += trace.losses
         clock.ends("training")
-        missed = distances(learnt.model, [learnt.reads(each.alone) for each in held_out.lessons], held_out.told)
+        missed = _missed(learnt, held_out)
         recovered.append(information_recovered(held_out.bare, missed))
         clock.ends("measuring")
         say(f"round {number + 1} of {rounds}: {_spelled(recovered[-1])} recovered on held-out questions")
@@ -143,57 +135,13 @@ def learn(
     if settings.polish:
         losses += polish(learnt, model, template, chunks, lessons, settings, clock.at(1.0))
         clock.ends("polish")
-        missed = distances(learnt.model, [learnt.reads(each.alone) for each in held_out.lessons], held_out.told)
-        recovered.append(information_recovered(held_out.bare, missed))
+        recovered.append(information_recovered(held_out.bare, _missed(learnt, held_out)))
     return Outcome(learnt, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
 
 
-def worth_learning(lessons: Taught, wrong: Sequence[float], settings: Settings) -> Taught:
-    """All answers that the context changes, and for each up to `settings.known` that it does not, drawn at random.
-
-    Of those, such as that something is not said, a few keep the student from saying more than it was told. `wrong`: how
-    far the student is from each to begin with, in nats: what another version has taught it is to be changed as well.
-    """
-    bounds = [KNOWN * len(each.alone.answer) for each in lessons.lessons]
-    far = map(max, lessons.bare, wrong)
-    new = [number for number, (each, bound) in enumerate(zip(far, bounds, strict=True)) if each > bound]
-    old = sorted(set(range(len(lessons.bare))) - set(new))
-    old = random.Random(f"known {settings.seed}").sample(
-        old, min(len(old), max(LEAST_KNOWN, round(settings.known * len(new))))
-    )
-    chosen = sorted([*new, *old])
-    parts = (lessons.lessons, lessons.told, lessons.bare)
-    return Taught(*(tuple(part[number] for number in chosen) for part in parts))  # type: ignore[arg-type]
-
-
-def rows_of(lessons: Taught) -> list[Row]:
-    return [row_of(each.alone.tree, told) for each, told in zip(lessons.lessons, lessons.told, strict=True)]
-
-
-def replay(
-    model: LanguageModel,
-    template: Template,
-    chunks: Sequence[Chunk],
-    lessons: Taught,
-    rows: Sequence[Row],
-    settings: Settings,
-    name: str = "replay",
-    until: float = math.inf,
-) -> list[Row]:
-    """Neutral and conflicting prompts, half of the positions each; they are `settings.replay` of all.
-
-    Prompts that come back every epoch would be learnt by heart, and others no better read than before. `until`: on
-    time.monotonic(); after it no more are made.
-    """
-    if not settings.replay or not rows:
-        return []
-    rng = random.Random(f"{name} {settings.seed}")
-    reads = sum(len(row.told.ids) for row in rows)
-    wanted = max(16.0, reads * settings.replay / (1 - settings.replay) / 2)
-    per_question = reads / max(1, len(rows))
-    count = math.ceil(wanted / per_question / QUESTIONS)
-    neutral = neutral_rows(model, math.ceil(wanted / NEUTRAL_TOKENS), rng, until=until)
-    return [*conflicting_rows(model, template, chunks, lessons.lessons, count, rng, until=until), *neutral]
+def _missed(learnt: Learnt, taught: Taught) -> list[float]:
+    """How far what was learnt is from each answer, in nats."""
+    return distances(learnt.model, [learnt.reads(each.alone) for each in taught.lessons], taught.told)
 
 
 def _bytes_digest(learnt: Learnt) -> str:

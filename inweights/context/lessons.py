@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from inweights.context.template import Template
-from inweights.models.base import Behind, LanguageModel, Prefix
+from inweights.models.base import Behind, LanguageModel, Prefix, each_behind
 from inweights.models.decoding import Choose, continued, greedy
 from inweights.scoring.told import Answered
 from inweights.scoring.whole_text import encode_behind
@@ -77,7 +77,7 @@ def answers(
 ) -> list[tuple[int, ...]]:
     """The model's answer to each, with the token that ended it, if one did."""
     stop = ends(model, template)
-    before = [behind] * len(stems) if behind is None or isinstance(behind, Prefix) else list(behind)
+    before = each_behind(behind, len(stems))
     # Behind the same prefix side by side, and those of like length together.
     order = sorted(range(len(stems)), key=lambda i: (id(before[i]), len(stems[i])))
     found: dict[int, tuple[int, ...]] = {}

@@ -16,6 +16,7 @@ from inweights.context.student import Row
 from inweights.context.template import Template
 from inweights.models.base import LanguageModel, Prefix
 from inweights.scoring.told import Answered, end_to_end, read_answers
+from inweights.scoring.whole_text import common
 
 RESAMPLES = 2000
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
@@ -122,8 +123,7 @@ def _gold_tokens(model: LanguageModel, template: Template, question: Question) -
     bare = template.bare(question.text)
     space = "" if bare[-1:].isspace() else " "
     alone, whole = model.encode([bare, bare + space + question.gold])
-    same = next((i for i, (a, b) in enumerate(zip(alone, whole, strict=False)) if a != b), len(alone))
-    return tuple(whole[same:])
+    return tuple(whole[common(alone, whole) :])
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from inweights.models.base import LanguageModel
 from inweights.models.front import Front
 from inweights.types import UserError
 from inweights.updates import Adapted
+from inweights.updates.prefix import has_place_in_front
 
 PIECE = 16
 """Tokens that are taken from one place of the context."""
@@ -22,8 +23,7 @@ def prefix_begun(model: LanguageModel, texts: Sequence[str], tokens: int, seed: 
     al. 2025, table 2); pieces from all over the context do better than its beginning (arXiv 2508.17032). The first
     position, which most heads rest on, never changes. Raises UserError where the model has no place for a prefix.
     """
-    if not getattr(model, "packs", False):
-        raise UserError(f"{model.card.architecture} reads whole padded prompts and has no place for a prefix: take lora")
+    has_place_in_front(model, "a prefix")
     ids = pieces_of(model, texts, tokens, seed)
     with torch.no_grad():
         found = model.prefix(ids)

@@ -11,9 +11,9 @@ from typing import Any
 from inweights.context.asking import own_questions
 from inweights.context.chunks import Chunk
 from inweights.context.evaluate import kv_bytes_per_token
-from inweights.context.learn import rows_of
 from inweights.context.lessons import Question, text_of
 from inweights.context.measure import gap_recovered
+from inweights.context.rows import rows_of
 from inweights.context.settings import EFFORTS, Settings
 from inweights.context.store import Store
 from inweights.context.student import Student

@@ -56,6 +56,11 @@ Behind = Prefix | Sequence[Prefix | None] | None
 """What stands in front of trees: one prefix, one for each tree, or nothing."""
 
 
+def each_behind(behind: Behind, trees: int) -> list[Prefix | None]:
+    """What stands in front of each of so many trees."""
+    return [behind] * trees if behind is None or isinstance(behind, Prefix) else list(behind)
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """What a report says of a backbone."""

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
+from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree, each_behind
 from inweights.models.checkpointing import rerun_in_backward
 from inweights.models.contexts import patches_on
 from inweights.models.front import fronts_of, tokens_in_front
@@ -115,7 +115,7 @@ class CausalLM:
         return Prefix((*prefix.ids, *ids), keys, values)
 
     def _read(self, trees: Sequence[Tree], behind: Behind, what: Output, vocabulary: Tensor | None = None) -> Tensor:
-        before = [behind] * len(trees) if behind is None or isinstance(behind, Prefix) else list(behind)
+        before = each_behind(behind, len(trees))
         fronts = fronts_of(self.patches, self.module, self.counter) if None in before else []
         if fronts:
             own = fronts * len(trees) if len(fronts) == 1 else self._by_lane(fronts)

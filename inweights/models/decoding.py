@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inweights.models.base import Behind, LanguageModel, Prefix, Tree
+from inweights.models.base import Behind, LanguageModel, Prefix, Tree, each_behind
 from inweights.models.contexts import patches_on
 from inweights.models.front import tokens_in_front
 from inweights.models.layout import laid_out, step_layout
@@ -50,7 +50,7 @@ def continued(
         return said
     going = list(range(len(stems)))
     own = sum(map(tokens_in_front, getattr(model, "patches", ())))  # the card leaves room for them
-    before = [behind] * len(stems) if behind is None or isinstance(behind, Prefix) else list(behind)
+    before = each_behind(behind, len(stems))
     fronts = [len(prefix.ids) - own if prefix else 0 for prefix in before]
     # What comes after the last token that fits is said as well, and not read.
     room = [min(most, model.card.max_tokens - front - len(stem) + 1) for front, stem in zip(fronts, stems, strict=True)]

@@ -43,13 +43,13 @@ def own_forward(owner: nn.Module, weight: Tensor | None, head: object) -> Any:
     if tables is None or weight is None or not (weight.is_leaf and weight.requires_grad):
         return None
     if type(owner) is nn.Embedding and owner.max_norm is None and not owner.scale_grad_by_freq:
-        return lambda ids: rows_of(owner._parameters["weight"], ids, owner.padding_idx)
+        return lambda ids: look_up(owner._parameters["weight"], ids, owner.padding_idx)
     if owner is head and type(owner) is nn.Linear and owner.bias is None:
         return lambda x: _product(x, owner._parameters["weight"], weight, tables)
     return None
 
 
-def rows_of(weight: Any, ids: Tensor, padding: int | None = None) -> Tensor:
+def look_up(weight: Any, ids: Tensor, padding: int | None = None) -> Tensor:
     """Rows of a table, with such a gradient where the table is private and trains."""
     tables = _tables.get()
     if tables is None or not (weight.is_leaf and weight.requires_grad):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from inweights.models.base import Patch, Tree
 from inweights.models.contexts import patches_on
-from inweights.models.embeddings import rows_of
+from inweights.models.embeddings import look_up
 from inweights.models.lanes import dropout_by_lane
 from inweights.models.last_block import only_reads
 from inweights.models.layout import Layout, current_lanes, laid_out, positions
@@ -65,7 +65,7 @@ def _rows_of(head: nn.Linear, rows: Tensor) -> Iterator[None]:
     """The LM head with some of its rows alone, whatever the architecture does to logits behind it."""
     before = {name: head._parameters[name] for name in ("weight", "bias")}
     bias = before["bias"]
-    some = {"weight": rows_of(before["weight"], rows), "bias": None if bias is None else bias.index_select(0, rows)}
+    some = {"weight": look_up(before["weight"], rows), "bias": None if bias is None else bias.index_select(0, rows)}
     head._parameters.update(some)  # type: ignore[arg-type]
     try:
         yield

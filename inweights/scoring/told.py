@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from inweights.models.base import Behind, LanguageModel, Prefix, Tree
+from inweights.models.base import Behind, LanguageModel, Tree, each_behind
 from inweights.models.memory import is_out_of_memory
 from inweights.scoring.batches import batches_of, tokens_at_once
 from inweights.scoring.divergence import kl, with_rest
@@ -122,7 +122,7 @@ def read_answers(
     """What `of` makes of the logits of some answers, given their numbers; a pass memory has no room for is halved."""
     most = tokens_at_once(batch_tokens, model.hidden_size, next(model.module.parameters()).device.type)
     trees = [each.tree for each in asked]
-    before = [behind] * len(asked) if behind is None or isinstance(behind, Prefix) else list(behind)
+    before = each_behind(behind, len(asked))
     waiting = batches_of([len(tree) for tree in trees], most)
     found: dict[int, T] = {}
     while waiting:
