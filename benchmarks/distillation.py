@@ -81,7 +81,7 @@ class Distilling:
 def beside_two_models(options: Options, goal: Goal) -> list[Row]:
     def rows(work: Distilling) -> list[Row]:
         ways = {"top_k": lambda: work.ours("top_k"), "vocabulary": lambda: work.ours("vocabulary"), "peer": work.loop}
-        turns = in_turns(ways, options.repeats or (1 if options.quick else 2))
+        turns = in_turns(ways, options.repeats or 1)
         theirs = turns["peer"][0].result
         # The peer trains on the whole vocabulary, so only its first loss is that of training on the likeliest tokens.
         return [
@@ -95,7 +95,7 @@ def beside_two_models(options: Options, goal: Goal) -> list[Row]:
 def beside_sdft(options: Options, goal: Goal) -> list[Row]:
     def rows(work: Distilling) -> list[Row]:
         ways = {"vocabulary": lambda: work.ours("vocabulary"), "peer": work.sdft}
-        turns = in_turns(ways, options.repeats or (1 if options.quick else 2))
+        turns = in_turns(ways, options.repeats or 1)
         return [_row(work, goal, "vocabulary", turns, turns["peer"][0].result)]
 
     return _on_each(options, rows)
