@@ -40,7 +40,7 @@ def _row(made: Shape, variant: str, lengths: Sequence[int], options: Options, go
     turns = in_turns(ways, options.repeats or (1 if options.quick else 3))
     ours, peer = ([each.seconds for each in turns[way]] for way in ("ours", "peer"))
     torch._dynamo.reset()
-    return compared(made.name, goal, "s for four steps", ours, peer, variant=variant, compiling_seconds=first)
+    return compared(made.name, goal, "seconds for four steps", ours, peer, variant=variant, compiling_seconds=first)
 
 
 def _steps(model: Callable[..., Any], lengths: Sequence[int]) -> Callable[[], None]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from inweights.models import embeddings
 from inweights.models.base import Swap, Tree
 from inweights.models.embeddings import gradients_added
 from tests.tiny import tiny
@@ -31,7 +32,7 @@ def test_gradients_equal_those_of_torch_in_every_step(architecture, rows):
     parameters, backward = of_everything(architecture, None if rows is None else torch.tensor(rows))
     backward()
     expected = [None if p.grad is None else p.grad.clone() for p in parameters]
-    tables = set()
+    used = []
     with gradients_added():
         for _ in range(2):
             for p in parameters:
@@ -39,7 +40,24 @@ def test_gradients_equal_those_of_torch_in_every_step(architecture, rows):
             backward()
             found = [None if p.grad is None else p.grad.clone() for p in parameters]
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-            tables.add(parameters[0].grad.data_ptr())
+            used.append({id(table): table.data_ptr() for table in embeddings._tables.get().values()})
+            assert set(used[-1].values()) <= {p.grad.data_ptr() for p in parameters if p.grad is not None}
             backward()
             torch.testing.assert_close(parameters[0].grad, 2 * expected[0], rtol=1e-4, atol=1e-5)
-    assert len(tables) == 1
+    assert used[0] == used[1]
+    # Llama's head is apart, and GPT-2's positions are a plain embedding too.
+    assert len(used[0]) == (2 if architecture in ("llama", "gpt2") else 1)
+
+
+def test_a_table_swapped_twice_comes_back():
+    """Private weights over private weights, such as those of a model that was fine-tuned before."""
+    model = tiny("llama")
+    before = dict(model.module.named_parameters())
+    once, twice = ({name: nn.Parameter(p.detach().clone()) for name, p in before.items()} for _ in range(2))
+    both = model.patched(Swap(model.module, once)).patched(Swap(model.module, twice))
+    with gradients_added():
+        both.next_token_logits(TREES).sum().backward()
+    assert all(p is before[name] for name, p in model.module.named_parameters())
+    assert not any("forward" in vars(each) for each in model.module.modules())
+    assert all(p.grad is not None for p in twice.values())
+    assert all(p.grad is None for p in once.values())

@@ -51,6 +51,8 @@ def _turned(rotary: Any, keys: Float[Tensor, "kv_heads tokens head_dim"], by: in
     # Some scale what they rotate (YaRN), and keys were scaled once already.
     scale = float(getattr(rotary, "attention_scaling", 1.0))
     size = cos.shape[-1]
+    if size > keys.shape[-1]:
+        raise ValueError(f"a rotation of {size} numbers for keys of {keys.shape[-1]}")
     turned, rest = keys[..., :size].float(), keys[..., size:]
     other = torch.cat([-turned[..., size // 2 :], turned[..., : size // 2]], -1)
     return torch.cat([((turned * cos + other * sin) / scale).to(keys.dtype), rest], -1)
@@ -71,7 +73,7 @@ def _turns_halves(model: LanguageModel, rotary: Any) -> bool:
     keys = model.prefix([token, token]).keys[0]
     try:
         turned = _turned(rotary, keys[:, :1], 1)
-    except (TypeError, ValueError, RuntimeError):  # it wants other arguments, or gives other sizes
+    except (TypeError, ValueError):  # it wants other arguments
         return False
     return bool(torch.allclose(turned.float(), keys[:, 1:].float(), atol=1e-3, rtol=1e-3))
 

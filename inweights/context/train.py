@@ -81,7 +81,7 @@ def train(
         parts: list[list[int]] = [[]]
         used = 0
         for row in sorted(batch, key=lambda row: student.lengths[row]):
-            # In attention, short texts beside a long one are padded to it.
+            # Where attention is in one block (a GPU, models that do not pack), short texts are padded to a long one.
             unlike = parts[-1] and student.lengths[row] > 3 * student.lengths[parts[-1][0]]
             if unlike or (parts[-1] and used + student.lengths[row] > PASS_TOKENS):
                 parts.append([])

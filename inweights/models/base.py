@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -196,7 +196,7 @@ class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager r
         self.swap = swap
 
     def __enter__(self) -> None:
-        self.tables: list[nn.Module] = []
+        self.forwards: list[tuple[nn.Module, Any]] = []
         try:
             self._put()
         except BaseException:  # memory that runs out in a cast must not leave private tensors in the backbone
@@ -213,14 +213,21 @@ class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager r
         for owner, attribute, _ in self.swap.places:
             forward = own_forward(owner, owner._parameters[attribute], head) if attribute == "weight" else None
             if forward is not None:
+                self.forwards.append((owner, vars(owner).get("forward")))
                 owner.forward = forward
-                self.tables.append(owner)
 
     def __exit__(self, *_: object) -> None:
-        for table in self.tables:
-            del table.forward
         for place, parameter in zip(self.swap.places, self.before, strict=True):
             place[0]._parameters[place[1]] = parameter
+        for owner, before in reversed(self.forwards):
+            forward_again(owner, before)
+
+
+def forward_again(module: nn.Module, before: Any) -> None:
+    """Take a forward pass of its own off a module; `before`: the one that it had, None: that of its class."""
+    del module.forward
+    if before is not None:
+        module.forward = before
 
 
 def weights_digest(module: nn.Module) -> str:

@@ -93,7 +93,7 @@ class Layout:
         key = ("near", window, dtype, block)
         if key not in self.masks:
             depth, key_depth = self.depth[group, :times], self.key_depth[group, :far]
-            seen = self._seen(group)[:, :times, :far]
+            seen = self._seen(group, times, far)
             if window is not None:
                 seen = seen & (depth[:, :, None] - key_depth[:, None, :] < window)
             self.masks[key] = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
@@ -109,9 +109,9 @@ class Layout:
         """
         key = ("far", window, keys, span.start, dtype)
         if key not in self.masks:
-            lengths = torch.tensor(self.queries.lengths, device=self.depth.device)
-            inside = torch.arange(self.depth.shape[1], device=self.depth.device) < lengths[:, None]
-            depth = self.depth[inside][span.start : span.stop]
+            places = [row * self.depth.shape[1] + at for row, size in enumerate(self.queries.lengths) for at in range(size)]
+            row = torch.tensor(places[span.start : span.stop], device=self.depth.device)
+            depth = self.depth.flatten()[row]
             distance = depth[:, None] + keys - torch.arange(keys, device=depth.device)
             mask = torch.zeros(distance.shape, dtype=dtype, device=distance.device)
             self.masks[key] = mask.masked_fill_(distance >= window, torch.finfo(dtype).min / 2)
@@ -170,15 +170,15 @@ class Layout:
         queries, keys = (grid_of(grid.lengths, self.depth.device, groups) for grid in (self.queries, self.keys))
         return replace(self, queries=queries, keys=keys, masks={})
 
-    def _seen(self, group: Sequence[int]) -> Bool[Tensor, "trees queries keys"]:
-        """Who sees whom in some of the trees, up to the longest of all."""
+    def _seen(self, group: Sequence[int], times: int, far: int) -> Bool[Tensor, "trees queries keys"]:
+        """Who sees whom in some of the trees, as far as their block goes."""
         if self.seen is not None:
-            return self.seen[group]
-        places = torch.arange(self.key_depth.shape[1], device=self.depth.device)
+            return self.seen[group, :times, :far]
+        places = torch.arange(far, device=self.depth.device)
         if self.causal:
-            return (places <= places[:, None]).expand(len(group), -1, -1)
+            return (places <= places[:times, None]).expand(len(group), -1, -1)
         lengths = torch.tensor([self.keys.lengths[tree] for tree in group], device=self.depth.device)
-        return (places < lengths[:, None])[:, None].expand(-1, len(places), -1)
+        return (places < lengths[:, None])[:, None].expand(-1, times, -1)
 
 
 def tree_layout(

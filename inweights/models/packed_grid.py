@@ -101,7 +101,7 @@ def groups_of(lengths: Sequence[int], device: torch.device) -> Groups:
 
 def _longest(lengths: Sequence[int], group: Sequence[int]) -> int:
     """Of a group's sequences; a block has a place even where none of them has a token."""
-    return max(1, *(lengths[each] for each in group))
+    return max(1, max((lengths[each] for each in group), default=0))
 
 
 class _Unpacked(torch.autograd.Function):

@@ -15,8 +15,8 @@ def tokens_at_once(most: int, width: int, device: str) -> int:
 def batches_of(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     """Indices in batches, longest first, so that a pass that is too large fails at once and not at the end.
 
-    A batch has at most `batch_tokens` tokens counting what padding inside attention would add; a sequence longer
-    than that is a batch of its own.
+    A batch has at most `batch_tokens` tokens, each sequence counted as long as the longest: attention may have to pad
+    it. A sequence longer than that is a batch of its own.
     """
     batches: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):

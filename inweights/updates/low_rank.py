@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from inweights.models.base import forward_again
 from inweights.models.layout import current
 
 Factors = Sequence[tuple[nn.Parameter, nn.Parameter]]
@@ -26,26 +27,26 @@ def added(layers: Mapping[str, nn.Module], factors: Mapping[str, Factors], scale
     """Within, each layer adds its own factors' product; several runs' to the tokens of each."""
     before = {name: vars(layer).get("forward") for name, layer in layers.items()}
     for name, layer in layers.items():
-        layer.forward = _with(layer, factors[name], scale, alone=before[name] is None)
+        # Others may do more than multiply, such as round what goes in; so may a forward pass put there by others.
+        plain = type(layer) is nn.Linear or type(layer).__name__ == "Conv1D"
+        layer.forward = _with(layer, factors[name], scale, plain and before[name] is None)
     try:
         yield
     finally:
         for name, layer in layers.items():
-            del layer.forward
-            if before[name] is not None:
-                layer.forward = before[name]  # type: ignore[assignment]
+            forward_again(layer, before[name])
 
 
-def _with(layer: nn.Module, factors: Factors, scale: float, alone: bool) -> Any:
-    plain, transposed = layer.forward, not isinstance(layer, nn.Linear)
+def _with(layer: nn.Module, factors: Factors, scale: float, one_function: bool) -> Any:
+    own, transposed = layer.forward, not isinstance(layer, nn.Linear)
 
     def forward(x: Tensor) -> Tensor:
         weight, bias = cast(Tensor, layer.weight), cast(Tensor | None, layer.bias)
         a = factors[0][0]
         trained = weight.requires_grad or (bias is not None and bias.requires_grad)
         simple = x.dtype == weight.dtype == a.dtype and not torch.is_autocast_enabled(x.device.type)
-        if not alone or trained or not simple or (x.is_cuda and len(factors) > 1):
-            return _added(plain(x), x.to(a.dtype).flatten(0, -2), factors, scale)
+        if not one_function or trained or not simple or (x.is_cuda and len(factors) > 1):
+            return _added(own(x), x.to(a.dtype).flatten(0, -2), factors, scale)
         rows = x.flatten(0, -2)
         whole: Any = _LowRank  # torch's `apply` has no types
         of_inputs = weight if transposed else weight.T

@@ -9,6 +9,8 @@ const families = unique(data.rows.map((row) => family(row.method)));
 function family(method) { return method.split(/[+ ]/)[0]; }
 function variant(method) { return (method.split(/[ ]/)[0].split("+")[1]) || ""; }
 function colour(method) { return HUES[family(method)] || SPARE[families.indexOf(family(method)) % SPARE.length]; }
+// Settings stand in the table and under the pointer; beside a mark they would lie on others.
+function brief(method) { return method.replace(/ \(.*\)$/, " (…)"); }
 function symbol(method) { return SYMBOLS[variant(method)] || "hexagon"; }
 
 const state = { task: null, model: null, shots: null, method: "", sort: null, descending: false };
@@ -29,7 +31,7 @@ function spread(row, domain) {
   return names.length ? { mean: mean("mean"), up: mean("high") - mean("mean"), down: mean("mean") - mean("low") } : null;
 }
 function point(row, x, y, more) {
-  return { x: [x], y: [y], name: row.method, mode: "markers+text", text: [row.method], textposition: "top center",
+  return { x: [x], y: [y], name: row.method, mode: "markers+text", text: [brief(row.method)], textposition: "top center",
     textfont: { size: 10, color: css("--quiet") }, cliponaxis: false,
     marker: { color: colour(row.method), symbol: symbol(row.method), size: 10, line: { width: 1, color: css("--card") } }, ...more };
 }
@@ -44,7 +46,7 @@ function drawDomains(rows) {
     const inside = spread(row, "in-domain"), outside = spread(row, "out-of-domain");
     return point(row, inside.mean, outside.mean, {
       error_x: bars([inside], colour(row.method)), error_y: bars([outside], colour(row.method)),
-      hovertemplate: `<b>%{text}</b><br>in-domain %{x:.1%}<br>out-of-domain %{y:.1%}<extra></extra>` });
+      hovertemplate: `<b>${row.method}</b><br>in-domain %{x:.1%}<br>out-of-domain %{y:.1%}<extra></extra>` });
   });
   const base = (domain) => { const row = both[0]; const names = row ? sets([row], domain) : []; return names.length ? names.reduce((s, n) => s + row.majority[n], 0) / names.length : null; };
   const dotted = { type: "line", line: { dash: "dot", width: 1, color: css("--quiet") } };
@@ -61,7 +63,7 @@ function drawCost(id, rows, key, title, shown) {
   const joined = usable.filter((row) => onFront.includes(row.method)).sort((a, b) => a[key] - b[key]);
   const line = { x: joined.map((row) => shown(row[key])), y: joined.map((row) => row.in_domain), mode: "lines", line: { color: css("--quiet"), width: 1, shape: "hv" }, hoverinfo: "skip" };
   const traces = usable.map((row) => point(row, shown(row[key]), row.in_domain, {
-    error_y: bars([spread(row, "in-domain")], colour(row.method)), hovertemplate: `<b>%{text}</b><br>%{x:.3g}<br>accuracy %{y:.1%}<extra></extra>` }));
+    error_y: bars([spread(row, "in-domain")], colour(row.method)), hovertemplate: `<b>${row.method}</b><br>%{x:.3g}<br>accuracy %{y:.1%}<extra></extra>` }));
   draw(id, traces.length ? [line, ...traces] : [], layout(title, "in-domain accuracy", { xaxis: { type: "log" }, yaxis: accuracyAxis(usable) }), "Nothing was measured here.");
 }
 function drawCurve(rows) {
@@ -70,7 +72,7 @@ function drawCurve(rows) {
   const traces = !several ? [] : methods.map((method) => {
     const line = rows.filter((row) => row.method === method && row.in_domain !== null).sort((a, b) => a.shots - b.shots);
     return { x: line.map((row) => row.shots), y: line.map((row) => row.in_domain), name: method, mode: "lines+markers+text",
-      text: line.map((_, i) => i === line.length - 1 ? method : ""), textposition: "middle right", textfont: { size: 10, color: css("--quiet") }, cliponaxis: false,
+      text: line.map((_, i) => i === line.length - 1 ? brief(method) : ""), textposition: "middle right", textfont: { size: 10, color: css("--quiet") }, cliponaxis: false,
       line: { color: colour(method), width: 2, dash: variant(method) ? "dot" : "solid" }, marker: { symbol: symbol(method), size: 8 },
       error_y: bars(line.map((row) => spread(row, "in-domain")), colour(method)), hovertemplate: `<b>${method}</b><br>%{x} shots, %{y:.1%}<extra></extra>` };
   });
@@ -84,8 +86,8 @@ function drawQueries(rows) {
     line: { color: colour(row.method), width: 1.5, dash: variant(row.method) ? "dot" : "solid" }, hovertemplate: `<b>${row.method}</b><br>%{x:.0f} queries, %{y:.1f} s<extra></extra>` }));
   const paid = rows.filter((row) => row.break_even_queries);
   if (paid.length) traces.push({ x: paid.map((row) => row.break_even_queries), y: paid.map((row) => row.adapt_seconds + row.break_even_queries * row.seconds_per_query),
-    mode: "markers+text", text: paid.map((row) => `${row.method} ${row.break_even_queries.toLocaleString("en")}`), textposition: "top left", textfont: { size: 10, color: css("--quiet") },
-    marker: { size: 9, color: paid.map((row) => colour(row.method)), symbol: "circle-open", line: { width: 2 } }, hovertemplate: "%{text} queries<extra></extra>" });
+    mode: "markers+text", text: paid.map((row) => `${brief(row.method)} ${row.break_even_queries.toLocaleString("en")}`), textposition: "top left", textfont: { size: 10, color: css("--quiet") },
+    marker: { size: 9, color: paid.map((row) => colour(row.method)), symbol: "circle-open", line: { width: 2 } }, customdata: paid.map((row) => row.method), hovertemplate: "%{customdata} has paid after %{x:,.0f} queries<extra></extra>" });
   draw("cost", traces, layout("queries", "seconds in all", { xaxis: { type: "log" }, yaxis: { type: "log" } }), "Nothing was measured here.");
 }
 function drawConfusion(rows) {
