@@ -16,7 +16,7 @@ from inweights.context.rivals import next_token, sft
 from inweights.context.rows import replay, rows_of
 from inweights.context.settings import Settings
 from inweights.context.systems import System, of_learnt, respond, text_systems, timed, whole_text
-from inweights.context.teach import distances, lessons_of, placed
+from inweights.context.teach import lessons_of, missed, placed
 from inweights.context.template import Template
 from inweights.models.base import LanguageModel
 from inweights.report.statistics import break_even
@@ -122,15 +122,13 @@ def _information(
 ) -> Recovered:
     """On questions with right answers; what is recovered is the teacher's distribution all the same."""
     bare: list[float] = []
-    missed: list[float] = []
+    lost: list[float] = []
     for number, chunk in enumerate(chunks):
         if own := [each for each in asked if each.chunk == number]:
             found = lessons_of(model, template, chunk.text, own)
             bare += found.bare
-            missed += distances(
-                outcome.learnt.model, [outcome.learnt.reads(each.alone) for each in found.lessons], found.told
-            )
-    return information_recovered(bare, missed)
+            lost += missed(outcome.learnt, found)
+    return information_recovered(bare, lost)
 
 
 def seconds_of(outcome: Outcome, all_of: Iterable[Outcome]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from inweights.context.rows import replay, rows_of, worth_learning
 from inweights.context.settings import Settings
 from inweights.context.store import Store, Taught, digest
 from inweights.context.student import Row
-from inweights.context.teach import distances, placed, taught
+from inweights.context.teach import missed, placed, taught
 from inweights.context.template import Template
 from inweights.context.train import Learnt, begun, train
 from inweights.models.base import LanguageModel
@@ -106,7 +106,7 @@ def learn(
         say(f"{len(lessons.lessons):,} answers learnt by, {len(held_out.lessons):,} held out")
         clock.ends("answers")
         epochs = max(1, round(settings.epochs * (1 - settings.polish) / rounds))
-        wrong = _missed(warm, lessons) if warm else lessons.bare
+        wrong = missed(warm, lessons) if warm else lessons.bare
         rows = rows_of(worth_learning(lessons, wrong, settings)) * epochs
         # All that a round follows from: a file of another one would be taken up for this.
         texts = [(each.question.chunk, each.behind, each.alone) for each in lessons.lessons]
@@ -124,24 +124,19 @@ def learn(
         trace = train(learnt, [*rows, *replayed], settings, resume=resume, watch=_told(say), deadline=until)
         losses += trace.losses
         clock.ends("training")
-        missed = _missed(learnt, held_out)
-        recovered.append(information_recovered(held_out.bare, missed))
+        distances = missed(learnt, held_out)
+        recovered.append(information_recovered(held_out.bare, distances))
         clock.ends("measuring")
         say(f"round {number + 1} of {rounds}: {_spelled(recovered[-1])} recovered on held-out questions")
         before, now = recovered[-2].value if number else None, recovered[-1].value
         if before is not None and now is not None and now - before < ENOUGH:
             break
-        shares = _where_missed(held_out, missed, tokens)
+        shares = _where_missed(held_out, distances, tokens)
     if settings.polish:
         losses += polish(learnt, model, template, chunks, lessons, settings, clock.at(1.0))
         clock.ends("polish")
-        recovered.append(information_recovered(held_out.bare, _missed(learnt, held_out)))
+        recovered.append(information_recovered(held_out.bare, missed(learnt, held_out)))
     return Outcome(learnt, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
-
-
-def _missed(learnt: Learnt, taught: Taught) -> list[float]:
-    """How far what was learnt is from each answer, in nats."""
-    return distances(learnt.model, [learnt.reads(each.alone) for each in taught.lessons], taught.told)
 
 
 def _bytes_digest(learnt: Learnt) -> str:
@@ -152,10 +147,10 @@ def _bytes_digest(learnt: Learnt) -> str:
     return sha.hexdigest()
 
 
-def _where_missed(held_out: Taught, missed: Sequence[float], tokens: Sequence[float]) -> list[float]:
+def _where_missed(held_out: Taught, distances: Sequence[float], tokens: Sequence[float]) -> list[float]:
     """Shares of the next questions: a piece's length times what is not known of it; all alike where none is held out."""
     lost = [[] for _ in tokens]  # type: list[list[float]]
-    for lesson, distance in zip(held_out.lessons, missed, strict=True):
+    for lesson, distance in zip(held_out.lessons, distances, strict=True):
         if lesson.question.chunk is not None:
             lost[lesson.question.chunk].append(distance)
     known = [sum(each) / len(each) for each in lost if each]

@@ -12,6 +12,7 @@ from inweights.context.lessons import Asked, Lesson, Question, answers, asked
 from inweights.context.passages import Passages
 from inweights.context.store import Store, Taught
 from inweights.context.template import Template
+from inweights.context.train import Learnt
 from inweights.models.base import LanguageModel
 from inweights.scoring.divergence import kl
 from inweights.scoring.told import KEPT, Answered, Kept, Told, end_to_end, read_answers, told_of_answers
@@ -69,6 +70,11 @@ def lessons_of(
 
 
 @torch.no_grad()
+def missed(learnt: Learnt, lessons: Taught) -> list[float]:
+    """How far what was learnt is from each of the teacher's answers, in nats."""
+    return distances(learnt.model, [learnt.reads(each.alone) for each in lessons.lessons], lessons.told)
+
+
 def distances(
     model: LanguageModel, asked: Sequence[Answered], told: Sequence[Told], batch_tokens: int = 8192
 ) -> list[float]:

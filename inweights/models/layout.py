@@ -82,18 +82,18 @@ class Layout:
 
     def near_mask(self, window: int | None, dtype: torch.dtype, block: int) -> Float[Tensor, "trees 1 queries keys"] | None:
         """What is added to scores inside the trees of a block; None where `causal` says it all."""
-        group = list(self.keys.groups[block])
-        times = self.queries.blocks[block][1]
+        group = self.keys.groups[block]
         far = self.key_depth.shape[1] if self.past else self.keys.blocks[block][1]
-        alike = all(self.keys.lengths[tree] == far for tree in group)
         if window is not None and window >= far:
             window = None
-        if window is None and self.seen is None and (self.causal or alike):
+        whole = self.seen is None and (self.causal or all(self.keys.lengths[tree] == far for tree in group))
+        if window is None and whole:
             return None
         key = ("near", window, dtype, block)
         if key not in self.masks:
-            depth, key_depth = self.depth[group, :times], self.key_depth[group, :far]
-            seen = self._seen(group, times, far)
+            rows, times = list(group), self.queries.blocks[block][1]
+            depth, key_depth = self.depth[rows, :times], self.key_depth[rows, :far]
+            seen = self._seen(rows, times, far)
             if window is not None:
                 seen = seen & (depth[:, :, None] - key_depth[:, None, :] < window)
             self.masks[key] = torch.zeros(seen.shape, dtype=dtype, device=seen.device)

@@ -10,6 +10,7 @@ and both gradients, are plain gathers: what torch makes of an index, an addition
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -33,7 +34,7 @@ class Grid:
     back: Int[Tensor, " tokens"]
     """Index into the places."""
 
-    @property
+    @cached_property
     def blocks(self) -> list[tuple[int, int]]:
         """Sequences and places of each."""
         return [(len(group), _longest(self.lengths, group)) for group in self.groups]

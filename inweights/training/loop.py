@@ -150,8 +150,8 @@ def minimize_together(
                     runs[number].optimizer.zero_grad(set_to_none=True)
             for number in active:
                 runs[number].end(step, totals[number])
-            if resume:
-                resume.keep_if_due(first.job.parameters, first.optimizer, streams.states, first.losses)
+            if resume and resume.due:
+                resume.keep(first.job.parameters, first.optimizer, streams.states, first.losses)
             if watch and 0 in totals:
                 watch(step + 1, first.steps, totals[0])
     if resume and done < first.steps:

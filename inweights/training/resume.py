@@ -47,15 +47,10 @@ class Resume:
         optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         return tuple(json.loads(told["losses"]))
 
-    def keep_if_due(
-        self,
-        parameters: Mapping[str, nn.Parameter],
-        optimizer: torch.optim.Optimizer,
-        streams: list[Tensor],
-        losses: list[float],
-    ) -> None:
-        if time.monotonic() - self._last >= self.seconds:
-            self.keep(parameters, optimizer, streams, losses)
+    @property
+    def due(self) -> bool:
+        """It is time to keep the state again."""
+        return time.monotonic() - self._last >= self.seconds
 
     def keep(
         self,
