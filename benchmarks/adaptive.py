@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from benchmarks.bench import Benchmark, Goal, Options, Row, compared, in_turns, same
 from benchmarks.finetune import RATES, Run, steady
-from benchmarks.shapes import SHAPES, Shape, on_each, tolerance
+from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import entailment, written
 from inweights.study.draw import draw
 from inweights.updates import LastBlocks
@@ -20,7 +20,7 @@ def last_blocks(options: Options, goal: Goal) -> list[Row]:
     # Of the two layers of a quick run one stays frozen.
     update, schedule = LastBlocks(blocks=1 if options.quick else 2), steady(RATES["full"], epochs)
 
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         run = Run(made, made.ours(), task.prompt, draw(task, shots, seed=0), update, schedule)
         tenth = replace(run, schedule=replace(schedule, epochs=epochs // TIMES))
         turns = in_turns({"ours": run.ours, "peer": tenth.peer}, options.repeats or (1 if options.quick else 2))

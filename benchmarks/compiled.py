@@ -12,20 +12,20 @@ from typing import Any
 import torch
 
 from benchmarks.bench import Benchmark, Goal, Options, Row, compared, in_turns, timed
-from benchmarks.shapes import SHAPES, Shape, on_each
+from benchmarks.shapes import SHAPES, ModelShape, on_each
 from benchmarks.text import entailment, written
 
 LENGTHS = {"one length": (512,) * 4, "four lengths": (512, 448, 576, 480)}
 
 
 def compiled(options: Options, goal: Goal) -> list[Row]:
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         return [_row(made, name, lengths, options, goal) for name, lengths in LENGTHS.items()]
 
     return on_each(SHAPES, written(entailment(options)), options, rows)
 
 
-def _row(made: Shape, variant: str, lengths: Sequence[int], options: Options, goal: Goal) -> Row:
+def _row(made: ModelShape, variant: str, lengths: Sequence[int], options: Options, goal: Goal) -> Row:
     module: Any = made.ours().module
     # As others run it: our attention is for rows that are packed.
     module.set_attn_implementation("sdpa")

@@ -14,7 +14,7 @@ from benchmarks.bench import Benchmark, Goal, Options, Row, Timed, compared, in_
 from benchmarks.distillation_peer import TOP, Losses, two_models
 from benchmarks.distillation_sdft import sdft, self_distillation
 from benchmarks.finetune import RATES, steady
-from benchmarks.shapes import SHAPES, Shape, on_each, tolerance
+from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import acceptability, written
 from benchmarks.trainer import Trained, warm_up, with_peft
 from inweights.methods.context_distillation import ContextDistillation
@@ -32,7 +32,7 @@ Targets = Literal["top_k", "vocabulary"]
 class Distilling:
     """One distillation that both sides do."""
 
-    shape: Shape
+    shape: ModelShape
     model: LanguageModel
     prompt: Prompt
     shots: Shots
@@ -107,7 +107,7 @@ def _on_each(options: Options, rows: Callable[[Distilling], list[Row]]) -> list[
     shots = replace(drawn, unlabelled=drawn.unlabelled[:pool])
     schedule = steady(RATES["lora"], epochs=1 if options.quick else 3, batch_size=batch)
 
-    def measured(made: Shape) -> list[Row]:
+    def measured(made: ModelShape) -> list[Row]:
         return rows(Distilling(made, made.ours(), task.prompt, shots, schedule))
 
     return on_each(SHAPES, written(task), options, measured)

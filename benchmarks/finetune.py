@@ -9,7 +9,7 @@ from functools import partial
 
 from benchmarks.bench import Benchmark, Goal, Options, Row, Timed, compared, in_turns, same, timed
 from benchmarks.flop import matrix_rate, shares, training_flop
-from benchmarks.shapes import SHAPES, Shape, on_each, tolerance
+from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import entailment, written
 from benchmarks.trainer import Trained, rows_of, train, trained, warm_up, with_peft
 from inweights.methods.pattern import WordFineTune
@@ -27,7 +27,7 @@ RATES = {"lora": 1e-3, "full": 5e-5, "bitfit": 1e-3}
 class Run:
     """One fine-tuning that both sides do."""
 
-    shape: Shape
+    shape: ModelShape
     model: LanguageModel
     prompt: Prompt
     shots: Shots
@@ -85,7 +85,7 @@ def beside_trainer(update: Update, names: tuple[str, ...], options: Options, goa
     task = entailment(options)
     shots = draw(task, 16 if options.quick else 64, seed=0)
 
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         run = Run(made, made.ours(), task.prompt, shots, update, steady(RATES[update.name]))
         ways = {"before": run.matrix_rate, "ours": run.ours, "after": run.matrix_rate, "peer": run.peer}
         turns = in_turns(ways, options.repeats or (1 if options.quick else 2))

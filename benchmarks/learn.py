@@ -16,10 +16,10 @@ from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.learn_made import Document, every_question, made
 from benchmarks.learn_measured import Side, by_kind, byte_counts, known
 from benchmarks.learn_withheld import withheld
+from inweights.context.baselines import of_learnt
 from inweights.context.learn import Outcome, learn
-from inweights.context.lessons import Question
+from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
-from inweights.context.systems import of_learnt
 from inweights.context.template import template_of
 from inweights.models import load
 from inweights.models.base import LanguageModel
@@ -46,7 +46,7 @@ class Measured:
     byte_counts: Mapping[str, int]
 
 
-def learnt(settings: Mapping[int, Settings], options: Options, goal: Goal) -> list[Row]:
+def learned(settings: Mapping[int, Settings], options: Options, goal: Goal) -> list[Row]:
     model = load("embedded")
     if options.quick:
         few = replace(settings[20], epochs=2, size=4)
@@ -74,8 +74,8 @@ def row(shape: str, sides: Sequence[Side], goal: float, more: Mapping[str, Any])
 
 def _measured(model: LanguageModel, document: Document, settings: Settings, asked: Sequence[Question]) -> Measured:
     outcome = learn_one(model, document, settings, asked)
-    sides = known(model, template_of(model), document, outcome.learnt)
-    return Measured(sides, outcome.seconds, byte_counts(model, document, outcome.learnt))
+    sides = known(model, template_of(model), document, outcome.learned)
+    return Measured(sides, outcome.seconds, byte_counts(model, document, outcome.learned))
 
 
 def _rows(shape: str, goal: Goal, found: Sequence[Measured], more: Mapping[str, Any]) -> list[Row]:
@@ -95,7 +95,7 @@ def _never_asked(model: LanguageModel, settings: Settings) -> dict[str, Any]:
     document = made(20, seed=len(range(DOCUMENTS[20])))
     held = withheld(document, seed=0)
     outcome = learn_one(model, document, settings, held.asked)
-    right = by_kind(of_learnt("distilled", outcome.learnt, 0.0), template_of(model), held.tests)
+    right = by_kind(of_learnt("distilled", outcome.learned, 0.0), template_of(model), held.tests)
     return {"right_where_never_asked": right, "questions_never_asked": len(held.tests)}
 
 
@@ -104,12 +104,12 @@ BENCHMARKS = (
         "learn-lora",
         "documents of 20, 60 and 200 facts learnt as a LoRA, beside the model with them in its prompt",
         Goal(0.95, 0.95, ratio="ours / peer"),
-        partial(learnt, LORAS),
+        partial(learned, LORAS),
     ),
     Benchmark(
         "learn-kv",
         "the same learnt as a key/value prefix an eighth as long as the document",
         Goal(0.9, 0.9, ratio="ours / peer"),
-        partial(learnt, PREFIXES),
+        partial(learned, PREFIXES),
     ),
 )

@@ -6,10 +6,10 @@ from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.learn import KV, learn_one, row
 from benchmarks.learn_made import Document, every_question, made
 from benchmarks.learn_measured import Side
+from inweights.context.baselines import of_learnt, respond
 from inweights.context.composition import composed
-from inweights.context.systems import of_learnt, respond
 from inweights.context.template import template_of
-from inweights.context.train import Learnt
+from inweights.context.train import LearnedContext
 from inweights.models import load
 
 
@@ -18,16 +18,16 @@ def together(options: Options, goal: Goal) -> list[Row]:
     facts, settings = (6, replace(KV, epochs=2, size=4)) if options.quick else (20, KV)
     documents = [made(facts, seed) for seed in (100, 101)]
     asked = every_question()[:: 7 if options.quick else 1]
-    parts = [learn_one(model, each, settings, asked).learnt for each in documents]
+    parts = [learn_one(model, each, settings, asked).learned for each in documents]
     both = composed(model, parts)
     sides = [Side(_right(both, each), _right(part, each)) for part, each in zip(parts, documents, strict=True)]
     more = {"variant": "facts answered", "first": vars(sides[0]), "second": vars(sides[1])}
     return [row(f"2 x {facts} facts", sides, goal.here, more)]
 
 
-def _right(learnt: Learnt, document: Document) -> float:
+def _right(learned: LearnedContext, document: Document) -> float:
     questions = [each for each in document.tests if each.kind != "absent"]
-    right = respond(of_learnt("", learnt, 0.0), template_of(load("embedded")), questions).right(questions)
+    right = respond(of_learnt("", learned, 0.0), template_of(load("embedded")), questions).right(questions)
     return sum(right) / len(right)
 
 

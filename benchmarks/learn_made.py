@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from inweights.context.chunks import Chunk
-from inweights.context.lessons import Question
-from inweights.grammar import documents
+from inweights.context.qa_tokens import Question
 from inweights.grammar.lexicon import OBJECTS, PEOPLE, VERBS
 from inweights.grammar.sentences import Event
+from tools.embedded import documents
 
 PIECE = 20
 """Facts in front of the teacher at once: 121 tokens."""

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from statistics import mean
 
 from benchmarks.learn_made import Document, Read
+from inweights.context.baselines import System, of_learnt, respond
 from inweights.context.evaluate import kv_bytes_per_token
-from inweights.context.lessons import Question
-from inweights.context.measure import information_recovered
-from inweights.context.systems import System, of_learnt, respond
-from inweights.context.teach import distances, lessons_of
+from inweights.context.metrics import information_recovered
+from inweights.context.qa_tokens import Question
+from inweights.context.teacher import distances, teacher_answers_of
 from inweights.context.template import Template
-from inweights.context.train import Learnt
+from inweights.context.train import LearnedContext
+from inweights.engine.learned_prefix import virtual_token_count
 from inweights.models.base import LanguageModel
-from inweights.models.front import tokens_in_front
 
 KINDS = ("worded", "paraphrased", "absent")
 
@@ -26,29 +26,29 @@ class Side:
     peer: float
 
 
-def known(model: LanguageModel, template: Template, document: Document, learnt: Learnt) -> dict[str, Side]:
+def known(model: LanguageModel, template: Template, document: Document, learned: LearnedContext) -> dict[str, Side]:
     """By name: the information, of 1; right answers by kind, beside the model with the right piece in its prompt;
     questions about new and conflicting contexts answered as the bare model answers them, of 1."""
     teacher = System("icl", model, lambda question: document.chunks[question.chunk or 0].text)
-    student = of_learnt("distilled", learnt, 0.0)
+    student = of_learnt("distilled", learned, 0.0)
     ours, peer = (by_kind(each, template, document.tests) for each in (student, teacher))
     return {
-        "information": Side(information(model, template, document, learnt), 1.0),
+        "information": Side(information(model, template, document, learned), 1.0),
         **{kind: Side(ours[kind], peer[kind]) for kind in KINDS},
-        "new contexts": Side(_alike(model, template, learnt, document.new), 1.0),
-        "conflicting contexts": Side(_alike(model, template, learnt, document.conflicting), 1.0),
+        "new contexts": Side(_alike(model, template, learned, document.new), 1.0),
+        "conflicting contexts": Side(_alike(model, template, learned, document.conflicting), 1.0),
     }
 
 
-def information(model: LanguageModel, template: Template, document: Document, learnt: Learnt) -> float:
+def information(model: LanguageModel, template: Template, document: Document, learned: LearnedContext) -> float:
     """1 - KL(T || S) / KL(T || B) over all of the document's questions, T behind the piece that each is about."""
     bare: list[float] = []
-    missed: list[float] = []
+    teacher_kl: list[float] = []
     for number, chunk in enumerate(document.chunks):
-        told = lessons_of(model, template, chunk.text, [each for each in document.tests if each.chunk == number])
+        told = teacher_answers_of(model, template, chunk.text, [each for each in document.tests if each.chunk == number])
         bare += told.bare
-        missed += distances(learnt.model, [learnt.reads(each.alone) for each in told.lessons], told.told)
-    value = information_recovered(bare, missed).value
+        teacher_kl += distances(learned.model, [learned.reads(each.alone) for each in told.lessons], told.told)
+    value = information_recovered(bare, teacher_kl).value
     assert value is not None, "the document changes nothing that the model says"
     return value
 
@@ -60,23 +60,23 @@ def by_kind(system: System, template: Template, asked: Sequence[Question]) -> di
     return {kind: mean(hit for hit, each in zip(right, asked, strict=True) if each.kind == kind) for kind in kinds}
 
 
-def _alike(model: LanguageModel, template: Template, learnt: Learnt, contexts: Sequence[Read]) -> float:
+def _alike(model: LanguageModel, template: Template, learned: LearnedContext, contexts: Sequence[Read]) -> float:
     same: list[bool] = []
     for each in contexts:
         bare = System("bare", model, lambda _, text=each.text: text)  # type: ignore[misc]
-        student = System("student", learnt.model, bare.context, learnt.front)
+        student = System("student", learned.model, bare.context, learned.front)
         sides = [respond(system, template, each.questions).texts for system in (bare, student)]
         same += [a == b for a, b in zip(*sides, strict=True)]
     return mean(same)
 
 
-def byte_counts(model: LanguageModel, document: Document, learnt: Learnt) -> dict[str, int]:
+def byte_counts(model: LanguageModel, document: Document, learned: LearnedContext) -> dict[str, int]:
     """Of what is handed out, and of the keys and values that a request keeps, beside those of the document in its prompt."""
     tokens = len(model.encode([" ".join(chunk.text for chunk in document.chunks)])[0])
-    front = sum(map(tokens_in_front, getattr(learnt.model, "patches", ())))
+    front = sum(map(virtual_token_count, getattr(learned.model, "patches", ())))
     return {
         "context_tokens": tokens,
-        "artefact_bytes": of_learnt("", learnt, 0.0).artefact_bytes,
+        "artifact_bytes": of_learnt("", learned, 0.0).artifact_bytes,
         "kv_bytes": front * kv_bytes_per_token(model),
         "kv_bytes_of_context": tokens * kv_bytes_per_token(model),
     }

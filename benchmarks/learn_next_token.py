@@ -11,12 +11,12 @@ from dataclasses import replace
 from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.learn import LORA, learn_one
 from benchmarks.learn_made import every_question, made
-from inweights.context.measure import gap_recovered
-from inweights.context.rivals import next_token, sft
-from inweights.context.rows import worth_learning
+from inweights.context.baselines import System, of_learnt, respond
+from inweights.context.metrics import gap_recovered
 from inweights.context.settings import Settings
-from inweights.context.systems import System, of_learnt, respond
 from inweights.context.template import template_of
+from inweights.context.trained_baselines import next_token, sft
+from inweights.context.training_mix import select_answers
 from inweights.models import load
 
 LEAST = 0.01
@@ -36,10 +36,10 @@ def recovered(count: int, settings: Settings, step: int) -> dict[str, float]:
     model, document = load("embedded"), made(count, 0)
     template = template_of(model)
     outcome = learn_one(model, document, settings, every_question()[::step])
-    lessons = worth_learning(outcome.lessons, outcome.lessons.bare, settings)
+    lessons = select_answers(outcome.lessons, outcome.lessons.bare, settings)
     reads = settings.epochs * sum(len(each.alone.tree) for each in lessons.lessons)
-    learnt = {
-        "distilled": outcome.learnt,
+    learned = {
+        "distilled": outcome.learned,
         "next-token": next_token(model, document.chunks, settings, reads, math.inf),
         "sft": sft(model, document.chunks, lessons, settings, math.inf),
     }
@@ -50,7 +50,7 @@ def recovered(count: int, settings: Settings, step: int) -> dict[str, float]:
 
     bare = right(System("alone", model))
     teacher = right(System("icl", model, lambda question: document.chunks[question.chunk or 0].text))
-    shares = {name: gap_recovered(bare, teacher, right(of_learnt(name, each, 0.0))).value for name, each in learnt.items()}
+    shares = {name: gap_recovered(bare, teacher, right(of_learnt(name, each, 0.0))).value for name, each in learned.items()}
     return {name: share if share is not None else 0.0 for name, share in shares.items()}
 
 

@@ -13,19 +13,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.bench import Benchmark, Goal, Options, Row
+from inweights.context.baselines import System, of_learnt, respond
 from inweights.context.chunks import Chunk, chunks_of
 from inweights.context.learn import Outcome, learn
-from inweights.context.lessons import Question
-from inweights.context.measure import gap_recovered
+from inweights.context.metrics import gap_recovered
 from inweights.context.probe import probe
+from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
-from inweights.context.store import Store
-from inweights.context.systems import System, of_learnt, respond
-from inweights.context.teach import placed
+from inweights.context.teacher import assign_chunks
 from inweights.context.template import Template
-from inweights.context.types import Context, Section
+from inweights.context.work_cache import Store
 from inweights.models import load
 from inweights.models.base import LanguageModel
+from inweights.sources.types import Context, Section
 from inweights.types import UserError
 
 TEMPLATE = Template("{context}\n\nQuestion: {question}\nAnswer:", answer_tokens=16)
@@ -50,14 +50,14 @@ def stories(options: Options, goal: Goal) -> list[Row]:
     lines = (folder / "dev.jsonl").read_text(encoding="utf-8").splitlines()
     told = [_story(model, json.loads(line)) for line in lines[: 2 if options.quick else STORIES]]
     settings = replace(SETTINGS, epochs=1) if options.quick else SETTINGS
-    learnt = [_learnt(model, story, settings) for story in told]
-    others = [*learnt[1:], learnt[0]]
+    learned = [_learnt(model, story, settings) for story in told]
+    others = [*learned[1:], learned[0]]
     sides: dict[str, list[float]] = {}
-    for story, (outcome, _), (other, _) in zip(told, learnt, others, strict=True):
+    for story, (outcome, _), (other, _) in zip(told, learned, others, strict=True):
         for system in _systems(model, story, outcome, other):
             sides.setdefault(system.name, []).extend(respond(system, TEMPLATE, story.held_out).gold_nll)
     gains = {name: [-nll for nll in values] for name, values in sides.items()}
-    noted = [each for _, each in learnt]
+    noted = [each for _, each in learned]
     more: dict[str, Any] = {
         "gold_nll": {name: mean(values) for name, values in sides.items()},
         "information_nats_per_token": mean(each["information"] for each in noted),
@@ -88,8 +88,8 @@ def _systems(model: LanguageModel, story: Story, own: Outcome, other: Outcome) -
     return [
         System("alone", model),
         System("icl", model, lambda question: story.chunks[question.chunk or 0].text),
-        of_learnt("distilled", own.learnt, 0.0),
-        of_learnt("another's", other.learnt, 0.0),
+        of_learnt("distilled", own.learned, 0.0),
+        of_learnt("another's", other.learned, 0.0),
     ]
 
 
@@ -97,7 +97,7 @@ def _story(model: LanguageModel, told: dict[str, Any]) -> Story:
     sections = tuple(Section(text, source=told["story_name"]) for text in told["sections"])
     chunks = chunks_of(model, Context(sections), tokens=400)
     questions = [Question(each["question"], gold=each["answers"][0]) for each in told["questions"]]
-    found = placed(model, TEMPLATE, chunks, questions)
+    found = assign_chunks(model, TEMPLATE, chunks, questions)
     return Story(told["story_name"], tuple(chunks), tuple(found[::2]), tuple(found[1::2]))
 
 

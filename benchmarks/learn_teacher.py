@@ -12,14 +12,14 @@ from typing import Any
 import torch
 
 from benchmarks.bench import Benchmark, Goal, Options, Row, Timed, compared, in_turns, same
-from benchmarks.shapes import SHAPES, Shape, on_each, tolerance
+from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import entailment, written
-from inweights.context.lessons import Question
-from inweights.context.teach import lessons_of
+from inweights.context.qa_tokens import Question
+from inweights.context.teacher import teacher_answers_of
 from inweights.context.template import Template
 from inweights.meter import measure
 from inweights.models.base import LanguageModel
-from inweights.scoring.told import Told, told
+from inweights.scoring.teacher_logprobs import TeacherLogprobs, told
 from inweights.types import Cost, UserError
 
 # Ended by the end of text alone, as `generate` ends its answers.
@@ -30,7 +30,7 @@ QUESTION_TOKENS = 32
 @dataclass(frozen=True)
 class Lessons:
     answers: list[tuple[int, ...]]
-    told: list[Told]
+    told: list[TeacherLogprobs]
     cost: Cost
 
     @property
@@ -43,7 +43,7 @@ def beside_whole_prompts(options: Options, goal: Goal) -> list[Row]:
     source = _source(options)
     tokens, asked, first = (256, 8, 2) if options.quick else (1536, 64, 8)
 
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         model, module, tokenizer = made.ours(), made.theirs(), made.tokenizer()
         words = " ".join(source).split()
         context, rest = _cut(model, words, tokens - len(model.encode([TEMPLATE.context("")])[0]))
@@ -98,7 +98,7 @@ def _cut(model: LanguageModel, words: Sequence[str], tokens: int) -> tuple[str, 
 
 
 def _ours(model: LanguageModel, context: str, questions: Sequence[Question]) -> Timed[Lessons]:
-    found, cost = measure(lambda: lessons_of(model, TEMPLATE, context, questions))
+    found, cost = measure(lambda: teacher_answers_of(model, TEMPLATE, context, questions))
     answers = [each.behind.answer for each in found.lessons]
     return Timed(cost.seconds, Lessons(answers, list(found.told), cost))
 
@@ -110,7 +110,7 @@ def _whole_prompts(module: Any, tokenizer: Any, context: str, questions: Sequenc
 
 
 @torch.no_grad()
-def _answered(module: Any, tokenizer: Any, text: str) -> tuple[tuple[int, ...], Told]:
+def _answered(module: Any, tokenizer: Any, text: str) -> tuple[tuple[int, ...], TeacherLogprobs]:
     prompt = tokenizer(text, return_tensors="pt").to(module.device)
     inputs = {name: prompt[name] for name in ("input_ids", "attention_mask")}
     whole = module.generate(**inputs, max_new_tokens=TEMPLATE.answer_tokens, do_sample=False)

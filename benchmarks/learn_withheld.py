@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 from benchmarks.learn_made import WORDINGS, Document, deeds
-from inweights.context.lessons import Question
+from inweights.context.qa_tokens import Question
 
 UNASKED, IN_ONE_WORDING = 0.1, 0.4
 """Shares of deeds: never asked about, and in one of two wordings only, so that a fifth of the wordings is not asked."""

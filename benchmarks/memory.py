@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.bench import Benchmark, Goal, Options, Row, compared
 from benchmarks.finetune import RATES, steady
-from benchmarks.shapes import SHAPES, Shape, on_each
+from benchmarks.shapes import SHAPES, ModelShape, on_each
 from benchmarks.text import acceptability, written
 from inweights.meter import measure
 from inweights.methods import Method
@@ -36,7 +36,7 @@ ALIKE = ("trained_parameters", "steps", "batch_size", "examples")
 def beside_finetuning(options: Options, goal: Goal) -> list[Row]:
     repeats = options.repeats or (1 if options.quick else 2)
 
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         turns = [{method: _process(made, method, options) for method in METHODS} for _ in range(repeats)]
         first = [turns[0][method] for method in METHODS]
         assert len({tuple(each[name] for name in ALIKE) for each in first}) == 1, f"not the same work: {first}"
@@ -47,7 +47,7 @@ def beside_finetuning(options: Options, goal: Goal) -> list[Row]:
     return on_each(SHAPES, written(acceptability(options)), options, rows)
 
 
-def _process(made: Shape, method: str, options: Options) -> dict[str, Any]:
+def _process(made: ModelShape, method: str, options: Options) -> dict[str, Any]:
     examples = 32 if options.quick else 64
     words = [str(made.place), method, str(examples), *([str(options.data)] if options.data else [])]
     done = subprocess.run([sys.executable, "-m", "benchmarks.memory", *words], stdout=subprocess.PIPE, check=True)

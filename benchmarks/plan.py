@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.bench import Benchmark, Goal, Options, Row
-from benchmarks.shapes import SHAPES, Shape, on_each
+from benchmarks.shapes import SHAPES, ModelShape, on_each
 from benchmarks.text import entailment, written
 from inweights.methods import method
 from inweights.models.skeleton import skeleton
 from inweights.study.estimate import estimate
-from inweights.study.execute import Setting, execute
+from inweights.study.execute import PlannedRun, execute
 from inweights.study.loading import load
 from inweights.types import Budget, Run
 
@@ -24,7 +24,7 @@ STEPS = 6
 def predicted(options: Options, goal: Goal) -> list[Row]:
     task = entailment(options)
 
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         loaded, found = load(str(made.place)), []
         for name in METHODS:
             if name == "pbft+bitfit" and made.name.startswith("llama"):
@@ -36,10 +36,10 @@ def predicted(options: Options, goal: Goal) -> list[Row]:
     return on_each(SHAPES, written(task), options, rows)
 
 
-def _rows(made: Shape, name: str, task: Any, loaded: Any, options: Options, goal: Goal) -> list[Row]:
+def _rows(made: ModelShape, name: str, task: Any, loaded: Any, options: Options, goal: Goal) -> list[Row]:
     settings = SETTINGS.get(name, {})
     run = Run(str(made.place), task.name, name, 16, 0, task.prompt.name, settings, Budget(STEPS), 64)
-    setting = Setting(run, task, task.prompt, method(name, settings))
+    setting = PlannedRun(run, task, task.prompt, method(name, settings))
     execute(replace(setting, run=replace(run, budget=Budget(1), limit=4)), loaded)  # once before the clock starts
     record = execute(setting, loaded)
     assert record.status == "ok", record.reason
@@ -54,7 +54,7 @@ def _rows(made: Shape, name: str, task: Any, loaded: Any, options: Options, goal
     ]
 
 
-def _row(made: Shape, goal: Goal, said: float, took: float, unit: str, variant: str) -> Row:
+def _row(made: ModelShape, goal: Goal, said: float, took: float, unit: str, variant: str) -> Row:
     ratio = max(said / took, took / said)
     return Row(made.name, said, took, unit, ratio, goal.here, goal.better, 1, {"variant": variant})
 

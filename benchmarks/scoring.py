@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.bench import Benchmark, Goal, Options, Row, Timed, compared, in_turns, same, timed
 from benchmarks.scoring_peers import harness, lm_eval_scores, whole_prompts
-from benchmarks.shapes import SHAPES, Shape, on_each, tolerance
+from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import as_many, entailment, of_like_length, until, written
 from inweights.models.base import LanguageModel
 from inweights.scoring import label_scores
@@ -25,7 +25,7 @@ UNIT = "seconds per query"
 class Load:
     """A model with something to score."""
 
-    shape: Shape
+    shape: ModelShape
     model: LanguageModel
     prompt: Prompt
     shown: list[Example]
@@ -45,7 +45,7 @@ class Load:
         }
 
 
-def loaded(made: Shape, options: Options, queries: int, prefix: int) -> Load:
+def loaded(made: ModelShape, options: Options, queries: int, prefix: int) -> Load:
     """`prefix` tokens of demonstrations, and queries that are none of them."""
     task, model = entailment(options), made.ours()
     alike = of_like_length(model, task.prompt, task.splits["train"].load())
@@ -54,7 +54,7 @@ def loaded(made: Shape, options: Options, queries: int, prefix: int) -> Load:
 
 
 def against_whole_prompts(options: Options, goal: Goal) -> list[Row]:
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         load, module, tokenizer = loaded(made, options, *_sizes(options)), made.theirs(), made.tokenizer()
         first = load.asked[: _few(options)]
 
@@ -72,7 +72,7 @@ def against_whole_prompts(options: Options, goal: Goal) -> list[Row]:
 
 
 def against_lm_eval(options: Options, goal: Goal) -> list[Row]:
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         load, asked = loaded(made, options, *_sizes(options)), harness(made.theirs(), made.tokenizer())
         first = load.asked[: _few(options)]
         lm_eval_scores(asked, load.prompt, first[:1], load.context)  # once before the clock starts

@@ -11,14 +11,14 @@ from torch import Tensor
 from benchmarks.bench import Benchmark, Goal, Options, Row, Timed, compared, in_turns, same, timed
 from benchmarks.scoring import UNIT, Load, loaded, per_query
 from benchmarks.scoring_peers import whole_prompts
-from benchmarks.shapes import SHAPES, Shape, on_each, tolerance
+from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import as_many, entailment, of_like_length, written
 from inweights.scoring import label_scores
 from inweights.types import Example
 
 
 def against_zero_shot(options: Options, goal: Goal) -> list[Row]:
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         load = loaded(made, options, *((16, 128) if options.quick else (512, 768)))
         return [_row(load, (), options, goal)]
 
@@ -28,7 +28,7 @@ def against_zero_shot(options: Options, goal: Goal) -> list[Row]:
 def many_shots_against_two(options: Options, goal: Goal) -> list[Row]:
     task, (queries, shots) = entailment(options), (16, 8) if options.quick else (512, 32)
 
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         model = made.ours()
         alike = of_like_length(model, task.prompt, task.splits["train"].load())
         shown = alike[:shots]

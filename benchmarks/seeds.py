@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from benchmarks.bench import Benchmark, Goal, Options, Row, Timed, compared, in_turns, same, timed
 from benchmarks.finetune import RATES, Run, steady
-from benchmarks.shapes import SHAPES, Shape, on_each, tolerance
+from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import entailment, written
 from inweights.methods.pattern import WordFineTune
 from inweights.study.draw import draw
@@ -23,7 +23,7 @@ def together(options: Options, goal: Goal) -> list[Row]:
     task, schedule = entailment(options), steady(RATES["lora"], epochs=1 if options.quick else 2)
     draws = [draw(task, 8 if options.quick else 16, seed) for seed in range(SEEDS)]
 
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         run = Run(made, made.ours(), task.prompt, draws[0], LoRA(), schedule)
         first = [replace(run, shots=each) for each in draws[:MEASURED]]
         ways = {"ours": lambda: _ours(run, draws), "peer": lambda: _peer(first)}

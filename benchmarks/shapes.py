@@ -33,7 +33,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelShape:
     """One model on disk."""
 
     name: str
@@ -57,7 +57,9 @@ class Shape:
         return AutoTokenizer.from_pretrained(self.place)
 
 
-def on_each(names: Iterable[str], texts: Sequence[str], options: Options, rows: Callable[[Shape], list[Row]]) -> list[Row]:
+def on_each(
+    names: Iterable[str], texts: Sequence[str], options: Options, rows: Callable[[ModelShape], list[Row]]
+) -> list[Row]:
     """`rows` of one shape after another, each with a tokenizer trained on `texts`."""
     found = []
     for name in names:
@@ -67,7 +69,7 @@ def on_each(names: Iterable[str], texts: Sequence[str], options: Options, rows: 
 
 
 @contextmanager
-def _shape(name: str, texts: Iterable[str], options: Options) -> Iterator[Shape]:
+def _shape(name: str, texts: Iterable[str], options: Options) -> Iterator[ModelShape]:
     """The model in a folder of its own, gone afterwards."""
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
@@ -79,7 +81,7 @@ def _shape(name: str, texts: Iterable[str], options: Options) -> Iterator[Shape]
         config = AutoConfig.for_model(**settings)
         AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(place)
         tokenizer_for(texts).save_pretrained(place)
-        yield Shape(name + (" (2 layers)" if options.quick else ""), Path(place))
+        yield ModelShape(name + (" (2 layers)" if options.quick else ""), Path(place))
 
 
 def tolerance(fp32: float) -> float:

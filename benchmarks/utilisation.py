@@ -2,7 +2,7 @@
 
 from benchmarks.bench import Benchmark, Goal, Options, Row, compared, in_turns
 from benchmarks.finetune import RATES, Run, around, steady
-from benchmarks.shapes import SHAPES, Shape, on_each
+from benchmarks.shapes import SHAPES, ModelShape, on_each
 from benchmarks.text import entailment, written
 from inweights.study.draw import draw
 from inweights.updates import Full, LoRA, Update
@@ -14,7 +14,7 @@ def achieved(options: Options, goal: Goal) -> list[Row]:
     task = entailment(options)
     shots = draw(task, 16 if options.quick else 64, seed=0)
 
-    def rows(made: Shape) -> list[Row]:
+    def rows(made: ModelShape) -> list[Row]:
         model = made.ours()
         runs = [Run(made, model, task.prompt, shots, each, steady(RATES[each.name])) for each in UPDATES]
         return [_row(run, options, goal) for run in runs]

@@ -15,7 +15,7 @@ def system(accuracy: float, seconds: float, kv_bytes: int, learning: float = 0.0
         "by_place": [accuracy, None, 0.62],
         "gold_nll": 0.1,
         "adapt_seconds": learning,
-        "artefact_bytes": artefact,
+        "artifact_bytes": artefact,
         "seconds": seconds,
         "first_token": seconds / 2,
         "context_tokens": kv_bytes // 1000,
@@ -35,14 +35,14 @@ def form(**changed: Any) -> dict[str, Any]:
         "accuracy": {"value": 0.877, "low": 0.811, "high": 0.944, "questions": 40},
         "gold_nll": {"value": 0.733, "low": 0.7, "high": 0.766, "questions": 40},
         "break_even": {"icl": 1334, "icl-cached": None, "icl-piece": 4000},
-        "artefact_bytes": 705264,
+        "artifact_bytes": 705264,
     } | changed
 
 
 def measured(**forms: dict[str, Any]) -> dict[str, Any]:
     """Of the given forms, or of one LoRA."""
     forms = forms or {"lora": form()}
-    learnt = {f"distilled ({name})": system(0.9, 0.010, 0, 40.0, 696320) for name in forms}
+    learned = {f"distilled ({name})": system(0.9, 0.010, 0, 40.0, 696320) for name in forms}
     return {
         "tokens": 252,
         "pieces": 4,
@@ -55,7 +55,7 @@ def measured(**forms: dict[str, Any]) -> dict[str, Any]:
             "icl": system(0.975, 0.040, 1_300_000),
             "icl-cached": system(0.975, 0.0099, 1_300_000),
             "rag": system(0.85, 0.0175, 300_000),
-            **learnt,
+            **learned,
         },
         "learnt": forms,
         "peak_bytes": 123_000_000,

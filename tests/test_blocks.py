@@ -5,11 +5,11 @@ from itertools import combinations
 import pytest
 import torch
 
-from inweights.models import packed_grid
-from inweights.models.base import Tree
-from inweights.models.lanes import Lane
-from inweights.models.layout import tree_layout
-from inweights.models.packed_grid import grid_of, groups_of
+from inweights.engine import ragged
+from inweights.engine.attention_layout import tree_layout
+from inweights.engine.ragged import buckets_of, ragged_of
+from inweights.engine.stacked_runs import RunSegment
+from inweights.engine.trees import Tree
 from tests.tiny import ARCHITECTURES, ENCODERS, tiny
 
 CPU = torch.device("cpu")
@@ -23,7 +23,7 @@ BRANCHED = [Tree(ids, ((9, 5), (8,)) if len(ids) > 5 else ()) for ids in SEQUENC
 @pytest.fixture
 def own_blocks(monkeypatch):
     """From here on every length is worth a block."""
-    return lambda: monkeypatch.setitem(packed_grid.ANOTHER_BLOCK, "cpu", 1)
+    return lambda: monkeypatch.setitem(ragged.ANOTHER_BLOCK, "cpu", 1)
 
 
 @pytest.mark.parametrize("read", ["last", "all"])
@@ -60,16 +60,16 @@ def test_an_encoder_reads_the_same_in_any_blocks(architecture, pooling, own_bloc
 def test_runs_that_share_a_row_have_the_blocks_that_they_have_alone(own_blocks):
     own_blocks()
     parts = [PLAIN[:3], PLAIN[3:]]
-    lanes = [Lane(sum(map(len, part)), len(part)) for part in parts]
-    together = tree_layout(PLAIN, CPU, lanes=lanes)
-    for part, start, blocks in zip(parts, (0, 3), together.blocks_by_lane, strict=True):
+    segments = [RunSegment(sum(map(len, part)), len(part)) for part in parts]
+    together = tree_layout(PLAIN, CPU, segments=segments)
+    for part, start, blocks in zip(parts, (0, 3), together.blocks_by_segment, strict=True):
         alone = tree_layout(part, CPU).queries.groups
-        assert [tuple(tree - start for tree in together.by_lane.queries.groups[block]) for block in blocks] == list(alone)
+        assert [tuple(tree - start for tree in together.by_segment.queries.groups[block]) for block in blocks] == list(alone)
 
 
 @pytest.mark.parametrize("own_cost", [0, 1, 40, 200, 1000, 10**6])
 def test_the_groups_are_the_cheapest_there_are(own_cost, monkeypatch):
-    monkeypatch.setitem(packed_grid.ANOTHER_BLOCK, "cpu", own_cost)
+    monkeypatch.setitem(ragged.ANOTHER_BLOCK, "cpu", own_cost)
 
     def cost(blocks):
         return sum(len(block) * max(block) ** 2 + own_cost for block in blocks)
@@ -77,13 +77,13 @@ def test_the_groups_are_the_cheapest_there_are(own_cost, monkeypatch):
     ordered = sorted(LENGTHS)
     cuts = [c for count in range(len(ordered)) for c in combinations(range(1, len(ordered)), count)]
     best = min(cost([ordered[a:b] for a, b in zip((0, *c), (*c, None), strict=True)]) for c in cuts)
-    groups = groups_of(LENGTHS, CPU)
+    groups = buckets_of(LENGTHS, CPU)
     assert sorted(i for group in groups for i in group) == list(range(len(LENGTHS)))
     assert cost([[LENGTHS[i] for i in group] for group in groups]) == best
 
 
 def test_a_row_goes_into_blocks_and_comes_back_with_its_gradient():
-    grid = grid_of((2, 5, 1, 2), CPU, ((0, 3), (1,), (2,)))
+    grid = ragged_of((2, 5, 1, 2), CPU, ((0, 3), (1,), (2,)))
     row = torch.arange(20.0).view(10, 2).requires_grad_()
     blocks = grid.unpacked(row)
     assert [tuple(block.shape) for block in blocks] == [(2, 2, 2), (1, 5, 2), (1, 1, 2)]
@@ -96,5 +96,5 @@ def test_a_row_goes_into_blocks_and_comes_back_with_its_gradient():
 
 
 def test_a_tree_without_a_token_has_its_place():
-    grid = grid_of((0, 2), CPU, ((0,), (1,)))
+    grid = ragged_of((0, 2), CPU, ((0,), (1,)))
     assert grid.packed(grid.unpacked(torch.ones(2, 3))).shape == (2, 3)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from inweights.context.sources import dialogue, read_sources
-from inweights.context.sources.dialogue.dates import absolute
+from inweights.sources import dialogue, read_sources
+from inweights.sources.dialogue.dates import absolute
 from inweights.types import UserError
 
 LOCOMO = Path(__file__).parents[2] / "shared" / "data" / "long" / "locomo" / "dialogues_3.jsonl"

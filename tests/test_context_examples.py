@@ -2,11 +2,11 @@
 
 import pytest
 
-from inweights.context.examples import ORDERS, orders, template_of_examples
-from inweights.context.lessons import Question
-from inweights.context.sources import read_sources
-from inweights.context.teach import placed
+from inweights.context.demonstrations import ORDERS, orders, template_of_examples
+from inweights.context.qa_tokens import Question
+from inweights.context.teacher import assign_chunks
 from inweights.context.template import EMBEDDED
+from inweights.sources import read_sources
 
 REVIEWS = "Say whether it is good.\n\n" + "\n\n".join(
     f"Review: {text}\nSentiment: {label}"
@@ -36,5 +36,5 @@ def test_orders_differ_in_nothing_but_order(context):
 
 
 def test_a_question_is_about_every_order(context, causal):
-    found = placed(causal, EMBEDDED, orders(context), [Question("dull")])
+    found = assign_chunks(causal, EMBEDDED, orders(context), [Question("dull")])
     assert [each.chunk for each in found] == list(range(ORDERS))

@@ -12,24 +12,24 @@ import torch
 from inweights.context import learn as learning
 from inweights.context.chunks import chunks_of
 from inweights.context.learn import learn
-from inweights.context.lessons import Question, asked
-from inweights.context.measure import drift, exact_match, information_recovered, said, still_read
-from inweights.context.polish import polish
-from inweights.context.rows import rows_of
+from inweights.context.metrics import base_kl, exact_match, in_context_retention, information_recovered, said
+from inweights.context.on_policy import polish
+from inweights.context.qa_tokens import Question, asked
 from inweights.context.settings import Settings
-from inweights.context.store import Store, Taught
-from inweights.context.student import Student
-from inweights.context.teach import distances, taught
+from inweights.context.teacher import distances, teacher_answers
 from inweights.context.template import EMBEDDED, Template
-from inweights.context.train import begun, train
-from inweights.context.types import Context, Section
-from inweights.grammar.documents import KINDS, document, facts, question
+from inweights.context.train import initial_update, train
+from inweights.context.training_mix import rows_of
+from inweights.context.training_rows import Student
+from inweights.context.work_cache import Store, TeacherAnswers
 from inweights.models import load
-from inweights.models.base import weights_digest
-from inweights.scoring.told import Told
+from inweights.models.digest import weights_digest
+from inweights.scoring.teacher_logprobs import TeacherLogprobs
+from inweights.sources.types import Context, Section
 from inweights.training import Resume
 from inweights.types import UserError
 from tests.tiny import tiny
+from tools.embedded.documents import KINDS, document, facts, question
 
 EVENTS = facts(random.Random(1), 4)
 TEXT = " ".join(document(EVENTS))
@@ -62,16 +62,18 @@ def own(folder, model, **more):
 def recovered(outcome):
     """Of the questions that were learnt by."""
     lessons = outcome.lessons
-    missed = distances(outcome.learnt.model, [outcome.learnt.reads(each.alone) for each in lessons.lessons], lessons.told)
-    return information_recovered(lessons.bare, missed)
+    teacher_kl = distances(
+        outcome.learned.model, [outcome.learned.reads(each.alone) for each in lessons.lessons], lessons.told
+    )
+    return information_recovered(lessons.bare, teacher_kl)
 
 
-def lessons_in(model, folder) -> Taught:
-    return taught(model, EMBEDDED, pieces(model), [replace(each, chunk=0) for each in queries()], Store(folder))
+def lessons_in(model, folder) -> TeacherAnswers:
+    return teacher_answers(model, EMBEDDED, pieces(model), [replace(each, chunk=0) for each in queries()], Store(folder))
 
 
 def alike(one, other) -> bool:
-    ours, theirs = one.learnt.adapted.parameters, other.learnt.adapted.parameters
+    ours, theirs = one.learned.adapted.parameters, other.learned.adapted.parameters
     same = all(torch.equal(ours[name], theirs[name]) for name in ours)
     return same and (one.losses, one.recovered) == (other.losses, other.recovered)
 
@@ -114,7 +116,7 @@ def test_facts_that_are_asked_about_are_recovered_without_the_document(model, ou
     questions = [each.question for each in outcome.lessons.lessons if each.question.kind != "absent"]
     assert len(questions) == 2 * len(EVENTS)
     stems = asked(model, EMBEDDED, None, [each.text for each in questions]).alone
-    texts = said(outcome.learnt.model, EMBEDDED, None, stems, questions).texts
+    texts = said(outcome.learned.model, EMBEDDED, None, stems, questions).texts
     right = sum(exact_match(text, each.gold) for text, each in zip(texts, questions, strict=True))
     before = said(model, EMBEDDED, None, stems, questions).right(questions)
     assert right >= 7 > 2 >= sum(before)
@@ -130,14 +132,14 @@ def test_the_model_still_reads_other_documents(outcome):
     """Trained without being held to itself, it answers .35 of them as before, and says 1.08 nats another thing."""
     rows = [row for row in outcome.replayed if row.firsts]
     assert rows
-    assert still_read(outcome.learnt.model, rows) > 0.5
-    assert drift(outcome.learnt.model, outcome.learnt.rows(outcome.replayed)) < 0.5
+    assert in_context_retention(outcome.learned.model, rows) > 0.5
+    assert base_kl(outcome.learned.model, outcome.learned.rows(outcome.replayed)) < 0.5
 
 
 def test_a_prefix_learns_too_and_leaves_the_backbone(model, tmp_path):
     settings = replace(QUICK, form="kv", size=16, lr=0.02, epochs=50, batch_tokens=512)
     found = learn(model, EMBEDDED, pieces(model), settings, tmp_path, queries=queries())
-    assert found.learnt.front == 1
+    assert found.learned.front == 1
     assert recovered(found).value > 0.4
     assert weights_digest(model.module) == weights_digest(load("embedded").module)
 
@@ -150,11 +152,11 @@ def test_what_was_learnt_is_trained_further_where_it_is_given(model, outcome, tm
 
 def copied(model, outcome):
     """A copy: learning changes what it is given in place."""
-    learnt = begun(model, [TEXT], QUICK)
+    learned = initial_update(model, [TEXT], QUICK)
     with torch.no_grad():
-        for name, parameter in learnt.adapted.parameters.items():
-            parameter.copy_(outcome.learnt.adapted.parameters[name])
-    return learnt
+        for name, parameter in learned.adapted.parameters.items():
+            parameter.copy_(outcome.learned.adapted.parameters[name])
+    return learned
 
 
 def test_where_every_question_is_held_out_there_is_nothing_to_learn_from(model, tmp_path):
@@ -219,13 +221,13 @@ def test_a_time_budget_ends_it(model, tmp_path):
     found = learn(model, EMBEDDED, pieces(model), replace(QUICK, epochs=3000), tmp_path, queries=queries(), seconds=2)
     assert time.monotonic() - started < 6
     assert len(found.losses) >= 1
-    assert all(parameter.grad is None for parameter in found.learnt.adapted.parameters.values())
+    assert all(parameter.grad is None for parameter in found.learned.adapted.parameters.values())
 
 
 def test_a_deadline_that_is_past_leaves_one_step(model, tmp_path):
-    learnt = begun(model, [TEXT], QUICK)
+    learned = initial_update(model, [TEXT], QUICK)
     lessons = lessons_in(model, tmp_path)
-    assert len(train(learnt, rows_of(lessons) * 400, QUICK, deadline=time.monotonic() - 1).losses) == 1
+    assert len(train(learned, rows_of(lessons) * 400, QUICK, deadline=time.monotonic() - 1).losses) == 1
 
 
 # Polish
@@ -234,17 +236,17 @@ def test_a_deadline_that_is_past_leaves_one_step(model, tmp_path):
 def test_polish_lowers_the_reverse_divergence(model, tmp_path):
     """KL(student || teacher) at the first token of every answer, which no sample decides; in as many steps as asked for."""
     settings = replace(QUICK, epochs=40, polish=0.9)
-    lessons, learnt = lessons_in(model, tmp_path), begun(model, [TEXT], QUICK)
-    train(learnt, rows_of(lessons) * 20, settings)
+    lessons, learned = lessons_in(model, tmp_path), initial_update(model, [TEXT], QUICK)
+    train(learned, rows_of(lessons) * 20, settings)
 
     def reverse() -> float:
-        student = Student(rows_of(lessons), Told.kl_from)
+        student = Student(rows_of(lessons), TeacherLogprobs.kl_from)
         with torch.no_grad():
-            logits = learnt.model.next_token_logits(student.asked(range(len(student.rows))))
+            logits = learned.model.next_token_logits(student.asked(range(len(student.rows))))
             return float(student.loss(range(len(student.rows)), logits).mean())
 
     before = reverse()
-    losses = polish(learnt, model, EMBEDDED, pieces(model), lessons, settings)
+    losses = polish(learned, model, EMBEDDED, pieces(model), lessons, settings)
     answered = 36 * len(lessons.lessons) * mean(len(row.tree) for row in rows_of(lessons))
     assert len(losses) == pytest.approx(answered / settings.batch_tokens, abs=4)
     assert reverse() < 0.8 * before

@@ -11,8 +11,8 @@ import pytest
 from fpdf import FPDF
 from pypdf import PdfReader, PdfWriter
 
-from inweights.context.sources import pdf
-from inweights.context.sources.pdf.tables import with_cells
+from inweights.sources import pdf
+from inweights.sources.pdf.tables import with_cells
 from inweights.types import UserError
 
 PROSE = "The keeper of the lighthouse writes down the weather every morning before the first boat has left the harbour. "

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from inweights.context.sources import read_sources, repository
-from inweights.context.sources.repository.code import code_sections
-from inweights.context.sources.repository.files import files
+from inweights.sources import read_sources, repository
+from inweights.sources.repository.code import code_sections
+from inweights.sources.repository.files import files
 from inweights.types import UserError
 from tests.code_samples import SAMPLES
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from inweights.context.sources import html, read_sources
-from inweights.context.sources.html import html_sections
-from inweights.context.sources.markdown import markdown_sections
-from inweights.context.sources.prompt import taken_apart
-from inweights.context.sources.text import text_sections
-from inweights.context.types import Context, Demonstration, Section
+from inweights.sources import html, read_sources
+from inweights.sources.html import html_sections
+from inweights.sources.markdown import markdown_sections
+from inweights.sources.prompt import taken_apart
+from inweights.sources.text import text_sections
+from inweights.sources.types import Context, Demonstration, Section
 from inweights.types import UserError
 
 BOOK = Path(__file__).parents[2] / "shared" / "data" / "long" / "books" / "alice_in_wonderland_gutenberg11.txt"

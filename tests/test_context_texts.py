@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inweights.context.asking import held_apart, own_questions
 from inweights.context.chunks import chunks_of
-from inweights.context.lessons import Question, asked, text_of
+from inweights.context.qa_tokens import Question, asked, text_of
+from inweights.context.question_sampling import own_questions, split_held_out
 from inweights.context.questions import from_file, normal, usable, written
-from inweights.context.store import Store
-from inweights.context.teach import placed, taught
+from inweights.context.teacher import assign_chunks, teacher_answers
 from inweights.context.template import EMBEDDED, QUOTED, Template, template_of
-from inweights.context.types import Context, Section
+from inweights.context.work_cache import Store
 from inweights.models import load
-from inweights.scoring.told import Kept
+from inweights.scoring.teacher_logprobs import TopK
+from inweights.sources.types import Context, Section
 from inweights.types import UserError
 from tests.tiny import tiny
 
@@ -262,14 +262,14 @@ def test_questions_that_are_empty_loop_or_point_at_a_text_are_not(text):
 def test_questions_are_held_apart_by_their_text_alone():
     """Whatever else is asked, in whatever order: what was held out once is never learnt by later."""
     questions = [Question(f"who paid for lamp {n} ?", chunk=n % 3) for n in range(400)]
-    parts = held_apart(questions, 0.1)
+    parts = split_held_out(questions, 0.1)
     assert 20 <= len(parts.held_out) <= 60
     assert set(parts.all) == set(questions)
     shuffled = random.Random(0).sample(questions, 200)
-    again = held_apart([*shuffled, Question("Who paid for LAMP 7?", 1)], 0.1)
+    again = split_held_out([*shuffled, Question("Who paid for LAMP 7?", 1)], 0.1)
     assert {normal(each.text) for each in again.held_out} <= {normal(each.text) for each in parts.held_out}
     assert len({normal(each.text) for each in again.all}) == len(again.all)
-    assert held_apart(questions, 0.0).held_out == ()
+    assert split_held_out(questions, 0.0).held_out == ()
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "opt"])
@@ -305,10 +305,10 @@ def test_a_question_finds_the_piece_that_changes_its_answer():
     pieces = chunks_of(model, of("the cook carried the lamp .\n\n" * 2 + "the king washed the hat .\n\n" * 2), 18)
     assert len(pieces) > 1
     wanted = {"who carried the lamp ?": "lamp", "who washed the hat ?": "hat"}
-    for question in placed(model, EMBEDDED, pieces, [Question(text) for text in wanted]):
+    for question in assign_chunks(model, EMBEDDED, pieces, [Question(text) for text in wanted]):
         assert wanted[question.text] in pieces[question.chunk].text
     known = [Question("who washed the hat ?", 0)]
-    assert placed(model, EMBEDDED, pieces, known) == known
+    assert assign_chunks(model, EMBEDDED, pieces, known) == known
 
 
 # What is kept
@@ -321,12 +321,12 @@ def test_nothing_stale_is_taken_up(tmp_path):
     questions = [Question("Did the doctor see the judge?", 0), Question("money", 0, gold="short")]
 
     def files(*arguments, **more) -> int:
-        taught(*arguments, **more)
+        teacher_answers(*arguments, **more)
         return len(list(tmp_path.rglob("*.safetensors")))
 
-    first = taught(model, PLAIN, [piece], questions, store)
+    first = teacher_answers(model, PLAIN, [piece], questions, store)
     before = model.counter.tokens
-    again = taught(model, PLAIN, [piece], [replace(questions[0], gold="no"), questions[1]], store)
+    again = teacher_answers(model, PLAIN, [piece], [replace(questions[0], gold="no"), questions[1]], store)
     assert model.counter.tokens == before
     assert [each.behind for each in again.lessons] == [each.behind for each in first.lessons]
     assert (again.lessons[0].question.gold, again.bare) == ("no", first.bare)
@@ -337,7 +337,7 @@ def test_nothing_stale_is_taken_up(tmp_path):
     assert files(model, PLAIN, [piece], questions[:1], store) == 2
     assert files(model, replace(PLAIN, answer_tokens=5), [piece], questions, store) == 3
     assert files(model, PLAIN, [replace(piece, text=piece.text + "!", digest="other")], questions, store) == 4
-    assert files(model, PLAIN, [piece], questions, store, Kept(most=8)) == 5
+    assert files(model, PLAIN, [piece], questions, store, TopK(most=8)) == 5
     assert files(replace(model, card=replace(model.card, digest="other")), PLAIN, [piece], questions, store) == 6
     assert files(replace(model, card=replace(model.card, dtype="bf16")), PLAIN, [piece], questions, store) == 7
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from inweights.engine.trees import Tree
 from inweights.models import decoding
-from inweights.models.base import Tree
 from inweights.models.decoding import continued, sampling
 from inweights.types import UserError
 from inweights.updates import LoRA, PrefixTuning
@@ -115,10 +115,10 @@ def test_what_a_text_says_does_not_depend_on_the_texts_beside_it():
 def test_what_stands_in_front_takes_up_its_tokens_once():
     """A prefix behind what was learnt counts the latter's tokens, which the card has left room for already."""
     model = tiny("llama")
-    learnt = moved(PrefixTuning(5), replace(model, card=replace(model.card, max_tokens=40)))
-    assert learnt.card.max_tokens == 35
-    assert [len(each) for each in continued(learnt, [(7, 4)], learnt.prefix((5, 3, 9)), 100, ())] == [31]
-    assert [len(each) for each in continued(learnt, [(7, 4)], None, 100, ())] == [34]
+    learned = moved(PrefixTuning(5), replace(model, card=replace(model.card, max_tokens=40)))
+    assert learned.card.max_tokens == 35
+    assert [len(each) for each in continued(learned, [(7, 4)], learned.prefix((5, 3, 9)), 100, ())] == [31]
+    assert [len(each) for each in continued(learned, [(7, 4)], None, 100, ())] == [34]
 
 
 def test_a_text_that_fills_its_window_says_one_token_and_a_longer_one_is_refused():

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from inweights.methods import METHODS, method
 from inweights.methods.context_distillation import ContextDistillation
+from inweights.methods.distillation_loss import Student
 from inweights.methods.generation import generated_inputs, read_back
-from inweights.methods.student import Student
 from inweights.models import load
 from inweights.readouts import LabelWords
 from inweights.scoring import label_scores, teacher_targets
@@ -25,9 +25,9 @@ STORIES = Path(__file__).parents[2] / "shared" / "models" / "stories260K"
 KINDS = ("labels", "top_k", "vocabulary")
 
 
-def student_loss(model, told, pool, learnt=(), gold_weight=0.0, seed=0):
+def student_loss(model, told, pool, learned=(), gold_weight=0.0, seed=0):
     """The loss of some rows as a training loop gets it, and all rows."""
-    student = Student(model, PROMPT, told, pool, learnt, gold_weight, random.Random(seed))
+    student = Student(model, PROMPT, told, pool, learned, gold_weight, random.Random(seed))
     words = None if student.vocabulary is None else torch.tensor(student.vocabulary)
 
     def loss(rows):
@@ -62,12 +62,12 @@ def test_a_student_is_pulled_towards_the_context_it_drew(kind):
 
 @torch.no_grad()
 def test_the_loss_with_gold_labels_is_mean_divergence_plus_weight_times_mean_cross_entropy():
-    model, pool, learnt = tiny("llama"), SHOTS.unlabelled, SHOTS.labelled
+    model, pool, learned = tiny("llama"), SHOTS.unlabelled, SHOTS.labelled
     told = teacher_targets(model, PROMPT, [PROMPT.context(SHOTS.labelled[:2])], pool)
     plain, rows = student_loss(model, told, pool)
-    both, all_rows = student_loss(model, told, pool, learnt, 0.3)
-    gold = torch.tensor([example.label for example in learnt])
-    expected = plain(rows).mean() + 0.3 * F.cross_entropy(label_scores(model, PROMPT, learnt), gold)
+    both, all_rows = student_loss(model, told, pool, learned, 0.3)
+    gold = torch.tensor([example.label for example in learned])
+    expected = plain(rows).mean() + 0.3 * F.cross_entropy(label_scores(model, PROMPT, learned), gold)
     torch.testing.assert_close(both(all_rows).mean(), expected)
 
 

@@ -7,12 +7,13 @@ import torch
 
 from inweights.grammar.lexicon import CANONICAL, HELD_OUT, LABELS, vocabulary
 from inweights.models import load
-from inweights.models.embedded import WEIGHTS, train
-from inweights.models.embedded.card import card
-from inweights.models.embedded.checkpoints import Progress, checkpoint, restore
-from inweights.models.embedded.circuit import look_back, look_for, look_nearby
-from inweights.models.embedded.episodes import batch, document, episode, recall, text, words
-from inweights.models.embedded.tokens import IDS
+from inweights.models.embedded import WEIGHTS
+from tools.embedded import train
+from tools.embedded.card import card
+from tools.embedded.checkpoints import Progress, checkpoint, restore
+from tools.embedded.circuit import look_back, look_for, look_nearby
+from tools.embedded.episodes import batch, document, episode, recall, text, words
+from tools.embedded.tokens import IDS
 
 
 def test_it_is_small_and_has_nothing_pickled():

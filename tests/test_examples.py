@@ -35,14 +35,14 @@ def test_notebook() -> None:
     assert "pbft+lora" in run("notebook.py", folder("opt"))
 
 
-def test_predict_with_a_hand_out() -> None:
-    assert "score the same within 0.0001" in run("predict_with_a_hand_out.py", folder("opt"))
+def test_predict_with_an_export() -> None:
+    assert "score the same within 0.0001" in run("predict_with_an_export.py", folder("opt"))
 
 
 def test_load_with_plain_libraries(tmp_path: Path) -> None:
-    from inweights.artifact import About
-    from inweights.artifact.export import write
-    from tests.handouts import CHECKS, words
+    from inweights.exports import About
+    from inweights.exports.export import write
+    from tests.exports import CHECKS, words
     from tests.tiny import tiny
 
     write(words(tiny("opt"), "lora"), tmp_path, CHECKS, About())

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from inweights.engine.trees import Tree
 from inweights.models import causal
-from inweights.models.base import Tree
 from inweights.models.causal import CausalLM
-from inweights.scoring import label_logits, label_scores, label_scores_of_each, reading, tokens_at_once
+from inweights.scoring import batched_forward, label_logits, label_scores, label_scores_of_each, tokens_at_once
 from inweights.types import Example, Prompt
 from tests.tiny import ARCHITECTURES, PADDED_ONLY, tiny
 
@@ -116,7 +116,7 @@ def test_contexts_that_do_not_fit_together_take_turns(monkeypatch):
     asked = [(EXAMPLES, PROMPT.context(SHOWN)), (EXAMPLES, PROMPT.context(SHOWN[::-1]))]
     with torch.no_grad():
         expected = label_scores_of_each(model, PROMPT, asked)
-        monkeypatch.setattr(reading, "PREFIX_TOKENS", 1)
+        monkeypatch.setattr(batched_forward, "PREFIX_TOKENS", 1)
         found = label_scores_of_each(model, PROMPT, asked)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from inweights.models import embeddings
-from inweights.models.base import Swap, Tree
-from inweights.models.embeddings import gradients_added
+from inweights.engine import embedding_gradients
+from inweights.engine.embedding_gradients import gradients_added
+from inweights.engine.swap import Swap
+from inweights.engine.trees import Tree
 from tests.tiny import tiny
 
 TREES = [Tree((7, 4, 6, 8, 5), ((3, 9), (5,))), Tree((10, 5, 4))]
@@ -40,7 +41,7 @@ def test_gradients_equal_those_of_torch_in_every_step(architecture, rows):
             backward()
             found = [None if p.grad is None else p.grad.clone() for p in parameters]
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-            used.append({id(table): table.data_ptr() for table in embeddings._tables.get().values()})
+            used.append({id(table): table.data_ptr() for table in embedding_gradients._tables.get().values()})
             assert set(used[-1].values()) <= {p.grad.data_ptr() for p in parameters if p.grad is not None}
             backward()
             torch.testing.assert_close(parameters[0].grad, 2 * expected[0], rtol=1e-4, atol=1e-5)

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from inweights.grammar import documents, patterns, tasks
+from inweights.grammar import patterns, tasks
 from inweights.grammar.lexicon import CANONICAL, HELD_OUT, HINTS, LABELS, PEOPLE, VERBS, vocabulary
 from inweights.grammar.sentences import ENTROPY, Event, active, passive, random_event, swapped
+from tools.embedded import documents
 
 CARRY = next(number for number, verb in enumerate(VERBS) if verb[0] == "carry")
 

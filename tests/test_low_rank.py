@@ -7,14 +7,14 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from inweights.models.base import Tree
-from inweights.models.lanes import Lane
-from inweights.models.layout import laid_out, tree_layout
+from inweights.engine.attention_layout import laid_out, tree_layout
+from inweights.engine.stacked_runs import RunSegment
+from inweights.engine.trees import Tree
 from inweights.updates import low_rank
 from inweights.updates.low_rank import added
 
 SCALE = 1.7
-LANES = {1: (), 2: (Lane(3, 1), Lane(4, 1))}
+LANES = {1: (), 2: (RunSegment(3, 1), RunSegment(4, 1))}
 
 
 def layer_of(kind):
@@ -43,7 +43,7 @@ def test_products_and_gradients_equal_those_of_the_formula(kind, runs):
     expected = layer(x) + SCALE * torch.cat([row @ a.T @ b.T for row, (a, b) in zip(rows, factors, strict=True)])
     weights = torch.randn(1, 7, 6).double()
     of_expected = torch.autograd.grad((expected * weights).sum(), leaves)
-    layout = replace(tree_layout([Tree((0,) * 3), Tree((0,) * 4)], torch.device("cpu")), lanes=LANES[runs])
+    layout = replace(tree_layout([Tree((0,) * 3), Tree((0,) * 4)], torch.device("cpu")), segments=LANES[runs])
     with laid_out(layout), added({"layer": layer}, {"layer": factors}, SCALE):
         found = layer(x)
     torch.testing.assert_close(found, expected)

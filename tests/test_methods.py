@@ -108,8 +108,8 @@ def test_full_vocabulary_loss_makes_the_label_the_likeliest_of_all_tokens():
     schedule = Schedule(lr=0.01, epochs=60, batch_size=8)
     model = tiny("opt")
     assert fit(WordFineTune(schedule=replace(schedule, epochs=1)), model).diagnostics()["vocabulary_accuracy_on_shots"] < 0.5
-    learnt = fit(WordFineTune(schedule=schedule, loss="vocabulary"), model, budget=Budget())
-    assert learnt.diagnostics()["vocabulary_accuracy_on_shots"] == 1.0
+    learned = fit(WordFineTune(schedule=schedule, loss="vocabulary"), model, budget=Budget())
+    assert learned.diagnostics()["vocabulary_accuracy_on_shots"] == 1.0
 
 
 @pytest.mark.parametrize("name", ["vanilla+lora", "pbft", "adaptive", "vanilla"])

@@ -9,7 +9,8 @@ import torch
 
 from inweights.methods import METHODS, Fitted, Method
 from inweights.methods.in_context import InContext
-from inweights.models.base import LanguageModel, weights_digest
+from inweights.models.base import LanguageModel
+from inweights.models.digest import weights_digest
 from inweights.readouts import Ensemble, Head, LabelWords
 from inweights.settings import changed, settings
 from inweights.study.draw import draw

@@ -9,8 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import T5Config, T5ForConditionalGeneration
 
+from inweights.engine.swap import Swap
 from inweights.models import load
-from inweights.models.base import LanguageModel, Swap, weights_digest
+from inweights.models.base import LanguageModel
+from inweights.models.digest import weights_digest
 from inweights.types import UserError
 from tests.tiny import ARCHITECTURES, ENCODERS, PADDED_ONLY, folder, tiny
 

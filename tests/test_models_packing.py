@@ -6,10 +6,11 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
-from inweights.models import attention
-from inweights.models.base import ModelCard, Tree
+from inweights.engine import attention
+from inweights.engine.trees import Tree
+from inweights.models.base import ModelCard
 from inweights.models.causal import CausalLM
-from inweights.models.packing import packing_where_equal
+from inweights.models.packing_check import packing_where_equal
 from tests.tiny import ENCODERS, folder, metaspace, tiny
 
 SEQUENCES = [list(range(3, 40)), [7, 8], list(range(90, 60, -1)), [11, 12, 13, 14, 15]]

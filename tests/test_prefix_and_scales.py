@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from inweights.artifact.adapter import prefix_of, write_prefix, write_scales
+from inweights.engine.trees import Tree
+from inweights.exports.adapter import prefix_of, write_prefix, write_scales
 from inweights.methods.pattern import WordFineTune
-from inweights.models.base import Tree, weights_digest
+from inweights.models.digest import weights_digest
 from inweights.types import Budget, UserError
 from inweights.updates import IA3, PrefixTuning
 from tests.test_methods_contract import PROMPT, QUERIES

@@ -10,17 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
-from inweights.artifact import About
-from inweights.artifact.adapter import write_prompt
-from inweights.artifact.export import write
+from inweights.engine.trees import Tree
+from inweights.exports import About
+from inweights.exports.adapter import write_prompt
+from inweights.exports.export import write
 from inweights.methods.pattern import WordFineTune
 from inweights.methods.vanilla import HeadFineTune
 from inweights.models import load
-from inweights.models.base import Tree, weights_digest
+from inweights.models.digest import weights_digest
 from inweights.types import Budget, Example, UserError
 from inweights.updates import Adapter, PrefixTuning, PromptTuning
 from inweights.updates.adapter import ends_of_sublayers
-from tests.handouts import CHECKS, head
+from tests.exports import CHECKS, head
 from tests.test_methods_contract import PROMPT, QUERIES, SHOTS
 from tests.test_prefix_and_scales import COMMON, IDS, moved, peft_logits
 from tests.test_together import SCHEDULE, draws, dropping
@@ -208,7 +209,7 @@ def test_pfeiffer_s_adapters_stand_behind_feedforward_alone():
 
 
 def test_adapters_that_differ_do_not_share_a_pass():
-    from inweights.models.reader import stackable
+    from inweights.models.training_forward import stackable
 
     model = tiny("opt")
     models = [update.apply(model, 0).model for update in (Adapter(), Adapter(size=8), Adapter(activation="relu"))]

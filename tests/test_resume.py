@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from inweights.models.base import Tree
+from inweights.engine.trees import Tree
 from inweights.training import Job, Resume, Schedule, minimize
 from inweights.training.loop import minimize_together
 from inweights.types import Seeds

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inweights.scoring import LabelTargets, answers, label_scores, shards, student_kl, teacher_targets
+from inweights.scoring import LabelTargets, answers, label_scores, student_kl, target_cache, teacher_targets
 from inweights.scoring.divergence import kl, rest_cell, with_rest
 from inweights.types import Example, Prompt, UserError
 from tests.tiny import tiny
@@ -145,11 +145,11 @@ def test_students_scores_need_not_be_normalised():
 
 @pytest.mark.parametrize("kind", ["labels", "top_k", "vocabulary"])
 def test_targets_kept_on_disk_are_asked_for_once_and_are_the_same(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "SHARD", 2)
+    monkeypatch.setattr(target_cache, "SHARD", 2)
     model, contexts = tiny("llama"), [PROMPT.context(SHOWN[:1]), PROMPT.context(SHOWN)]
     expected = teacher_targets(model, PROMPT, contexts, EXAMPLES, kind, 5)
     before = model.counter.tokens
-    with shards.kept_in(tmp_path):
+    with target_cache.kept_in(tmp_path):
         first = teacher_targets(model, PROMPT, contexts, EXAMPLES, kind, 5)
         asked = model.counter.tokens - before
         next(tmp_path.iterdir()).unlink()  # as if it had been stopped before the last
@@ -163,7 +163,7 @@ def test_targets_kept_on_disk_are_asked_for_once_and_are_the_same(kind, tmp_path
 
 def test_targets_of_another_context_or_another_k_are_not_taken_for_these(tmp_path):
     model = tiny("llama")
-    with shards.kept_in(tmp_path):
+    with target_cache.kept_in(tmp_path):
         for k in (3, 4):
             for shown in (1, 2):
                 teacher_targets(model, PROMPT, [PROMPT.context(SHOWN[:shown])], EXAMPLES, "top_k", k)

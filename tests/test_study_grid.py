@@ -11,8 +11,8 @@ from inweights.cli import main
 from inweights.methods import METHODS, method
 from inweights.models.skeleton import skeleton
 from inweights.study.api import compare, study_of
-from inweights.study.fitting import default_methods, misfit, trainable
-from inweights.study.grid import settings_of, tasks_of
+from inweights.study.applicability import default_methods, trainable, why_not_applicable
+from inweights.study.grid import planned_runs, tasks_of
 from inweights.study.progress import State
 from inweights.study.spec import spec_of, to_keep
 from inweights.types import UserError
@@ -24,7 +24,7 @@ FOLDERS = ("opt", "opt-350m", "llama", "qwen2", "gpt2", "gpt_neox", "gemma", "be
 
 def grid(**values):
     spec = spec_of({"model": str(folder("llama")), "task": "made-topic", "shots": 4, "seeds": 2, **values})
-    return settings_of(spec, tasks_of(spec)[0])
+    return planned_runs(spec, tasks_of(spec)[0])
 
 
 @pytest.mark.parametrize("architecture", FOLDERS)
@@ -45,7 +45,7 @@ def test_a_skeleton_has_the_shapes_of_the_model_and_none_of_its_values(architect
 @pytest.mark.parametrize("name", METHODS)
 def test_what_is_said_to_fit_a_model_trains_that_many_parameters_of_it(architecture, name):
     tried, place = method(name), str(folder(architecture))
-    if reason := misfit(tried, place):
+    if reason := why_not_applicable(tried, place):
         assert "family" in reason or "no bias" in reason
         return
     assert trainable(tried, skeleton(place)) == trainable(tried, models.load(place))

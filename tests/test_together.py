@@ -7,11 +7,14 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel
 
+from inweights.engine import ragged
+from inweights.engine.trees import Tree
 from inweights.methods.pattern import WordFineTune
 from inweights.methods.vanilla import HeadFineTune
-from inweights.models import load, packed_grid
-from inweights.models.base import LanguageModel, Tree, weights_digest
-from inweights.models.reader import Reader, stackable
+from inweights.models import load
+from inweights.models.base import LanguageModel
+from inweights.models.digest import weights_digest
+from inweights.models.training_forward import TrainingForward, stackable
 from inweights.training import Schedule
 from inweights.types import Budget, Example, Prompt, Seeds, Shots
 from inweights.updates import (
@@ -210,7 +213,7 @@ def test_blocks_run_again_in_the_backward_pass_keep_less():
     model = tiny("llama")
     adapted = LoRA().apply(model, 0).model
     trees = {0: [Tree(tuple(range(3, 60)))] * 8}
-    plain, less = Reader([adapted]), Reader([adapted], checkpointing=True)
+    plain, less = TrainingForward([adapted]), TrainingForward([adapted], checkpointing=True)
     assert saved_bytes(lambda: less.logits(trees)) < 0.7 * saved_bytes(lambda: plain.logits(trees))
 
 
@@ -290,7 +293,7 @@ def test_blocks_that_share_their_weights_are_all_trained(tmp_path):
 
 @pytest.mark.parametrize("architecture", ["opt", "gemma2", "mistral"])
 def test_runs_stacked_equal_separate_runs_where_attention_is_in_blocks(architecture, monkeypatch):
-    monkeypatch.setitem(packed_grid.ANOTHER_BLOCK, "cpu", 1)
+    monkeypatch.setitem(ragged.ANOTHER_BLOCK, "cpu", 1)
     model, method = dropping(tiny(architecture)), WordFineTune(LoRA(), SCHEDULE)
     together = method.fit(model, SEVERAL_TOKENS, draws(), Budget())
     alone = method.fit(model, SEVERAL_TOKENS, draws(), Budget(isolated=True))

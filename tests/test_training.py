@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inweights.models.lanes import Lane, each_by_lane
+from inweights.engine.stacked_runs import RunSegment, each_by_run
 from inweights.training import Job, Schedule, Trace, minimize, minimize_together
 from inweights.types import DivergedError, Seeds, UserError
 
@@ -240,7 +240,7 @@ def test_runs_that_train_together_come_out_as_each_does_alone():
 
     def losses(jobs: list[Job], drop: nn.Module):
         def each(asked):
-            drawn = each_by_lane([Lane(1, 1)] * len(asked), lambda lane: drop(torch.ones(1)))
+            drawn = each_by_run([RunSegment(1, 1)] * len(asked), lambda segment: drop(torch.ones(1)))
             return {n: of(jobs[n], items, one) for (n, items), one in zip(asked.items(), drawn, strict=True)}
 
         return each

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from inweights.models.base import LanguageModel, Tree, weights_digest
+from inweights.engine.trees import Tree
+from inweights.models.base import LanguageModel
+from inweights.models.digest import weights_digest
 from inweights.types import UserError
 from inweights.updates import UPDATES, BitFit, Full, LastBlocks, LoRA
 from tests.tiny import ARCHITECTURES, ENCODERS, PADDED_ONLY, tiny

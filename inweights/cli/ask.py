@@ -11,7 +11,7 @@ from inweights.cli.predict import Format
 from inweights.types import UserError
 
 if TYPE_CHECKING:
-    from inweights.artifact.answering import Answering
+    from inweights.exports.session import Session
 
 SHOWN = 240
 """Characters of a passage."""
@@ -23,7 +23,7 @@ def ask(
     file: Annotated[Path | None, Option(help="Questions, one a line or JSONL; answers come as JSON Lines.")] = None,
     model: Annotated[str | None, Option(help="Where the base model is, if not where it was.")] = None,
     sources: Annotated[list[Path] | None, Option(help="Where the sources are, if not where they were.")] = None,
-    passages: Annotated[int, Option(min=0, help="Passages to show.")] = 3,
+    passages: Annotated[int, Option(min=0, help="BM25Index to show.")] = 3,
     form: Annotated[str | None, Option("--as", help="lora or kv, where the folder holds both.")] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
     device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.")] = None,
@@ -38,11 +38,11 @@ def ask(
     """
     if (question is None) == (file is None):
         raise UserError("give either one question or --file with several")
-    from inweights.artifact.answering import Answering
     from inweights.context.questions import from_file
+    from inweights.exports.session import Session
 
     questions = [each.text for each in from_file(file)] if file else []
-    answering = Answering(folder, model, form, device, [str(each) for each in sources or ()])
+    answering = Session(folder, model, form, device, [str(each) for each in sources or ()])
     for note in answering.notes:
         print(f"note: {note}", file=sys.stderr)
     if question is not None and format is Format.text:
@@ -56,7 +56,7 @@ def ask(
         print(_as_json(answering, text, answer, passages), flush=True)
 
 
-def _as_json(answering: "Answering", question: str, answer: str, count: int) -> str:
+def _as_json(answering: "Session", question: str, answer: str, count: int) -> str:
     found = [
         {"source": each.source, "where": each.where, "text": _short(each.body)}
         for each in answering.passages(question, count)

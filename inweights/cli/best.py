@@ -66,15 +66,15 @@ def _wanted(name: str, asked: str | None) -> bool:
 
 def _refuse_occupied(export: Path) -> None:
     """Before the minutes of fitting, not after."""
-    from inweights.artifact.staging import refuse_occupied
+    from inweights.exports.staging import refuse_occupied
 
     refuse_occupied(export)
 
 
 def _hand_out(study: Path, choice: "Choice", export: Path) -> None:
-    from inweights.artifact import RejectedError
-    from inweights.artifact import export as handed_out
-    from inweights.artifact.refit import OtherResultError, about, refit
+    from inweights.exports import RejectedError
+    from inweights.exports import export as handed_out
+    from inweights.exports.refit import OtherResultError, about, refit
 
     record = choice.record
     print(f"fitting {record.run.method} with seed {record.run.seed}, the median one, again", file=sys.stderr)

@@ -24,7 +24,7 @@ def evaluate(
 
     Example: inweights eval out/ --test test.jsonl --columns label=gold
     """
-    from inweights.artifact import load
+    from inweights.exports import load
 
     artifact = load(folder, model)
     given = dict(_pair(each) for each in columns or [])

@@ -11,7 +11,7 @@ from inweights.cli.context_options import Kind, parsed_seconds, parsed_template
 from inweights.types import UserError
 
 if TYPE_CHECKING:
-    from inweights.artifact.from_context import Wish
+    from inweights.exports.pipeline import LearnRequest
 
 SOURCES, TRAINING, RUNNING = "What to learn", "How to learn it", "How to run"
 DEFAULT_RIVALS = "icl,icl-cached,rag"
@@ -93,9 +93,9 @@ def learn(
 
       inweights learn src/ chat.json --model M --as kv --effort quick --queries questions.txt -o out/
     """
-    from inweights.artifact.from_context import learn_to, material
-    from inweights.artifact.staging import refuse_occupied
-    from inweights.report.learnt import terminal, write_learnt_page
+    from inweights.exports.pipeline import learn_into, material
+    from inweights.exports.staging import refuse_occupied
+    from inweights.report.learn_report import terminal, write_learnt_page
 
     refuse_occupied(out)
     given_settings = {
@@ -118,7 +118,7 @@ def learn(
         print(f"skipped {each.source}: {each.reason}")
     print(f"{len(given.chunks)} pieces of up to {given.chunk_tokens:,} tokens, for {given.model.card.name}", flush=True)
     try:
-        measured = learn_to(out, given, wish, lambda text: print(f"  {text}", flush=True))
+        measured = learn_into(out, given, wish, lambda text: print(f"  {text}", flush=True))
     except KeyboardInterrupt:
         print(f"\nstopped; what is asked and learnt is in {out}.work: give the same command again to go on")
         raise
@@ -134,11 +134,11 @@ def _wish(
     test: Path | None,
     method: str,
     time_budget: str | None,
-) -> "Wish":
-    from inweights.artifact.from_context import Wish
+) -> "LearnRequest":
     from inweights.context.evaluate import RIVALS
     from inweights.context.questions import from_file
     from inweights.context.settings import EFFORTS, Settings
+    from inweights.exports.pipeline import LearnRequest
 
     rivals = {"all": RIVALS, "none": ()}.get(method, tuple(each for each in method.split(",") if each))
     unknown = [each for each in rivals if each not in RIVALS]
@@ -148,7 +148,7 @@ def _wish(
     if any(not each.gold for each in tests):
         raise UserError(f'{test}: every question needs its right "answer"; without answers they are --queries')
     kept = {name: value for name, value in given.items() if value is not None}
-    return Wish(
+    return LearnRequest(
         form=form.value,
         settings=Settings(effort=EFFORTS[effort.value], **kept),  # type: ignore[arg-type]
         queries=tuple(from_file(queries)) if queries else (),

@@ -14,27 +14,27 @@ def methods(
     Example: inweights methods --model gpt2
     """
     from inweights.methods import METHODS
-    from inweights.settings import settings as settings_of
+    from inweights.settings import settings as planned_runs
 
     fits = _fits(model) if model else {}
     for name, method in METHODS.items():
         doc = (type(method).__doc__ or "").strip().splitlines()[0]
         print(f"{name:16} {fits.get(name, doc)}")
         if settings:
-            for key, value in settings_of(method).items():
+            for key, value in planned_runs(method).items():
                 print(f"    {name}.{key}={value}")
 
 
 def _fits(model: str) -> dict[str, str]:
     from inweights.methods import METHODS
     from inweights.models.skeleton import skeleton
-    from inweights.study.fitting import misfit, trainable
+    from inweights.study.applicability import trainable, why_not_applicable
 
     shape = skeleton(model)
     print(f"{model}: {shape.card.architecture}, {shape.card.parameters:,} parameters")
     found = {}
     for name, method in METHODS.items():
-        if reason := misfit(method, model):
+        if reason := why_not_applicable(method, model):
             found[name] = f"no: {reason}"
         else:
             trained = trainable(method, shape)

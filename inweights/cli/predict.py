@@ -13,7 +13,7 @@ from typer import Argument, Option
 from inweights.types import UserError
 
 if TYPE_CHECKING:
-    from inweights.artifact import Prediction
+    from inweights.exports import Prediction
 
 BATCH = 256
 """Lines of standard input scored together."""
@@ -50,7 +50,7 @@ def predict(
     """
     if text is not None and field:
         raise UserError("give a text or --field, not both")
-    from inweights.artifact import load
+    from inweights.exports import load
 
     artifact = load(folder, model)
     names = artifact.prompt.field_names

@@ -30,11 +30,11 @@ def probe(
     """
     import tempfile
 
-    from inweights.artifact.from_context import material
     from inweights.context.probe import probe as probed
     from inweights.context.questions import from_file
     from inweights.context.settings import Settings
-    from inweights.context.store import Store
+    from inweights.context.work_cache import Store
+    from inweights.exports.pipeline import material
 
     asked = from_file(queries) if queries else ()
     tests = from_file(test) if test else ()

@@ -18,7 +18,7 @@ def report(
     """
     from inweights import records
     from inweights.report import FORMATS, write_report
-    from inweights.report.learnt import CARD
+    from inweights.report.learn_report import CARD
 
     if (folder / CARD).is_file():
         return _learnt(folder, format)
@@ -33,7 +33,7 @@ def report(
 
 
 def _learnt(folder: Path, format: str) -> None:
-    from inweights.report.learnt import CARD, read_card, terminal, write_learnt_page
+    from inweights.report.learn_report import CARD, read_card, terminal, write_learnt_page
 
     if format not in ("terminal", "html"):
         raise UserError(f"{folder} is a learnt context: --format is terminal or html; as JSON it is in {CARD}")

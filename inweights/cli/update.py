@@ -20,9 +20,9 @@ def update(
 
       inweights update manual/ -o manual-2/
     """
-    from inweights.artifact.update import update as updated
     from inweights.context.questions import from_file
-    from inweights.report.learnt import terminal, write_learnt_page
+    from inweights.exports.update import update as updated
+    from inweights.report.learn_report import terminal, write_learnt_page
 
     asked = from_file(queries) if queries else ()
     tests = from_file(test) if test else ()

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from inweights.context.types import Context, Section
 from inweights.models.base import LanguageModel
+from inweights.sources.types import Context, Section
 from inweights.types import UserError
 
 LEAST_TOKENS = 16

@@ -8,25 +8,28 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inweights.context.prefix import prefix_of
-from inweights.context.train import Learnt
-from inweights.models.base import LanguageModel, Prefix
-from inweights.models.front import Front
+from inweights.context.train import LearnedContext
+from inweights.engine.learned_prefix import LearnedPrefix
+from inweights.engine.trees import Prefix
+from inweights.models.base import LanguageModel
 from inweights.types import UserError
 
 
-def composed(base: LanguageModel, learnt: Sequence[Learnt]) -> Learnt:
+def composed(base: LanguageModel, learned: Sequence[LearnedContext]) -> LearnedContext:
     """The model behind all prefixes in turn; the first position of all but the first, which begins a text, is left out.
 
     No prefix was trained beside another: what is lost by that has to be measured. Raises UserError where one is no
     prefix, or where keys know their position otherwise than by rotation.
     """
-    parts = [_prefix(each, base) for each in learnt]
+    parts = [_prefix(each, base) for each in learned]
     keys, values = list(parts[0].keys), list(parts[0].values)
     for part in parts[1:]:
         by = keys[0].shape[1] - 1
         keys = [torch.cat([key, moved(base, own[:, 1:], by)], 1) for key, own in zip(keys, part.keys, strict=True)]
         values = [torch.cat([value, own[:, 1:]], 1) for value, own in zip(values, part.values, strict=True)]
-    return Learnt(prefix_of([key.detach() for key in keys], [value.detach() for value in values], base), learnt[0].front)
+    return LearnedContext(
+        prefix_of([key.detach() for key in keys], [value.detach() for value in values], base), learned[0].front
+    )
 
 
 @torch.no_grad()
@@ -78,8 +81,8 @@ def _turns_halves(model: LanguageModel, rotary: Any) -> bool:
     return bool(torch.allclose(turned.float(), keys[:, 1:].float(), atol=1e-3, rtol=1e-3))
 
 
-def _prefix(learnt: Learnt, base: LanguageModel) -> Prefix:
-    fronts = [patch for patch in cast(Any, learnt.model).patches if isinstance(patch, Front)]
+def _prefix(learned: LearnedContext, base: LanguageModel) -> Prefix:
+    fronts = [patch for patch in cast(Any, learned.model).patches if isinstance(patch, LearnedPrefix)]
     if len(fronts) != 1:
         raise UserError("a LoRA has no positions to be put behind: only key/value prefixes are composed (`--as kv`)")
     return fronts[0].prefix(base.module)

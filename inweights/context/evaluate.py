@@ -8,16 +8,16 @@ from dataclasses import asdict, replace
 from statistics import mean
 from typing import Any
 
+from inweights.context.baselines import System, of_learnt, respond, text_systems, timed, whole_text
 from inweights.context.chunks import Chunk
 from inweights.context.learn import Outcome
-from inweights.context.lessons import Question, text_of
-from inweights.context.measure import Recovered, Said, drift, gap_recovered, information_recovered, still_read
-from inweights.context.rivals import next_token, sft
-from inweights.context.rows import replay, rows_of
+from inweights.context.metrics import Recovered, Said, base_kl, gap_recovered, in_context_retention, information_recovered
+from inweights.context.qa_tokens import Question, text_of
 from inweights.context.settings import Settings
-from inweights.context.systems import System, of_learnt, respond, text_systems, timed, whole_text
-from inweights.context.teach import lessons_of, missed, placed
+from inweights.context.teacher import assign_chunks, teacher_answers_of, teacher_kl
 from inweights.context.template import Template
+from inweights.context.trained_baselines import next_token, sft
+from inweights.context.training_mix import replay, rows_of
 from inweights.models.base import LanguageModel
 from inweights.report.statistics import break_even
 
@@ -54,9 +54,9 @@ def evaluate(
     rag = texts[-1]
     systems = [each for each in texts if each.name in ("alone", "icl-piece") or each.name in rivals]
     for form, outcome in outcomes.items():
-        systems.append(of_learnt(f"distilled ({form})", outcome.learnt, spent[form]))
+        systems.append(of_learnt(f"distilled ({form})", outcome.learned, spent[form]))
         if "distilled+rag" in rivals:
-            systems.append(of_learnt(f"distilled ({form}) + rag", outcome.learnt, spent[form], rag))
+            systems.append(of_learnt(f"distilled ({form}) + rag", outcome.learned, spent[form], rag))
     systems += _trained(model, chunks, first, settings, rivals)
     said = {each.name: respond(each, template, asked) for each in systems} if asked else {}
     times = {each.name: timed(each, template, asked) for each in systems} if asked else {}
@@ -125,9 +125,9 @@ def _information(
     lost: list[float] = []
     for number, chunk in enumerate(chunks):
         if own := [each for each in asked if each.chunk == number]:
-            found = lessons_of(model, template, chunk.text, own)
+            found = teacher_answers_of(model, template, chunk.text, own)
             bare += found.bare
-            lost += missed(outcome.learnt, found)
+            lost += teacher_kl(outcome.learned, found)
     return information_recovered(bare, lost)
 
 
@@ -143,12 +143,12 @@ def collateral(
     """What learning has done to everything else: prompts of the replay's kinds, none of which was trained on."""
     fresh = replace(settings, replay=max(settings.replay, 0.2))
     rows = replay(model, template, chunks, outcome.lessons, rows_of(outcome.lessons)[:64], fresh, "collateral")
-    read = outcome.learnt.rows(rows)
+    read = outcome.learned.rows(rows)
     behind = [row for row in read if row.firsts]
     neutral = [row for row in read if not row.firsts]
     return {
-        "neutral_kl": drift(outcome.learnt.model, neutral) if neutral else None,
-        "contexts_read": still_read(outcome.learnt.model, behind) if behind else None,
+        "neutral_kl": base_kl(outcome.learned.model, neutral) if neutral else None,
+        "contexts_read": in_context_retention(outcome.learned.model, behind) if behind else None,
     }
 
 
@@ -167,13 +167,13 @@ def _trained(
     found = []
     if "sft" in rivals:
         started = time.monotonic()
-        learnt = sft(model, chunks, outcome.lessons, lora, budget)
-        found.append(of_learnt("sft", learnt, time.monotonic() - started))
+        learned = sft(model, chunks, outcome.lessons, lora, budget)
+        found.append(of_learnt("sft", learned, time.monotonic() - started))
     if "next-token" in rivals:
         started = time.monotonic()
         reads = settings.epochs * sum(len(each.alone.answer) for each in outcome.lessons.lessons)
-        learnt = next_token(model, chunks, lora, reads, budget)
-        found.append(of_learnt("next-token", learnt, time.monotonic() - started))
+        learned = next_token(model, chunks, lora, reads, budget)
+        found.append(of_learnt("next-token", learned, time.monotonic() - started))
     return found
 
 
@@ -191,12 +191,12 @@ def _row(system: System, said: Said, asked: Sequence[Question], chunks: Sequence
         "by_place": [mean(each) if each else None for each in places],
         "gold_nll": mean(nll) if nll else None,
         "adapt_seconds": system.adapt_seconds,
-        "artefact_bytes": system.artefact_bytes,
+        "artifact_bytes": system.artifact_bytes,
     }
 
 
 def _located(model: LanguageModel, template: Template, chunks: Sequence[Chunk], tests: Sequence[Question]) -> list[Question]:
-    found = placed(model, template, chunks, tests)
+    found = assign_chunks(model, template, chunks, tests)
     return [each if each.place is not None else replace(each, place=(each.chunk or 0) / len(chunks)) for each in found]
 
 

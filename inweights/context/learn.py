@@ -7,18 +7,18 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inweights.context.asking import held_apart, own_questions
 from inweights.context.chunks import Chunk
-from inweights.context.lessons import Question
-from inweights.context.measure import Recovered, information_recovered
-from inweights.context.polish import polish
-from inweights.context.rows import replay, rows_of, worth_learning
+from inweights.context.metrics import Recovered, information_recovered
+from inweights.context.on_policy import polish
+from inweights.context.qa_tokens import Question
+from inweights.context.question_sampling import own_questions, split_held_out
 from inweights.context.settings import Settings
-from inweights.context.store import Store, Taught, digest
-from inweights.context.student import Row
-from inweights.context.teach import missed, placed, taught
+from inweights.context.teacher import assign_chunks, teacher_answers, teacher_kl
 from inweights.context.template import Template
-from inweights.context.train import Learnt, begun, train
+from inweights.context.train import LearnedContext, initial_update, train
+from inweights.context.training_mix import replay, rows_of, select_answers
+from inweights.context.training_rows import Row
+from inweights.context.work_cache import Store, TeacherAnswers, digest
 from inweights.models.base import LanguageModel
 from inweights.training import Resume
 
@@ -33,9 +33,9 @@ Say = Callable[[str], None]
 class Outcome:
     """What came of learning a context."""
 
-    learnt: Learnt
-    lessons: Taught
-    held_out: Taught
+    learned: LearnedContext
+    lessons: TeacherAnswers
+    held_out: TeacherAnswers
     """Nothing was trained on these."""
     recovered: tuple[Recovered, ...]
     """Of the held-out questions' information, after each round."""
@@ -72,7 +72,7 @@ def learn(
     queries: Sequence[Question] = (),
     seconds: float = math.inf,
     about: Collection[int] | None = None,
-    warm: Learnt | None = None,
+    warm: LearnedContext | None = None,
     say: Say = lambda text: None,
 ) -> Outcome:
     """Learn the pieces. `folder`: where it goes on from after being killed. `queries`: to be asked. `seconds`: a time
@@ -82,37 +82,37 @@ def learn(
     Raises UserError where the model writes no usable question and none are given.
     """
     clock, store = _Clock(seconds), Store(folder)
-    learnt = warm or begun(model, [chunk.text for chunk in chunks], settings)
+    learned = warm or initial_update(model, [chunk.text for chunk in chunks], settings)
     tokens = [float(len(ids)) for ids in model.encode([chunk.text for chunk in chunks])]
     context, shares = sum(tokens), [each / sum(tokens) for each in tokens]
     own = set(about) if about is not None else set() if queries else set(range(len(chunks)))
-    asked = held_apart(placed(model, template, chunks, queries), settings.held_out)
+    asked = split_held_out(assign_chunks(model, template, chunks, queries), settings.held_out)
     clock.ends("questions")
     rounds = settings.rounds if own else 1
     recovered: list[Recovered] = []
     losses: tuple[float, ...] = ()
-    start = _bytes_digest(learnt)
+    start = _bytes_digest(learned)
     for number in range(rounds):
         if own:
             most = [settings.effort * context * share / rounds * (i in own) for i, share in enumerate(shares)]
             until = clock.at((number + ASKING) / rounds)
             new = own_questions(model, template, chunks, most, store, settings.seed, asked.all, until, say)
-            asked = held_apart([*asked.all, *new], settings.held_out)
+            asked = split_held_out([*asked.all, *new], settings.held_out)
             clock.ends("questions")
         until = clock.at((number + ANSWERING) / rounds)
         # First those held out: what they say of the document is wanted whatever the budget.
-        held_out = taught(model, template, chunks, asked.held_out, store, until=until)
-        lessons = taught(model, template, chunks, asked.learnt, store, until=until)
+        held_out = teacher_answers(model, template, chunks, asked.held_out, store, until=until)
+        lessons = teacher_answers(model, template, chunks, asked.learned, store, until=until)
         say(f"{len(lessons.lessons):,} answers learnt by, {len(held_out.lessons):,} held out")
         clock.ends("answers")
         epochs = max(1, round(settings.epochs * (1 - settings.polish) / rounds))
-        wrong = missed(warm, lessons) if warm else lessons.bare
-        rows = rows_of(worth_learning(lessons, wrong, settings)) * epochs
+        wrong = teacher_kl(warm, lessons) if warm else lessons.bare
+        rows = rows_of(select_answers(lessons, wrong, settings)) * epochs
         # All that a round follows from: a file of another one would be taken up for this.
         texts = [(each.question.chunk, each.behind, each.alone) for each in lessons.lessons]
         follows = (model.card.digest, model.card.dtype, template.digest, [each.digest for each in chunks], settings, texts)
 
-        def replayed_now(lessons: Taught = lessons, rows: list[Row] = rows, number: int = number) -> list[Row]:
+        def replayed_now(lessons: TeacherAnswers = lessons, rows: list[Row] = rows, number: int = number) -> list[Row]:
             until = clock.at((number + REPLAYING) / rounds)
             return replay(model, template, chunks, lessons, rows, settings, f"replay {number}", until)
 
@@ -121,10 +121,10 @@ def learn(
         key = digest((follows, len(rows), number, start))
         resume = Resume(folder / "training" / f"{key}.safetensors", key)
         until = clock.at((number + 1) / rounds * (1 - settings.polish))
-        trace = train(learnt, [*rows, *replayed], settings, resume=resume, watch=_told(say), deadline=until)
+        trace = train(learned, [*rows, *replayed], settings, resume=resume, watch=_told(say), deadline=until)
         losses += trace.losses
         clock.ends("training")
-        distances = missed(learnt, held_out)
+        distances = teacher_kl(learned, held_out)
         recovered.append(information_recovered(held_out.bare, distances))
         clock.ends("measuring")
         say(f"round {number + 1} of {rounds}: {_spelled(recovered[-1])} recovered on held-out questions")
@@ -133,21 +133,21 @@ def learn(
             break
         shares = _where_missed(held_out, distances, tokens)
     if settings.polish:
-        losses += polish(learnt, model, template, chunks, lessons, settings, clock.at(1.0))
+        losses += polish(learned, model, template, chunks, lessons, settings, clock.at(1.0))
         clock.ends("polish")
-        recovered.append(information_recovered(held_out.bare, missed(learnt, held_out)))
-    return Outcome(learnt, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
+        recovered.append(information_recovered(held_out.bare, teacher_kl(learned, held_out)))
+    return Outcome(learned, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
 
 
-def _bytes_digest(learnt: Learnt) -> str:
+def _bytes_digest(learned: LearnedContext) -> str:
     """Of what training starts from."""
     sha = hashlib.sha256()
-    for parameter in learnt.adapted.parameters.values():
+    for parameter in learned.adapted.parameters.values():
         sha.update(parameter.detach().cpu().contiguous().numpy().tobytes())
     return sha.hexdigest()
 
 
-def _where_missed(held_out: Taught, distances: Sequence[float], tokens: Sequence[float]) -> list[float]:
+def _where_missed(held_out: TeacherAnswers, distances: Sequence[float], tokens: Sequence[float]) -> list[float]:
     """Shares of the next questions: a piece's length times what is not known of it; all alike where none is held out."""
     lost = [[] for _ in tokens]  # type: list[list[float]]
     for lesson, distance in zip(held_out.lessons, distances, strict=True):

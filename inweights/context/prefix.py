@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from inweights.engine.learned_prefix import LearnedPrefix
 from inweights.models.base import LanguageModel
-from inweights.models.front import Front
 from inweights.types import UserError
 from inweights.updates import Adapted
 from inweights.updates.prefix import has_place_in_front
@@ -36,7 +36,7 @@ def prefix_of(keys: Sequence[torch.Tensor], values: Sequence[torch.Tensor], mode
     for block, (key, value) in enumerate(zip(keys, values, strict=True)):
         parameters[f"prefix.{block}.key"] = nn.Parameter(key[:, 1:].clone())
         parameters[f"prefix.{block}.value"] = nn.Parameter(value[:, 1:].clone())
-    front = Front(
+    front = LearnedPrefix(
         tuple(parameters[f"prefix.{block}.key"] for block in range(len(keys))),
         tuple(parameters[f"prefix.{block}.value"] for block in range(len(keys))),
         sink=tuple((key[:, :1].clone(), value[:, :1].clone()) for key, value in zip(keys, values, strict=True)),

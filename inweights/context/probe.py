@@ -8,19 +8,19 @@ from dataclasses import asdict, replace
 from statistics import mean
 from typing import Any
 
-from inweights.context.asking import own_questions
+from inweights.context.baselines import respond, text_systems, timed, whole_text
 from inweights.context.chunks import Chunk
 from inweights.context.evaluate import kv_bytes_per_token
-from inweights.context.lessons import Question, text_of
-from inweights.context.measure import gap_recovered
-from inweights.context.rows import rows_of
+from inweights.context.metrics import gap_recovered
+from inweights.context.qa_tokens import Question, text_of
+from inweights.context.question_sampling import own_questions
 from inweights.context.settings import EFFORTS, Settings
-from inweights.context.store import Store
-from inweights.context.student import Student
-from inweights.context.systems import respond, text_systems, timed, whole_text
-from inweights.context.teach import placed, taught
+from inweights.context.teacher import assign_chunks, teacher_answers
 from inweights.context.template import Template
-from inweights.context.train import begun, seconds_of_step
+from inweights.context.train import initial_update, seconds_of_step
+from inweights.context.training_mix import rows_of
+from inweights.context.training_rows import Student
+from inweights.context.work_cache import Store
 from inweights.models.base import LanguageModel
 from inweights.report.statistics import break_even
 
@@ -46,12 +46,12 @@ def probe(
     started = time.monotonic()
     if queries or tests:
         known = list(tests or queries)
-        questions = placed(model, template, chunks, rng.sample(known, min(PIECES * EACH, len(known))))
+        questions = assign_chunks(model, template, chunks, rng.sample(known, min(PIECES * EACH, len(known))))
         pieces: Sequence[Chunk] = chunks
     else:
         questions = own_questions(model, template, some, [48.0 * EACH] * len(some), store, settings.seed)
         pieces = some
-    told = taught(model, template, pieces, questions, store)
+    told = teacher_answers(model, template, pieces, questions, store)
     asking = (time.monotonic() - started) / max(1, len(questions))
     answer_tokens = sum(len(each.alone.answer) for each in told.lessons)
     information = sum(told.bare) / max(1, answer_tokens)
@@ -99,11 +99,11 @@ def _efforts(
     times: dict[str, dict[str, float]],
 ) -> dict[str, Any]:
     """Seconds that each level would take, and after how many queries that has paid."""
-    learnt = begun(model, [chunk.text for chunk in chunks], settings)
-    student = Student(learnt.rows(rows))
+    learned = initial_update(model, [chunk.text for chunk in chunks], settings)
+    student = Student(learned.rows(rows))
     mean_tokens = sum(student.lengths) / len(rows)
     schedule = settings.schedule(len(rows), mean_tokens, model.hidden_size)
-    step = seconds_of_step(learnt, student, schedule.batch_size)
+    step = seconds_of_step(learned, student, schedule.batch_size)
     per_row = step / min(schedule.batch_size, len(rows))
     alone = times["alone"]["seconds"]
     found = {}

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from inweights.context.chunks import Chunk
-from inweights.context.lessons import AT_ONCE, Question, answers, asked, ends
+from inweights.context.qa_tokens import AT_ONCE, Question, answers, asked, ends
 from inweights.context.template import Template
 from inweights.models.base import LanguageModel
 from inweights.models.decoding import Choose, continued, sampling
-from inweights.scoring.whole_text import common
+from inweights.scoring.shared_prefix import common
 from inweights.types import UserError
 
 REQUESTS = (

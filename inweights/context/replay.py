@@ -14,12 +14,13 @@ from collections.abc import Sequence
 import torch
 
 from inweights.context.chunks import Chunk
-from inweights.context.lessons import Asked, Lesson, answers, asked, text_of
-from inweights.context.student import Row, row_of
+from inweights.context.qa_tokens import Asked, TeacherAnswer, answers, asked, text_of
 from inweights.context.template import Template
-from inweights.models.base import LanguageModel, Tree
+from inweights.context.training_rows import Row, row_of
+from inweights.engine.trees import Tree
+from inweights.models.base import LanguageModel
 from inweights.models.decoding import continued, sampling
-from inweights.scoring.told import KEPT, Answered, Kept, Told, end_to_end, told_of_answers
+from inweights.scoring.teacher_logprobs import TOP_K, Completion, TeacherLogprobs, TopK, end_to_end, teacher_logprobs
 
 QUESTIONS = 8
 """Behind one conflicting context: each is a branch of one tree, so that the context is read once for all of them."""
@@ -33,7 +34,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?\n])(\s+)")
 
 @torch.no_grad()
 def neutral_rows(
-    model: LanguageModel, count: int, rng: random.Random, kept: Kept = KEPT, until: float = math.inf
+    model: LanguageModel, count: int, rng: random.Random, kept: TopK = TOP_K, until: float = math.inf
 ) -> list[Row]:
     """Texts the model writes from nothing at temperature 1, with what it says itself at every token.
 
@@ -48,8 +49,8 @@ def neutral_rows(
         if said and time.monotonic() > until:
             break
         said += continued(model, [start] * min(64, count - first), None, NEUTRAL_TOKENS, (), choose)
-    texts = [Answered(start, tuple(tokens)) for tokens in said if tokens]
-    return [row_of(text.tree, told) for text, told in zip(texts, told_of_answers(model, None, texts, kept), strict=True)]
+    texts = [Completion(start, tuple(tokens)) for tokens in said if tokens]
+    return [row_of(text.tree, told) for text, told in zip(texts, teacher_logprobs(model, None, texts, kept), strict=True)]
 
 
 @torch.no_grad()
@@ -57,10 +58,10 @@ def conflicting_rows(
     model: LanguageModel,
     template: Template,
     chunks: Sequence[Chunk],
-    lessons: Sequence[Lesson],
+    lessons: Sequence[TeacherAnswer],
     count: int,
     rng: random.Random,
-    kept: Kept = KEPT,
+    kept: TopK = TOP_K,
     until: float = math.inf,
 ) -> list[Row]:
     """Up to `count` changed pieces, each with questions behind it and what the bare model answers there.
@@ -78,9 +79,9 @@ def conflicting_rows(
             break
         number = rng.choice(asked_about)
         text = chunks[number].text
-        text = exchanged(text, said[number], rng) if rng.random() < 0.5 else recombined(text, rng)
+        text = swap_answers(text, said[number], rng) if rng.random() < 0.5 else recombined(text, rng)
         if rng.random() < 0.5:
-            text = thinned(text, rng)
+            text = drop_sentences(text, rng)
         any_of = [each.question.text for each in rng.sample(of_chunk[number], min(QUESTIONS // 4, len(of_chunk[number])))]
         about = list(dict.fromkeys([*questions.about(text, QUESTIONS - len(any_of), rng), *any_of]))
         waiting.append(asked(model, template, text, about))
@@ -90,12 +91,12 @@ def conflicting_rows(
     return rows
 
 
-def _answered(model: LanguageModel, template: Template, read: Sequence[Asked], kept: Kept) -> list[Row]:
+def _answered(model: LanguageModel, template: Template, read: Sequence[Asked], kept: TopK) -> list[Row]:
     """What the bare model says behind several contexts, in passes that they share."""
     before = [each.prefix for each in read for _ in each.behind]
     stems = [stem for each in read for stem in each.behind]
-    pairs = [Answered(*pair) for pair in zip(stems, answers(model, template, before, stems), strict=True)]
-    told = told_of_answers(model, before, pairs, kept)
+    pairs = [Completion(*pair) for pair in zip(stems, answers(model, template, before, stems), strict=True)]
+    told = teacher_logprobs(model, before, pairs, kept)
     rows, start = [], 0
     for each in read:
         part = slice(start, start + len(each.behind))
@@ -104,7 +105,7 @@ def _answered(model: LanguageModel, template: Template, read: Sequence[Asked], k
     return rows
 
 
-def exchanged(text: str, said: Sequence[str], rng: random.Random) -> str:
+def swap_answers(text: str, said: Sequence[str], rng: random.Random) -> str:
     """The text with the answers that stand in it in each other's place.
 
     Where fewer than two stand in it, its names and numbers are exchanged.
@@ -137,7 +138,7 @@ def recombined(text: str, rng: random.Random) -> str:
     return "".join(" ".join(words) for words in sentences)
 
 
-def thinned(text: str, rng: random.Random) -> str:
+def drop_sentences(text: str, rng: random.Random) -> str:
     parts = _SENTENCE_END.split(text)
     kept = [i for i in range(0, len(parts), 2) if rng.random() >= DROPPED]
     return "".join("".join(parts[i : i + 2]) for i in kept).rstrip() or text
@@ -176,7 +177,7 @@ def _word(text: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
 
 
-def _branched(shared: Sequence[int], pairs: Sequence[Answered], told: Sequence[Told]) -> Row:
+def _branched(shared: Sequence[int], pairs: Sequence[Completion], told: Sequence[TeacherLogprobs]) -> Row:
     """One tree: the context is its stem, the questions with their answers are its branches."""
     branches = [pair.tree.stem for pair in pairs]
     at = len(shared)

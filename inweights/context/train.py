@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from inweights.context.prefix import prefix_begun
 from inweights.context.settings import Settings
-from inweights.context.student import Divergence, Row, Student, without_front
+from inweights.context.training_rows import Divergence, Row, Student, without_front
 from inweights.models.base import LanguageModel
-from inweights.models.reader import Reader
-from inweights.scoring.told import Answered, Told
+from inweights.models.training_forward import TrainingForward
+from inweights.scoring.teacher_logprobs import Completion, TeacherLogprobs
 from inweights.training import Job, Resume, Trace, minimize
 from inweights.types import Seeds, UserError
 from inweights.updates import Adapted, LoRA
@@ -21,7 +21,7 @@ Watch = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
-class Learnt:
+class LearnedContext:
     """The model with what it has learnt on."""
 
     adapted: Adapted
@@ -36,28 +36,28 @@ class Learnt:
         """As this model reads them."""
         return [without_front(row, self.front) for row in rows] if self.front else list(rows)
 
-    def reads(self, asked: Answered) -> Answered:
-        return Answered(asked.question[self.front :], asked.answer)
+    def reads(self, asked: Completion) -> Completion:
+        return Completion(asked.question[self.front :], asked.answer)
 
 
-def begun(model: LanguageModel, texts: Sequence[str], settings: Settings) -> Learnt:
+def initial_update(model: LanguageModel, texts: Sequence[str], settings: Settings) -> LearnedContext:
     """The update before the first step. `texts`: the context's pieces, which a prefix begins as."""
     if settings.form == "lora":
-        return Learnt(LoRA(settings.rank, settings.alpha).apply(model, settings.seed), 0)
+        return LearnedContext(LoRA(settings.rank, settings.alpha).apply(model, settings.seed), 0)
     tokens = sum(len(ids) for ids in model.encode(list(texts)))
     size = settings.size or min(settings.prefix_tokens(tokens), model.card.max_tokens // 2)
-    return Learnt(prefix_begun(model, texts, size, settings.seed), len(model.encode([""])[0]))
+    return LearnedContext(prefix_begun(model, texts, size, settings.seed), len(model.encode([""])[0]))
 
 
 def train(
-    learnt: Learnt,
+    learned: LearnedContext,
     rows: Sequence[Row],
     settings: Settings,
     *,
     resume: Resume | None = None,
     watch: Watch | None = None,
     deadline: float = math.inf,
-    divergence: Divergence = Told.kl_to,
+    divergence: Divergence = TeacherLogprobs.kl_to,
 ) -> Trace:
     """Change the update in place, meeting every row once; rows to be met again are given again.
 
@@ -66,16 +66,16 @@ def train(
     """
     if not rows:
         raise UserError("there is nothing to learn from: no question was answered")
-    model = learnt.model
-    student = Student(learnt.rows(rows), divergence)
+    model = learned.model
+    student = Student(learned.rows(rows), divergence)
     mean = sum(student.lengths) / len(rows)
     schedule = settings.schedule(len(rows), mean, model.hidden_size)
     steps = schedule.steps(len(rows), None)
     if deadline < math.inf:
         steps = max(
-            1, min(steps, int((deadline - time.monotonic()) / seconds_of_step(learnt, student, schedule.batch_size)))
+            1, min(steps, int((deadline - time.monotonic()) / seconds_of_step(learned, student, schedule.batch_size)))
         )
-    reader = Reader([model])
+    reader = TrainingForward([model])
 
     def pieces(batch: Sequence[int]) -> list[list[int]]:
         parts: list[list[int]] = [[]]
@@ -93,7 +93,7 @@ def train(
     seed = settings.seed
     return minimize(
         lambda batch: student.loss(batch, reader.logits({0: student.asked(batch)})[0]),
-        Job(learnt.adapted.parameters, range(len(rows)), schedule, Seeds(seed, seed, seed, seed)),
+        Job(learned.adapted.parameters, range(len(rows)), schedule, Seeds(seed, seed, seed, seed)),
         model.module,
         most_steps=steps,
         pieces=pieces,
@@ -102,7 +102,7 @@ def train(
     )
 
 
-def seconds_of_step(learnt: Learnt, student: Student, batch: int) -> float:
+def seconds_of_step(learned: LearnedContext, student: Student, batch: int) -> float:
     """Measured on part of a batch, twice, the second time in earnest; nothing is changed."""
     mean = sum(student.lengths) / len(student.rows)
     count = max(1, min(batch // 4, int(PASS_TOKENS / mean)))
@@ -110,9 +110,9 @@ def seconds_of_step(learnt: Learnt, student: Student, batch: int) -> float:
     seconds = 0.0
     for _ in range(2):
         started = time.perf_counter()
-        loss = student.loss(part, learnt.model.next_token_logits(student.asked(part))).sum()
+        loss = student.loss(part, learned.model.next_token_logits(student.asked(part))).sum()
         loss.backward()
         seconds = (time.perf_counter() - started) * batch / count
-        for parameter in learnt.adapted.parameters.values():
+        for parameter in learned.adapted.parameters.values():
             parameter.grad = None
     return max(seconds, 1e-4)

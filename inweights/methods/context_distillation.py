@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from inweights.methods.base import Fitted
+from inweights.methods.distillation_loss import Student
 from inweights.methods.generation import generated_inputs
 from inweights.methods.in_context import room_beside_queries
 from inweights.methods.items import labelled
 from inweights.methods.prepared import Prepared, fit_together
 from inweights.methods.result import fitted
-from inweights.methods.student import Student
 from inweights.methods.teacher_gap import teacher_gap
 from inweights.models.base import LanguageModel
 from inweights.readouts import LabelWords, words_within
@@ -63,9 +63,9 @@ class ContextDistillation:
         contexts = self._contexts(prompt, shown, shots)
         assert all(contexts), "a teacher that sees what the student sees"
         told = teacher_targets(model, prompt, contexts, pool, self.targets, self.top_k, batch_tokens=budget.batch_tokens)
-        learnt = words_within(model, prompt, shots.labelled) if self.gold_weight else []
+        learned = words_within(model, prompt, shots.labelled) if self.gold_weight else []
         rng = random.Random(f"contexts {shots.seeds.order}")
-        student = Student(model, prompt, told, pool, learnt, self.gold_weight, rng)
+        student = Student(model, prompt, told, pool, learned, self.gold_weight, rng)
         schedule = self.schedule.on(model.hidden_size)
         adapted = self.update.apply(model, shots.seeds.init)
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from inweights.models.base import LanguageModel, Tree
+from inweights.engine.trees import Tree
+from inweights.models.base import LanguageModel
 from inweights.types import Example, Prompt
 
 TEMPERATURE = 1.0

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from inweights.methods.base import Fitted
 from inweights.methods.items import pieces
 from inweights.models.base import LanguageModel
-from inweights.models.reader import Reader, stackable
+from inweights.models.training_forward import TrainingForward, stackable
 from inweights.scoring import tokens_at_once
 from inweights.training import Job, Trace, minimize_together
 from inweights.types import Budget
@@ -50,7 +50,7 @@ def fit_together(runs: Sequence[Prepared], module: nn.Module, budget: Budget, sn
 
 def _fit(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots: int) -> list[Fitted]:
     first_block = min(run.first_block for run in runs)
-    reader = Reader([run.model for run in runs], first_block, budget.kept_bytes, budget.checkpointing)
+    reader = TrainingForward([run.model for run in runs], first_block, budget.kept_bytes, budget.checkpointing)
     vocabulary = runs[0].vocabulary
 
     def losses(batches: Mapping[int, Sequence[int]]) -> dict[int, Tensor]:

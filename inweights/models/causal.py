@@ -9,15 +9,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree, each_behind
-from inweights.models.checkpointing import rerun_in_backward
-from inweights.models.contexts import patches_on
-from inweights.models.front import fronts_of, tokens_in_front
-from inweights.models.frozen import FrozenBlocks
-from inweights.models.lanes import Lane
-from inweights.models.layout import Layer, Layout, positions, tree_layout
-from inweights.models.packed import Output, read_packed
-from inweights.models.padded import read_trees
+from inweights.engine.attention_layout import AttentionLayout, Layer, positions, tree_layout
+from inweights.engine.checkpointing import rerun_in_backward
+from inweights.engine.frozen_blocks import FrozenBlocks
+from inweights.engine.learned_prefix import learned_prefixes_of, virtual_token_count
+from inweights.engine.packed import Output, read_packed
+from inweights.engine.padded import read_trees
+from inweights.engine.stacked_runs import RunSegment
+from inweights.engine.switches import patches_on
+from inweights.engine.trees import Behind, Patch, Prefix, TokenCount, Tree, prefix_of_each
+from inweights.models.base import LanguageModel, ModelCard
 from inweights.types import UserError
 
 PREFIX_TOKENS = 4096
@@ -40,7 +41,7 @@ class CausalLM:
     """Its last block can be run for the positions that are read alone."""
     counter: TokenCount = field(default_factory=TokenCount)
     patches: tuple[Patch, ...] = ()
-    lanes: tuple[Lane, ...] = ()
+    segments: tuple[RunSegment, ...] = ()
     """Where several runs train in one row."""
     frozen: FrozenBlocks | None = None
     """Blocks that no patch changes, and what they gave."""
@@ -74,7 +75,7 @@ class CausalLM:
     def prefix(self, ids: Sequence[int]) -> Prefix:
         if not self.packs:
             return Prefix(tuple(ids), (), ())
-        [found] = fronts_of(self.patches, self.module, self.counter) or [Prefix((), (), ())]
+        [found] = learned_prefixes_of(self.patches, self.module, self.counter) or [Prefix((), (), ())]
         for start in range(0, len(ids), PREFIX_TOKENS):
             found = self._longer(found, ids[start : start + PREFIX_TOKENS])
         return found
@@ -86,7 +87,7 @@ class CausalLM:
 
         Stems behind the same prefix stand side by side.
         """
-        fronts = fronts_of(self.patches, self.module, self.counter) if None in behind else []
+        fronts = learned_prefixes_of(self.patches, self.module, self.counter) if None in behind else []
         before = [prefix or (fronts[0] if fronts else None) for prefix in behind]
         self._check_length(trees, before)
         captured: dict[Layer, tuple[Tensor, Tensor]] = {}
@@ -94,7 +95,7 @@ class CausalLM:
         return before, captured, self._packed(trees, layout, "logits")
 
     def patched(self, patch: Patch) -> LanguageModel:
-        room = replace(self.card, max_tokens=self.card.max_tokens - tokens_in_front(patch))
+        room = replace(self.card, max_tokens=self.card.max_tokens - virtual_token_count(patch))
         return replace(self, card=room, patches=(*self.patches, patch))
 
     def blocks(self) -> Sequence[nn.Module]:
@@ -115,10 +116,10 @@ class CausalLM:
         return Prefix((*prefix.ids, *ids), keys, values)
 
     def _read(self, trees: Sequence[Tree], behind: Behind, what: Output, vocabulary: Tensor | None = None) -> Tensor:
-        before = each_behind(behind, len(trees))
-        fronts = fronts_of(self.patches, self.module, self.counter) if None in before else []
+        before = prefix_of_each(behind, len(trees))
+        fronts = learned_prefixes_of(self.patches, self.module, self.counter) if None in before else []
         if fronts:
-            own = fronts * len(trees) if len(fronts) == 1 else self._by_lane(fronts)
+            own = fronts * len(trees) if len(fronts) == 1 else self._by_segment(fronts)
             before = [own[i] if prefix is None else prefix for i, prefix in enumerate(before)]
         self._check_length(trees, before)
         if not self.packs:
@@ -127,21 +128,23 @@ class CausalLM:
         first: dict[int, int] = {}
         order = sorted(range(len(trees)), key=lambda i: first.setdefault(id(before[i]), i))
         trees, before = [trees[i] for i in order], [before[i] for i in order]
-        out = self._packed(trees, tree_layout(trees, self._device, before, self.lanes), what, vocabulary)
+        out = self._packed(trees, tree_layout(trees, self._device, before, self.segments), what, vocabulary)
         if order == list(range(len(trees))):
             return out
         parts = dict(zip(order, out.split([len(tree.positions_read) for tree in trees]), strict=True))
         return torch.cat([parts[i] for i in range(len(parts))])
 
-    def _by_lane(self, fronts: Sequence[Prefix]) -> list[Prefix]:
-        return [front for front, lane in zip(fronts, self.lanes, strict=True) for _ in range(lane.trees)]
+    def _by_segment(self, fronts: Sequence[Prefix]) -> list[Prefix]:
+        return [front for front, segment in zip(fronts, self.segments, strict=True) for _ in range(segment.trees)]
 
-    def _packed(self, trees: Sequence[Tree], layout: Layout, what: Output, vocabulary: Tensor | None = None) -> Tensor:
+    def _packed(
+        self, trees: Sequence[Tree], layout: AttentionLayout, what: Output, vocabulary: Tensor | None = None
+    ) -> Tensor:
         self.counter.tokens += layout.tokens
         last = self.blocks()[-1] if self.trims else None
         with ExitStack() as stack:
             if self.frozen:
-                bare = replace(self, patches=(), lanes=(), frozen=None)
+                bare = replace(self, patches=(), segments=(), frozen=None)
                 states = self.frozen.states(trees, lambda missing: bare._read(missing, None, what))
                 stack.enter_context(self.frozen.in_place_of_blocks(states))
             if self.checkpointing and torch.is_grad_enabled():
@@ -163,7 +166,7 @@ class CausalLM:
         return cast(torch.device, self.module.device)
 
     def _check_length(self, trees: Sequence[Tree], before: Sequence[Prefix | None]) -> None:
-        own = sum(map(tokens_in_front, self.patches))  # the card leaves room for them
+        own = sum(map(virtual_token_count, self.patches))  # the card leaves room for them
         fronts = [len(front.ids) - own if front else 0 for front in before]
         longest = max((max(positions(tree)) + 1 + front for tree, front in zip(trees, fronts, strict=True)), default=0)
         if longest > self.card.max_tokens:

@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inweights.models.base import Behind, LanguageModel, Prefix, Tree, each_behind
-from inweights.models.contexts import patches_on
-from inweights.models.front import tokens_in_front
-from inweights.models.layout import laid_out, step_layout
-from inweights.models.past import Past
+from inweights.engine.attention_layout import laid_out, step_layout
+from inweights.engine.kv_cache import KVCache
+from inweights.engine.learned_prefix import virtual_token_count
+from inweights.engine.switches import patches_on
+from inweights.engine.trees import Behind, Prefix, Tree, prefix_of_each
+from inweights.models.base import LanguageModel
 
 Choose = Callable[[Float[Tensor, "texts vocabulary"]], list[int]]
 """The next token of every text."""
@@ -49,8 +50,8 @@ def continued(
     if not stems or most < 1:
         return said
     going = list(range(len(stems)))
-    own = sum(map(tokens_in_front, getattr(model, "patches", ())))  # the card leaves room for them
-    before = each_behind(behind, len(stems))
+    own = sum(map(virtual_token_count, getattr(model, "patches", ())))  # the card leaves room for them
+    before = prefix_of_each(behind, len(stems))
     fronts = [len(prefix.ids) - own if prefix else 0 for prefix in before]
     # What comes after the last token that fits is said as well, and not read.
     room = [min(most, model.card.max_tokens - front - len(stem) + 1) for front, stem in zip(fronts, stems, strict=True)]
@@ -89,7 +90,7 @@ class _Steps:
         self.model = cast(Any, model)
         trees = [Tree(tuple(stem)) for stem in stems]
         self.before, captured, self.first = self.model.stems_read(trees, before)
-        self.past = Past.of(captured, [len(stem) for stem in stems])
+        self.past = KVCache.of(captured, [len(stem) for stem in stems])
 
     def logits(self) -> Tensor:
         return cast(Tensor, self.first)

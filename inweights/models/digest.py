@@ -3,9 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import torch
 from torch import nn
-
-from inweights.models.base import weights_digest
 
 
 def digest(place: str, module: nn.Module) -> str:
@@ -18,4 +17,13 @@ def digest(place: str, module: nn.Module) -> str:
         with file.open("rb") as stream:
             while block := stream.read(1 << 24):
                 sha.update(block)
+    return sha.hexdigest()[:16]
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 over the names and bytes of every parameter and buffer in memory, 16 hexadecimal digits."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        sha.update(name.encode())
+        sha.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return sha.hexdigest()[:16]

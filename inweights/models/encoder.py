@@ -9,14 +9,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.models.base import Behind, LanguageModel, ModelCard, Patch, Prefix, TokenCount, Tree
+from inweights.engine.attention_layout import bidirectional_layout, laid_out
+from inweights.engine.checkpointing import rerun_in_backward
+from inweights.engine.frozen_blocks import FrozenBlocks
+from inweights.engine.padded import padded
+from inweights.engine.stacked_runs import RunSegment, dropout_by_run
+from inweights.engine.switches import patches_on
+from inweights.engine.trees import Behind, Patch, Prefix, TokenCount, Tree
+from inweights.models.base import LanguageModel, ModelCard
 from inweights.models.causal import blocks_of
-from inweights.models.checkpointing import rerun_in_backward
-from inweights.models.contexts import patches_on
-from inweights.models.frozen import FrozenBlocks
-from inweights.models.lanes import Lane, dropout_by_lane
-from inweights.models.layout import bag_layout, laid_out
-from inweights.models.padded import padded
 from inweights.types import UserError
 
 
@@ -34,7 +35,7 @@ class Encoder:
     """Its attention can be replaced by ours; else padded batches go through."""
     counter: TokenCount = field(default_factory=TokenCount)
     patches: tuple[Patch, ...] = ()
-    lanes: tuple[Lane, ...] = ()
+    segments: tuple[RunSegment, ...] = ()
     """Where several runs train in one row."""
     frozen: FrozenBlocks | None = None
     """Blocks that no patch changes, and what they gave."""
@@ -72,11 +73,11 @@ class Encoder:
             )
         with ExitStack() as stack:
             if self.frozen:
-                bare = replace(self, patches=(), lanes=(), frozen=None)
+                bare = replace(self, patches=(), segments=(), frozen=None)
                 frozen = self.frozen.states([tuple(ids) for ids in sequences], bare.summaries)
                 stack.enter_context(self.frozen.in_place_of_blocks(frozen))
             stack.enter_context(patches_on(self.patches))
-            stack.enter_context(dropout_by_lane(self.module, lambda: self.lanes))
+            stack.enter_context(dropout_by_run(self.module, lambda: self.segments))
             states = self._packed(sequences) if self.packs else self._padded(sequences)
         return torch.stack([each[0] if pooling == "own" else each.mean(0) for each in states])
 
@@ -86,7 +87,7 @@ class Encoder:
         places = [self.first_position + position for length in lengths for position in range(length)]
         ids = [token for sequence in sequences for token in sequence]
         self.counter.tokens += len(ids)
-        layout = bag_layout(lengths, device, self.lanes)
+        layout = bidirectional_layout(lengths, device, self.segments)
         with ExitStack() as stack:
             stack.enter_context(laid_out(layout))
             if self.checkpointing and torch.is_grad_enabled():

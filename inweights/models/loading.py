@@ -10,8 +10,8 @@ from inweights.models.base import LanguageModel, ModelCard
 from inweights.models.causal import CausalLM
 from inweights.models.digest import digest
 from inweights.models.encoder import Encoder
-from inweights.models.folder import configuration, is_encoder, quiet, why
-from inweights.models.packing import packing_where_equal
+from inweights.models.model_config import configuration, is_encoder, quiet, why
+from inweights.models.packing_check import packing_where_equal
 from inweights.types import UserError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -48,7 +48,7 @@ def load_from(name: str, place: str, dtype: str | None, device: str | None) -> L
             size = int(config.get_text_config().hidden_size)
             return packing_where_equal(Encoder(card, module, tokenizer, size, first, packs=False))
         size = read_size(module)
-        return packing_where_equal(CausalLM(card, module, tokenizer, size, front_of(tokenizer), packs=False))
+        return packing_where_equal(CausalLM(card, module, tokenizer, size, bos_ids_of(tokenizer), packs=False))
 
 
 def _device(device: str | None) -> torch.device:
@@ -137,7 +137,7 @@ def read_size(module: Any) -> int:
     return int(module.get_output_embeddings().weight.shape[1])
 
 
-def front_of(tokenizer: Any) -> tuple[int, ...]:
+def bos_ids_of(tokenizer: Any) -> tuple[int, ...]:
     """The special tokens in front of a text; asked with a text, since templates may put some behind it, too."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = tokenizer("a")["input_ids"]

@@ -8,8 +8,8 @@ from inweights.models import locate
 from inweights.models.base import LanguageModel, ModelCard
 from inweights.models.causal import CausalLM
 from inweights.models.encoder import Encoder
-from inweights.models.folder import configuration, is_encoder, quiet, why
-from inweights.models.loading import front_of, read_size, tokenizer_of
+from inweights.models.loading import bos_ids_of, read_size, tokenizer_of
+from inweights.models.model_config import configuration, is_encoder, quiet, why
 from inweights.types import UserError
 
 
@@ -45,4 +45,4 @@ def skeleton(name: str) -> LanguageModel:
     )
     if encoder:
         return Encoder(card, module, tokenizer, int(config.get_text_config().hidden_size), 0, packs=False)
-    return CausalLM(card, module, tokenizer, read_size(module), front_of(tokenizer), packs=False)
+    return CausalLM(card, module, tokenizer, read_size(module), bos_ids_of(tokenizer), packs=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from inweights.report.best import choose
 from inweights.report.html import rendered
-from inweights.report.rows import Row, failures, rows_of, tied_text, told_fallbacks, told_stacks
+from inweights.report.rows import Row, failures, rows_of, stacking_note, tied_text, told_fallbacks
 from inweights.report.statistics import front
 from inweights.types import NothingFitsError, Record, UserError
 
@@ -18,7 +18,7 @@ def page(records: Sequence[Record]) -> str:
         "environment": _environment(records),
         "failed": failures(records),
         "fallbacks": told_fallbacks(rows),
-        "stacks": told_stacks(rows),
+        "stacks": stacking_note(rows),
         "runs": len(records),
     }
     return rendered("page", _data(rows), told)

@@ -141,7 +141,7 @@ def told_fallbacks(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def told_stacks(rows: Sequence[Row]) -> str:
+def stacking_note(rows: Sequence[Row]) -> str:
     """Which methods' seeds trained together, in a sentence; "" where none did."""
     names = sorted({row.method for row in rows if row.stacked > 1})
     if not names:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inweights.report.rows import Row, as_json, failures, rows_of, tied_text, told_fallbacks, told_stacks
+from inweights.report.rows import Row, as_json, failures, rows_of, stacking_note, tied_text, told_fallbacks
 from inweights.types import Record
 
 
@@ -59,7 +59,7 @@ def markdown(records: Sequence[Record]) -> str:
     table = [line(heads), line(["---"] * len(heads)), *map(line, lines)]
     failed = [f"- {_failure(each)}" for each in failures(records)]
     told = [f"- {each}" for each in told_fallbacks(rows)]
-    shared = [told_stacks(rows)] if told_stacks(rows) else []
+    shared = [stacking_note(rows)] if stacking_note(rows) else []
     parts = [*table, "", _legend(), *shared, *(["", "Failed:", *failed] if failed else [])]
     return "\n".join([*parts, *(["", "Not read as they are:", *told] if told else [])]) + "\n"
 
@@ -114,8 +114,8 @@ def terminal(records: Sequence[Record], width: int | None = None) -> str:
         console.print(table)
         console.print()
     console.print(_legend(), markup=False)
-    if told_stacks(rows):
-        console.print(told_stacks(rows), markup=False)
+    if stacking_note(rows):
+        console.print(stacking_note(rows), markup=False)
     for each in failures(records):
         console.print("failed: " + _failure(each), markup=False)
     for told in told_fallbacks(rows):

@@ -11,7 +11,6 @@ from inweights.scoring.labels import (
     token_log_probs,
     word_logits,
 )
-from inweights.scoring.overflow import fitting_demonstrations, fitting_example
 from inweights.scoring.queries import Queries, queries_of
 from inweights.scoring.teacher import (
     Answers,
@@ -22,6 +21,7 @@ from inweights.scoring.teacher import (
     student_kl,
     teacher_targets,
 )
+from inweights.scoring.truncation import fitting_demonstrations, fitting_example
 
 __all__ = [
     "Answers",

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inweights.models.base import LanguageModel
+from inweights.scoring.batched_forward import read_tables
 from inweights.scoring.queries import Queries, queries_of
-from inweights.scoring.reading import read_tables
 from inweights.types import Example, Prompt
 
 Asked = tuple[Sequence[Example], str]

@@ -7,8 +7,9 @@ gets that encodes the same text; the shared prefix is found in the tokens, not c
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inweights.models.base import LanguageModel, Tree
-from inweights.scoring.whole_text import common, encode_behind
+from inweights.engine.trees import Tree
+from inweights.models.base import LanguageModel
+from inweights.scoring.shared_prefix import common, encode_with_context
 from inweights.types import Example, Prompt, UserError
 
 Spelled = tuple[tuple[int, ...], ...]
@@ -35,7 +36,7 @@ def queries_of(model: LanguageModel, prompt: Prompt, examples: Sequence[Example]
     if not bodies:
         return Queries((), (), ())
     cuts, words = zip(*_endings(model, prompt, bodies), strict=True)
-    behind = encode_behind(model, context, bodies, spare=1 + max(cuts))
+    behind = encode_with_context(model, context, bodies, spare=1 + max(cuts))
     stems = [rest[: len(rest) - cut] for rest, cut in zip(behind.rests, cuts, strict=True)]
     trees = tuple(
         Tree(stem, tuple(word[:-1] for word in spelled if len(word) > 1)) for stem, spelled in zip(stems, words, strict=True)

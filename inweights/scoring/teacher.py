@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inweights.models.base import LanguageModel
+from inweights.scoring.batched_forward import read_tables
 from inweights.scoring.divergence import cells_or_raise, kl, with_rest
 from inweights.scoring.labels import label_logits, logits_of_queries
 from inweights.scoring.queries import Queries, queries_of
-from inweights.scoring.reading import read_tables
-from inweights.scoring.shards import in_shards
+from inweights.scoring.target_cache import in_shards
 from inweights.types import Example, Prompt
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from inweights.study.grid import settings_of, tasks_of
+from inweights.study.grid import planned_runs, tasks_of
 from inweights.study.loading import load
 from inweights.study.spec import Spec, spec_of
 from inweights.study.store import Store
@@ -45,7 +45,7 @@ def compare(
 
 def study_of(spec: Spec, tasks: Sequence[Task], folder: Path) -> Study:
     """The study of a spec, all its runs checked. Nothing is run and nothing written."""
-    settings, left_out = settings_of(spec, tasks)
+    settings, left_out = planned_runs(spec, tasks)
     return Study(Store(folder), tuple(settings), spec, left_out)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from inweights.models.skeleton import skeleton
 from inweights.scoring.batches import tokens_at_once
 from inweights.settings import settings
+from inweights.study.cost_model import ModelShape, shape_of
 from inweights.study.draw import draw
-from inweights.study.execute import Setting
+from inweights.study.execute import PlannedRun
 from inweights.study.machine import device
-from inweights.study.shape import Shape, shape_of
 from inweights.types import Example, Shots
 from inweights.updates import Adapter, LoRA, PromptTuning, first_changed_block
 from inweights.updates.lora import linear_layers
@@ -44,7 +44,7 @@ class Estimate:
         return Estimate(self.seconds + other.seconds, larger.peak_bytes, larger.parts)
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(setting: PlannedRun) -> Estimate:
     """Of one run on this machine."""
     shots = draw(setting.task, setting.run.shots, setting.run.seed)
     train = setting.task.splits["train"].load()
@@ -54,7 +54,7 @@ def estimate(setting: Setting) -> Estimate:
     return scoring + _training(setting, shots, length) if trains else scoring
 
 
-def _scoring(setting: Setting, length: float, trains: bool) -> Estimate:
+def _scoring(setting: PlannedRun, length: float, trains: bool) -> Estimate:
     """Of all evaluation sets; `length`: tokens of a demonstration."""
     run, flat, shape = setting.run, settings(setting.method), shape_of(setting.run.model)
     sets = [split.load() for split in setting.task.evaluation.values()]
@@ -72,7 +72,7 @@ def _scoring(setting: Setting, length: float, trains: bool) -> Estimate:
     return _of(shape.forward(scored, max(1, scored / at_once), before=shown), parts)
 
 
-def _training(setting: Setting, shots: Shots, length: float) -> Estimate:
+def _training(setting: PlannedRun, shots: Shots, length: float) -> Estimate:
     run, flat, method = setting.run, settings(setting.method), _trained(setting)
     model, shape, items, teacher = skeleton(run.model), shape_of(run.model), run.shots, 0.0
     if "pool_size" in flat:
@@ -106,16 +106,16 @@ def _of(seconds: float, parts: dict[str, float]) -> Estimate:
     return Estimate(seconds, sum(parts.values()), ordered)
 
 
-def _trained(setting: Setting) -> Any:
+def _trained(setting: PlannedRun) -> Any:
     """A method that has a schedule and an update."""
     return setting.method
 
 
-def _at_once(setting: Setting, shape: Shape) -> int:
+def _at_once(setting: PlannedRun, shape: ModelShape) -> int:
     return tokens_at_once(setting.run.budget.batch_tokens, shape.width, device())
 
 
-def _mean_tokens(setting: Setting, examples: Sequence[Example]) -> float:
+def _mean_tokens(setting: PlannedRun, examples: Sequence[Example]) -> float:
     encoded = skeleton(setting.run.model).encode([setting.prompt.body(example) for example in examples])
     return statistics.mean(map(len, encoded)) + 1
 

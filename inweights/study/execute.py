@@ -9,14 +9,14 @@ from typing import TypeVar
 
 import torch
 
+from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.meter import measure
 from inweights.methods import Fitted, Method
 from inweights.models.base import LanguageModel
-from inweights.models.memory import is_out_of_memory
-from inweights.scoring.shards import reused
+from inweights.scoring.target_cache import reused
 from inweights.settings import settings
 from inweights.study.draw import draw
-from inweights.study.footprint import artifact_bytes, changed_parameters
+from inweights.study.sizes import artifact_bytes, changed_parameters
 from inweights.study.tuning import tuned
 from inweights.types import Cost, DivergedError, Example, Outcome, Prompt, Record, Run, Shots, Split, Status, Task
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Setting:
+class PlannedRun:
     """All that a run needs, resolved and checked before the first run starts."""
 
     run: Run
@@ -44,12 +44,12 @@ class Loaded:
     environment: Mapping[str, str]
 
 
-def execute(setting: Setting, loaded: Loaded) -> Record:
+def execute(setting: PlannedRun, loaded: Loaded) -> Record:
     """A record in any case: of figures, or of the reason why there are none. Ctrl-C goes through."""
     return _recorded(setting, loaded, partial(_execute, setting, loaded))
 
 
-def execute_together(together: Sequence[Setting], loaded: Loaded) -> Iterator[Record]:
+def execute_together(together: Sequence[PlannedRun], loaded: Loaded) -> Iterator[Record]:
     """The same for runs that differ in their seed alone: fitted in one go, then scored one after the other.
 
     Seconds and tokens of adapting are each one's share; the peak is that of all, for who trains so needs it. Where it
@@ -76,7 +76,7 @@ def _adapted(work: Callable[[], T], model: LanguageModel) -> tuple[T, Cost]:
     return result, replace(cost, seconds=cost.seconds + seconds, tokens=cost.tokens + round(tokens))
 
 
-def _recorded(setting: Setting, loaded: Loaded, run: Callable[[], Record]) -> Record:
+def _recorded(setting: PlannedRun, loaded: Loaded, run: Callable[[], Record]) -> Record:
     try:
         return run()
     except Exception as error:
@@ -91,7 +91,7 @@ def _recorded(setting: Setting, loaded: Loaded, run: Callable[[], Record]) -> Re
         )
 
 
-def fit(setting: Setting, model: LanguageModel) -> tuple[Fitted, Shots, Mapping[str, object]]:
+def fit(setting: PlannedRun, model: LanguageModel) -> tuple[Fitted, Shots, Mapping[str, object]]:
     """The fitted method of a run, its shots, and what tuning chose. The same for the same run, every time."""
     shots = draw(setting.task, setting.run.shots, setting.run.seed)
     method: Method = setting.method
@@ -102,13 +102,13 @@ def fit(setting: Setting, model: LanguageModel) -> tuple[Fitted, Shots, Mapping[
     return fitted, shots, chosen
 
 
-def _execute(setting: Setting, loaded: Loaded) -> Record:
+def _execute(setting: PlannedRun, loaded: Loaded) -> Record:
     (fitted, shots, chosen), adapt = _adapted(lambda: fit(setting, loaded.model), loaded.model)
     return _scored(setting, loaded, fitted, shots, chosen, adapt)
 
 
 def _scored(
-    setting: Setting, loaded: Loaded, fitted: Fitted, shots: Shots, chosen: Mapping[str, object], adapt: Cost
+    setting: PlannedRun, loaded: Loaded, fitted: Fitted, shots: Shots, chosen: Mapping[str, object], adapt: Cost
 ) -> Record:
     """The record of a fitted method, scored on every evaluation set."""
     model = loaded.model

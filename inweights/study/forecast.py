@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from inweights.models.skeleton import skeleton
 from inweights.study.estimate import Estimate, estimate
-from inweights.study.execute import Setting
+from inweights.study.execute import PlannedRun
 from inweights.study.machine import device, free_bytes
 from inweights.study.study import Study
 from inweights.types import Record
@@ -17,7 +17,7 @@ from inweights.types import Record
 
 @dataclass(frozen=True)
 class Forecast:
-    setting: Setting
+    setting: PlannedRun
     estimate: Estimate
     done: bool
     number_bytes: int = 4
@@ -92,7 +92,7 @@ def _ratio(record: Record, predicted: Estimate) -> Estimate:
     return Estimate(seconds / predicted.seconds, peak / predicted.peak_bytes)
 
 
-def _correction(setting: Setting, ratios: Sequence[tuple[Setting, Estimate]]) -> Estimate:
+def _correction(setting: PlannedRun, ratios: Sequence[tuple[PlannedRun, Estimate]]) -> Estimate:
     """From the model's records of the same method, or of any."""
     of_model = [(other, ratio) for other, ratio in ratios if other.run.model == setting.run.model]
     same = [ratio for other, ratio in of_model if other.run.method == setting.run.method]

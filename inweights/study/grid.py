@@ -9,9 +9,9 @@ from pathlib import Path
 
 from inweights.methods import METHODS, method
 from inweights.settings import settings
+from inweights.study.applicability import default_methods, why_not_applicable
 from inweights.study.draw import check_distinct
-from inweights.study.execute import Setting
-from inweights.study.fitting import default_methods, misfit
+from inweights.study.execute import PlannedRun
 from inweights.study.spec import DEMO_TASKS, Spec
 from inweights.tasks import digest
 from inweights.tasks import task as task_named
@@ -46,7 +46,7 @@ def tasks_of(spec: Spec) -> tuple[list[Task], tuple[str, ...]]:
     return [own.task], own.detected
 
 
-def settings_of(spec: Spec, tasks: Sequence[Task]) -> tuple[list[Setting], Mapping[str, str]]:
+def planned_runs(spec: Spec, tasks: Sequence[Task]) -> tuple[list[PlannedRun], Mapping[str, str]]:
     """Every run of the grid, and the methods left out by name with the reason. Nothing heavy is loaded.
 
     Raises UserError for the first thing that is wrong with any of them.
@@ -55,7 +55,7 @@ def settings_of(spec: Spec, tasks: Sequence[Task]) -> tuple[list[Setting], Mappi
     overrides = _overrides(spec, list(dict.fromkeys(name for names in methods.values() for name in names)))
     for model, names in methods.items():
         for name in names:
-            if reason := misfit(method(name, overrides[name]), model):
+            if reason := why_not_applicable(method(name, overrides[name]), model):
                 raise UserError(f"{name} does not run on {model}: {reason}")
     prompts = [_prompt(spec, task) for task in tasks]
     for task, shots in product(tasks, spec.shots):
@@ -71,7 +71,7 @@ def settings_of(spec: Spec, tasks: Sequence[Task]) -> tuple[list[Setting], Mappi
                 )
                 total = _total(spec, task, shots)
                 run = Run(model, task.name, name, total, seed, prompt.name, overrides[name], budget, spec.limit, spec.tune)
-                found.append(Setting(run, task, prompt, fitted_by, data[task.name]))
+                found.append(PlannedRun(run, task, prompt, fitted_by, data[task.name]))
     # All methods of the first seed come first, with them the seeds that share their passes: a study that is stopped
     # early is still a comparison.
     return sorted(found, key=lambda setting: (spec.model.index(setting.run.model), setting.run.seed)), left_out

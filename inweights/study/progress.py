@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from inweights.study.execute import Setting
+from inweights.study.execute import PlannedRun
 from inweights.study.study import Study, Watch
 from inweights.types import Record
 
@@ -30,7 +30,7 @@ class State:
     running: str = ""
     last: list[tuple[str, str]] = field(default_factory=list)
 
-    def tell(self, setting: Setting, record: Record | None) -> None:
+    def tell(self, setting: PlannedRun, record: Record | None) -> None:
         if record is None:
             self.running = _name(setting)
             return
@@ -62,7 +62,7 @@ def watching(study: Study, to_do: int) -> Iterator[Watch]:
 
     with Live(get_renderable=lambda: _table(str(study.folder), state), refresh_per_second=2) as live:
 
-        def watch(setting: Setting, record: Record | None) -> None:
+        def watch(setting: PlannedRun, record: Record | None) -> None:
             state.tell(setting, record)
             live.refresh()
 
@@ -70,7 +70,7 @@ def watching(study: Study, to_do: int) -> Iterator[Watch]:
 
 
 def _plain(state: State) -> Watch:
-    def watch(setting: Setting, record: Record | None) -> None:
+    def watch(setting: PlannedRun, record: Record | None) -> None:
         state.tell(setting, record)
         if record is not None:
             left = f" ({state.left})" if state.left else ""
@@ -95,7 +95,7 @@ def _table(title: str, state: State) -> "Table":
     return table
 
 
-def _name(setting: Setting) -> str:
+def _name(setting: PlannedRun) -> str:
     run = setting.run
     return f"{run.task} {run.method} {run.shots} shots seed {run.seed}"
 

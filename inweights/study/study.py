@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inweights.scoring.shards import kept_in
-from inweights.study.execute import Loaded, Setting, execute, execute_together, fit
+from inweights.scoring.target_cache import kept_in
+from inweights.study.execute import Loaded, PlannedRun, execute, execute_together, fit
 from inweights.study.spec import Spec, to_keep
 from inweights.study.stacking import alike, stacks
 from inweights.study.store import Store
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from inweights.report import Choice
     from inweights.report.best import Objective
 
-Watch = Callable[[Setting, Record | None], None]
+Watch = Callable[[PlannedRun, Record | None], None]
 """Told of every run when it begins (no record yet) and when it has ended."""
 
 
@@ -28,7 +28,7 @@ class Study:
     """Its records are read from the folder each time they are asked for."""
 
     store: Store
-    settings: tuple[Setting, ...]
+    settings: tuple[PlannedRun, ...]
     spec: Spec
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Methods that do not run on the model and were not asked for by name, with the reason."""
@@ -42,7 +42,7 @@ class Study:
         found = [self.store.find(setting.run) for setting in self.settings]
         return [record for record in found if record is not None]
 
-    def missing(self, retry_failed: Sequence[str] = ()) -> list[Setting]:
+    def missing(self, retry_failed: Sequence[str] = ()) -> list[PlannedRun]:
         """Runs without a record, and those that ended in one of the given statuses."""
         found = [(setting, self.store.find(setting.run)) for setting in self.settings]
         return [setting for setting, record in found if record is None or record.status in retry_failed]
@@ -138,7 +138,7 @@ class Study:
                 self._check_ground(setting, loaded.environment)
         return loaded
 
-    def _check_ground(self, setting: Setting, now: Mapping[str, str]) -> None:
+    def _check_ground(self, setting: PlannedRun, now: Mapping[str, str]) -> None:
         """Raises UserError where a record is there already and was made of other data or weights of the same name."""
         record = self.store.find(setting.run)
         then = record.environment if record else {}

@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inweights.models.contexts import in_mode
-from inweights.models.embeddings import gradients_added
-from inweights.models.lanes import Streams, drawing_from
-from inweights.models.memory import is_out_of_memory
+from inweights.engine.embedding_gradients import gradients_added
+from inweights.engine.out_of_memory import is_out_of_memory
+from inweights.engine.stacked_runs import RandomStreams, drawing_from
+from inweights.engine.switches import in_mode
 from inweights.training.optimizers import optimizer_of
 from inweights.training.resume import Resume
 from inweights.training.schedule import Schedule
@@ -124,7 +124,7 @@ def minimize_together(
     scaled = autocast == "fp16"
     runs = [_Running(job, most_steps, snapshots, torch.amp.GradScaler(device.type, enabled=scaled)) for job in jobs]
     precision = {"": None, "bf16": torch.bfloat16, "fp16": torch.float16}[autocast]
-    streams = Streams([job.seeds.dropout for job in jobs], device)
+    streams = RandomStreams([job.seeds.dropout for job in jobs], device)
     cut, first = 1, runs[0]
     assert resume is None or (len(runs) == 1 and not snapshots and not scaled), "neither several runs nor these are kept"
     done = first.taken_up(resume, streams) if resume else 0
@@ -172,7 +172,7 @@ class _Running(Generic[T]):
         self.kept: dict[int, dict[str, Tensor]] = {}
         self.losses: list[float] = []
 
-    def taken_up(self, resume: Resume, streams: Streams) -> int:
+    def taken_up(self, resume: Resume, streams: RandomStreams) -> int:
         """Go on from what was kept, and give how many steps were done."""
         self.losses = list(resume.load(self.job.parameters, self.optimizer, streams.states))
         for _ in self.losses:
@@ -221,7 +221,7 @@ def _backward(
     batches: Mapping[int, Sequence[T]],
     pieces: Pieces[T],
     cut: int,
-    streams: Streams,
+    streams: RandomStreams,
     step: int,
     precision: torch.dtype | None,
 ) -> dict[int, float]:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
-from inweights.models.base import LanguageModel, Patch
-from inweights.models.contexts import hooked
-from inweights.models.layout import current
+from inweights.engine.attention_layout import current
+from inweights.engine.switches import hooked
+from inweights.engine.trees import Patch
+from inweights.models.base import LanguageModel
 from inweights.types import UserError
 from inweights.updates.base import Adapted
 from inweights.updates.lora import linear_layers, shape
@@ -101,12 +102,12 @@ class _Bottlenecks:
         return self.activation, [(name, tensor.shape) for name, tensor in self.parameters[0].items()]
 
     def _hook(self, name: str, layer: nn.Module) -> RemovableHandle:
-        lanes = [[each[f"{name}.adapter.{part}"] for part in PARTS] for each in self.parameters]
+        segments = [[each[f"{name}.adapter.{part}"] for part in PARTS] for each in self.parameters]
 
         def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            states = output.to(lanes[0][0].dtype).flatten(0, -2)
-            pieces = states.split(_sizes(len(states), len(lanes)))
-            added = [self._through(piece, *own) for piece, own in zip(pieces, lanes, strict=True)]
+            states = output.to(segments[0][0].dtype).flatten(0, -2)
+            pieces = states.split(_sizes(len(states), len(segments)))
+            added = [self._through(piece, *own) for piece, own in zip(pieces, segments, strict=True)]
             return output + torch.cat(added).view(output.shape).to(output.dtype)
 
         return layer.register_forward_hook(add)
@@ -115,10 +116,10 @@ class _Bottlenecks:
         return F.linear(ACTIVATIONS[self.activation](F.linear(states, down, low_bias)), up, bias)
 
 
-def _sizes(tokens: int, lanes: int) -> list[int]:
+def _sizes(tokens: int, segments: int) -> list[int]:
     """Tokens of each lane."""
-    if lanes == 1:
+    if segments == 1:
         return [tokens]
     layout = current()
     assert layout is not None
-    return [lane.tokens for lane in layout.lanes]
+    return [segment.tokens for segment in layout.segments]

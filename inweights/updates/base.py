@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from inweights.models.base import LanguageModel, Swap
+from inweights.engine.swap import Swap
+from inweights.models.base import LanguageModel
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from inweights.models.base import LanguageModel, Patch
-from inweights.models.contexts import hooked
-from inweights.models.layout import current
+from inweights.engine.attention_layout import current
+from inweights.engine.switches import hooked
+from inweights.engine.trees import Patch
+from inweights.models.base import LanguageModel
 from inweights.types import UserError
 from inweights.updates.base import Adapted
 from inweights.updates.lora import linear_layers, shape
@@ -91,7 +92,7 @@ class _Scaled:
                 return (x * scales[0]).to(x.dtype)
             layout = current()
             assert layout is not None
-            return (x * (layout.lane_of @ torch.stack(scales)).view(x.shape)).to(x.dtype)
+            return (x * (layout.segment_of @ torch.stack(scales)).view(x.shape)).to(x.dtype)
 
         return scaled
 

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inweights.models.base import LanguageModel, Patch
+from inweights.engine.trees import Patch
+from inweights.models.base import LanguageModel
 from inweights.types import UserError
 from inweights.updates.base import Adapted
 from inweights.updates.low_rank import added

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from inweights.models.base import forward_again
-from inweights.models.layout import current
+from inweights.engine.attention_layout import current
+from inweights.engine.swap import forward_again
 
 Factors = Sequence[tuple[nn.Parameter, nn.Parameter]]
 """A and B of each run."""
@@ -98,7 +98,7 @@ def _added(output: Tensor, x: Tensor, factors: Factors, scale: float) -> Tensor:
         layout = current()
         assert layout is not None
         low = F.linear(x, torch.cat([a for a, _ in factors])).unflatten(1, (len(factors), -1))
-        own = (low * layout.lane_of[..., None].to(low.dtype)).flatten(1)
+        own = (low * layout.segment_of[..., None].to(low.dtype)).flatten(1)
         return _plus(output, own, torch.cat([b for _, b in factors], 1), scale)
     pieces = x.split(_sizes(x, factors))
     low = torch.cat([F.linear(piece, a) @ b.T for piece, (a, b) in zip(pieces, factors, strict=True)])
@@ -118,4 +118,4 @@ def _sizes(rows: Tensor, factors: Factors) -> list[int]:
         return [len(rows)]
     layout = current()
     assert layout is not None
-    return [lane.tokens for lane in layout.lanes]
+    return [segment.tokens for segment in layout.segments]

@@ -7,8 +7,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from inweights.engine.learned_prefix import LearnedPrefix
 from inweights.models.base import LanguageModel
-from inweights.models.front import Front
 from inweights.types import UserError
 from inweights.updates.base import Adapted
 
@@ -33,7 +33,7 @@ class PrefixTuning:
         for block in range(len(keys)):
             parameters[f"prefix.{block}.key"] = nn.Parameter(keys[block])
             parameters[f"prefix.{block}.value"] = nn.Parameter(values[block])
-        front = Front(
+        front = LearnedPrefix(
             tuple(parameters[f"prefix.{block}.key"] for block in range(len(keys))),
             tuple(parameters[f"prefix.{block}.value"] for block in range(len(keys))),
             # Dropout of attention over a prefix draws from one stream for all lanes.

@@ -7,8 +7,8 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from inweights.engine.soft_prompt import SoftPrompt
 from inweights.models.base import LanguageModel
-from inweights.models.virtual_tokens import VirtualTokens
 from inweights.types import UserError
 from inweights.updates.base import Adapted
 from inweights.updates.prefix import drops_attention, has_place_in_front
@@ -34,5 +34,5 @@ class PromptTuning:
         rng, size = random.Random(f"prompt {seed}"), int(table.weight.shape[0])
         drawn = torch.tensor([rng.randrange(size) for _ in range(self.tokens)], device=table.weight.device)
         # Run, not indexed: some architectures scale what they look up.
-        learnt = nn.Parameter(table(drawn).float().clone())
-        return Adapted(model.patched(VirtualTokens((learnt,), not drops_attention(model))), {"prompt.embeddings": learnt})
+        learned = nn.Parameter(table(drawn).float().clone())
+        return Adapted(model.patched(SoftPrompt((learned,), not drops_attention(model))), {"prompt.embeddings": learned})

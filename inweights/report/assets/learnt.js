@@ -1,7 +1,7 @@
 "use strict";
 const MEASURES = {
   seconds: ["seconds per query", seconds], first_token: ["seconds to the first token", seconds], kv_bytes: ["KV bytes per request", bytes],
-  adapt_seconds: ["seconds to learn", seconds], artefact_bytes: ["bytes of the artefact", bytes],
+  adapt_seconds: ["seconds to learn", seconds], artifact_bytes: ["bytes of the artefact", bytes],
 };
 // Okabe and Ito's colours, told apart by the colour-blind; with passages in front a learnt context keeps its own, dashed.
 const HUES = { alone: "#888888", icl: "#0072b2", "icl-cached": "#56b4e9", "icl-piece": "#8a6d3b", rag: "#cc79a7", "distilled (lora)": "#009e73",

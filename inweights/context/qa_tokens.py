@@ -1,0 +1,119 @@
+"""What a student learns from: questions with the teacher's answers, as token ids of both sides."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from inweights.context.template import Template
+from inweights.engine.trees import Behind, Prefix, prefix_of_each
+from inweights.models.base import LanguageModel
+from inweights.models.decoding import Choose, continued, greedy
+from inweights.scoring.shared_prefix import encode_with_context
+from inweights.scoring.teacher_logprobs import Completion
+from inweights.types import UserError
+
+AT_ONCE = 64
+"""Texts that are continued together."""
+
+
+@dataclass(frozen=True)
+class Question:
+    text: str
+    chunk: int | None = None
+    """Which piece of the context it is about; None: not known yet."""
+    gold: str = ""
+    """The right answer, where somebody has said it."""
+    kind: str = ""
+    """Such as `worded`, `paraphrased`, `absent`."""
+    place: float | None = None
+    """Where in the document its answer stands, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class TeacherAnswer:
+    """One question with the teacher's answer, which is the same tokens on both sides."""
+
+    question: Question
+    behind: Completion
+    """As the teacher reads it, behind its context."""
+    alone: Completion
+    """As the student does."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions behind one context, in tokens. `prefix` is None where nothing stands in front."""
+
+    prefix: Prefix | None
+    behind: tuple[tuple[int, ...], ...]
+    alone: tuple[tuple[int, ...], ...]
+
+
+def asked(model: LanguageModel, template: Template, context: str | None, questions: Sequence[str], front: int = 0) -> Asked:
+    """Questions behind a context, or without one. `front`: tokens that begin every text and that the model, behind a
+    learnt prefix, has read already. Raises UserError where a question does not fit beside its context."""
+    alone = tuple(tuple(ids[front:]) for ids in model.encode([template.bare(each) for each in questions]))
+    if context is None:
+        return Asked(None, alone, alone)
+    behind = encode_with_context(model, template.context(context), [template.asked(each) for each in questions], spare=1)
+    longest = max(map(len, behind.rests)) + len(behind.shared)
+    if longest + template.answer_tokens > model.card.max_tokens:
+        raise UserError(
+            f"a question behind its context has {longest:,} tokens and its answer up to {template.answer_tokens}, and "
+            f"{model.card.name} reads at most {model.card.max_tokens:,}: lower --chunk-tokens"
+        )
+    with torch.no_grad():
+        prefix = model.prefix(behind.shared[front:]) if behind.shared[front:] else None
+    return Asked(prefix, behind.rests, alone)
+
+
+def answers(
+    model: LanguageModel,
+    template: Template,
+    behind: Behind,
+    stems: Sequence[Sequence[int]],
+    choose: Choose = greedy,
+) -> list[tuple[int, ...]]:
+    """The model's answer to each, with the token that ended it, if one did."""
+    stop = ends(model, template)
+    before = prefix_of_each(behind, len(stems))
+    # Behind the same prefix side by side, and those of like length together.
+    order = sorted(range(len(stems)), key=lambda i: (id(before[i]), len(stems[i])))
+    found: dict[int, tuple[int, ...]] = {}
+    for start in range(0, len(order), AT_ONCE):
+        batch = order[start : start + AT_ONCE]
+        said = continued(model, [stems[i] for i in batch], [before[i] for i in batch], template.answer_tokens, stop, choose)
+        found.update(zip(batch, map(tuple, said), strict=True))
+    return [found[i] for i in range(len(stems))]
+
+
+def ends(model: LanguageModel, template: Template) -> Collection[int]:
+    """Tokens that end an answer: the ends of text, and those with the template's end in them."""
+    tokenizer: Any = getattr(model, "tokenizer", None)
+    generation: Any = getattr(model.module, "generation_config", None)
+    declared = getattr(generation, "eos_token_id", None)
+    own = declared if isinstance(declared, list) else [declared]
+    found = {int(each) for each in (*own, getattr(tokenizer, "eos_token_id", None)) if each is not None}
+    if template.end:
+        found |= _tokens_with(model, template.end)
+    return found
+
+
+_known: dict[tuple[str, str], frozenset[int]] = {}
+
+
+def _tokens_with(model: LanguageModel, end: str) -> frozenset[int]:
+    """Kept: a vocabulary of 150,000 tokens takes a second to spell out."""
+    key = (model.card.digest, end)
+    if key not in _known:
+        size = int(model.module.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
+        _known[key] = frozenset(token for token in range(size) if end in model.decode([token]))
+    return _known[key]
+
+
+def text_of(model: LanguageModel, template: Template, answer: Sequence[int]) -> str:
+    """An answer as text, without what ended it."""
+    text = model.decode(answer)
+    return (text.split(template.end)[0] if template.end else text).strip()

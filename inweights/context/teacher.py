@@ -1,0 +1,164 @@
+"""The teacher's part: every question is answered behind the piece of context it is about, which is encoded once."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from inweights.context.chunks import Chunk
+from inweights.context.qa_tokens import Asked, Question, TeacherAnswer, answers, asked
+from inweights.context.template import Template
+from inweights.context.train import LearnedContext
+from inweights.context.work_cache import Store, TeacherAnswers
+from inweights.models.base import LanguageModel
+from inweights.scoring.bm25 import BM25Index
+from inweights.scoring.divergence import kl
+from inweights.scoring.teacher_logprobs import (
+    TOP_K,
+    Completion,
+    TeacherLogprobs,
+    TopK,
+    end_to_end,
+    read_answers,
+    teacher_logprobs,
+)
+
+ALIKE, FAR = 0.7, 3.0
+"""Of the best BM25 score: pieces above are told apart by how they change the answer, and by that factor at least."""
+CANDIDATES = 16
+"""Pieces that a question whose piece is not known is tried on, those BM25 likes best."""
+SHARD = 256
+"""Questions whose answers are kept together."""
+
+
+def teacher_answers(
+    model: LanguageModel,
+    template: Template,
+    chunks: Sequence[Chunk],
+    questions: Sequence[Question],
+    store: Store,
+    kept: TopK = TOP_K,
+    until: float = math.inf,
+) -> TeacherAnswers:
+    """Lessons from all questions, piece by piece; each must know its piece. `until`: on time.monotonic(); after it no
+    more are answered than have been."""
+    lessons: list[TeacherAnswer] = []
+    told: list[TeacherLogprobs] = []
+    bare: list[float] = []
+    for number, chunk in enumerate(chunks):
+        own = list(dict.fromkeys(each for each in questions if each.chunk == number))
+        for start in range(0, len(own), SHARD):
+            part = own[start : start + SHARD]
+            if lessons and time.monotonic() > until:
+                continue
+            key = (model.card.digest, model.card.dtype, template.digest, chunk.digest, [each.text for each in part], kept)
+
+            def make(chunk: Chunk = chunk, part: list[Question] = part) -> TeacherAnswers:
+                return teacher_answers_of(model, template, chunk.text, part, kept)
+
+            made = store.teacher_answers(key, part, make)
+            lessons += made.lessons
+            told += made.told
+            bare += made.bare
+    return TeacherAnswers(tuple(lessons), tuple(told), tuple(bare))
+
+
+@torch.no_grad()
+def teacher_answers_of(
+    model: LanguageModel, template: Template, context: str, questions: Sequence[Question], kept: TopK = TOP_K
+) -> TeacherAnswers:
+    """The model's greedy answers behind the context, with its distributions there and the bare model's distance."""
+    read = asked(model, template, context, [each.text for each in questions])
+    said = answers(model, template, read.prefix, read.behind)
+    lessons = [
+        TeacherAnswer(question, Completion(behind, answer), Completion(alone, answer))
+        for question, behind, alone, answer in zip(questions, read.behind, read.alone, said, strict=True)
+        if answer
+    ]
+    told = teacher_logprobs(model, read.prefix, [each.behind for each in lessons], kept)
+    return TeacherAnswers(tuple(lessons), tuple(told), tuple(distances(model, [each.alone for each in lessons], told)))
+
+
+@torch.no_grad()
+def teacher_kl(learned: LearnedContext, lessons: TeacherAnswers) -> list[float]:
+    """How far what was learnt is from each of the teacher's answers, in nats."""
+    return distances(learned.model, [learned.reads(each.alone) for each in lessons.lessons], lessons.told)
+
+
+def distances(
+    model: LanguageModel, asked: Sequence[Completion], told: Sequence[TeacherLogprobs], batch_tokens: int = 8192
+) -> list[float]:
+    """KL(teacher || model) of each answer in nats, added up over its tokens; `asked` as the model reads it."""
+    if not asked:
+        return []
+
+    def of(numbers: Sequence[int], rows: Sequence[torch.Tensor]) -> list[float]:
+        targets = end_to_end([told[number] for number in numbers], rows[0].device)
+        each = targets.kl_to(torch.cat(list(rows)).log_softmax(-1))
+        return torch.stack([part.sum() for part in each.split([len(row) for row in rows])]).tolist()
+
+    return read_answers(model, None, asked, of, batch_tokens)
+
+
+@torch.no_grad()
+def assign_chunks(
+    model: LanguageModel, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question]
+) -> list[Question]:
+    """Every question with the piece it is about: the one that shares its words, see `_most_changed`.
+
+    Where all say the same in another order, a question is about each of them.
+    """
+    if len({chunk.body for chunk in chunks}) == 1:
+        return [replace(each, chunk=number) for each in questions for number in range(len(chunks))]
+    found = list(questions)
+    unknown = [number for number, each in enumerate(questions) if each.chunk is None]
+    if not unknown:
+        return found
+    passages = BM25Index([chunk.text for chunk in chunks])
+    for start in range(0, len(unknown), SHARD):
+        part = unknown[start : start + SHARD]
+        about = _most_changed(model, template, chunks, [questions[number].text for number in part], passages)
+        for number, chunk in zip(part, about, strict=True):
+            found[number] = replace(found[number], chunk=chunk)
+    return found
+
+
+def _most_changed(
+    model: LanguageModel, template: Template, chunks: Sequence[Chunk], texts: Sequence[str], passages: BM25Index
+) -> list[int]:
+    """For each question the piece that shares most words with it; of several that share about as many, one that changes
+    the answer's beginning far more. By change alone, a piece that changes every answer would draw all questions."""
+    near = [_near(passages.best(text, CANDIDATES), len(chunks)) for text in texts]
+    tried: dict[int, list[int]] = {}
+    for place, pieces in enumerate(near):
+        if len(pieces) > 1:
+            for chunk in pieces:
+                tried.setdefault(chunk, []).append(place)
+    change: dict[tuple[int, int], float] = {}
+    bare = _first_words(model, asked(model, template, None, texts)) if tried else torch.empty(0)
+    for chunk, places in tried.items():
+        read = asked(model, template, chunks[chunk].text, [texts[place] for place in places])
+        moved = kl(_first_words(model, read), bare[places]).tolist()
+        change.update({(place, chunk): each for place, each in zip(places, moved, strict=True)})
+    found = []
+    for place, pieces in enumerate(near):
+        most = max(pieces, key=lambda chunk: change.get((place, chunk), 0.0))
+        far = change.get((place, most), 0.0) > FAR * change.get((place, pieces[0]), 0.0)
+        found.append(most if far else pieces[0])
+    return found
+
+
+def _near(scored: Sequence[tuple[int, float]], chunks: int) -> list[int]:
+    """Pieces that BM25 likes about as well as the best; the first ones where no word is shared."""
+    if not scored:
+        return list(range(min(CANDIDATES, chunks)))
+    return [chunk for chunk, score in scored if score >= ALIKE * scored[0][1]]
+
+
+def _first_words(model: LanguageModel, read: Asked) -> torch.Tensor:
+    """Log-probabilities of the first token of every answer."""
+    asked = [Completion(stem, (0,)) for stem in read.behind]  # whatever the answer is, only what begins it is read
+    rows = read_answers(model, read.prefix, asked, lambda _, rows: [row[0].log_softmax(-1) for row in rows], 8192)
+    return torch.stack(rows)

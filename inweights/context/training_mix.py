@@ -1,0 +1,65 @@
+"""What the student is trained on: the answers that are worth it, and what keeps it from losing what it could do."""
+
+import math
+import random
+from collections.abc import Sequence
+
+from inweights.context.chunks import Chunk
+from inweights.context.replay import NEUTRAL_TOKENS, QUESTIONS, conflicting_rows, neutral_rows
+from inweights.context.settings import Settings
+from inweights.context.template import Template
+from inweights.context.training_rows import Row, row_of
+from inweights.context.work_cache import TeacherAnswers
+from inweights.models.base import LanguageModel
+
+KNOWN = 0.02
+"""Nats per token from teacher to bare model: below, the context changes nothing."""
+LEAST_KNOWN = 64
+
+
+def select_answers(lessons: TeacherAnswers, wrong: Sequence[float], settings: Settings) -> TeacherAnswers:
+    """All answers that the context changes, and for each up to `settings.known` that it does not, drawn at random.
+
+    Of those, such as that something is not said, a few keep the student from saying more than it was told. `wrong`: how
+    far the student is from each to begin with, in nats: what another version has taught it is to be changed as well.
+    """
+    bounds = [KNOWN * len(each.alone.answer) for each in lessons.lessons]
+    far = map(max, lessons.bare, wrong)
+    new = [number for number, (each, bound) in enumerate(zip(far, bounds, strict=True)) if each > bound]
+    old = sorted(set(range(len(lessons.bare))) - set(new))
+    old = random.Random(f"known {settings.seed}").sample(
+        old, min(len(old), max(LEAST_KNOWN, round(settings.known * len(new))))
+    )
+    chosen = sorted([*new, *old])
+    parts = (lessons.lessons, lessons.told, lessons.bare)
+    return TeacherAnswers(*(tuple(part[number] for number in chosen) for part in parts))  # type: ignore[arg-type]
+
+
+def rows_of(lessons: TeacherAnswers) -> list[Row]:
+    return [row_of(each.alone.tree, told) for each, told in zip(lessons.lessons, lessons.told, strict=True)]
+
+
+def replay(
+    model: LanguageModel,
+    template: Template,
+    chunks: Sequence[Chunk],
+    lessons: TeacherAnswers,
+    rows: Sequence[Row],
+    settings: Settings,
+    name: str = "replay",
+    until: float = math.inf,
+) -> list[Row]:
+    """Neutral and conflicting prompts, half of the positions each; they are `settings.replay` of all.
+
+    Prompts that come back every epoch would be learnt by heart, and others no better read than before. `until`: on
+    time.monotonic(); after it no more are made.
+    """
+    if not settings.replay or not rows:
+        return []
+    rng = random.Random(f"{name} {settings.seed}")
+    reads = sum(len(row.told.ids) for row in rows)
+    wanted = max(16.0, reads * settings.replay / (1 - settings.replay) / 2)
+    per_question = reads / max(1, len(rows))
+    count = math.ceil(wanted / per_question / QUESTIONS)
+    neutral = neutral_rows(model, math.ceil(wanted / NEUTRAL_TOKENS), rng, until=until)
+    return [*conflicting_rows(model, template, chunks, lessons.lessons, count, rng, until=until), *neutral]

@@ -1,0 +1,1 @@
+"""The packed forward pass: trees of tokens in one row, shared prefixes, several runs at once. Knows no tokenizer."""

@@ -1,0 +1,57 @@
+"""Keys and values of texts that are being continued, layer by layer; the newest token's are put behind as they come."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+STEP = 64
+"""Tokens that room is made for at a time."""
+
+
+@dataclass
+class KVCache:
+    """`keys[layer][text, head, place]`; places from a text's length on are not read."""
+
+    keys: dict[int, Float[Tensor, "texts kv_heads places head_dim"]]
+    values: dict[int, Float[Tensor, "texts kv_heads places head_dim"]]
+    lengths: list[int]
+    """Of each text, the token that is read now not counted."""
+
+    @classmethod
+    def of(cls, captured: Mapping[int, tuple[Tensor, Tensor]], lengths: Sequence[int]) -> "KVCache":
+        """From the keys and values of texts packed end to end: kv_heads x tokens x size."""
+        places = STEP * (1 + max(lengths) // STEP)
+
+        def side_by_side(row: Tensor) -> Tensor:
+            grid = row.new_zeros(len(lengths), row.shape[0], places, row.shape[2])
+            for text, part in enumerate(row.split(list(lengths), 1)):
+                grid[text, :, : lengths[text]] = part
+            return grid
+
+        keys = {layer: side_by_side(pair[0]) for layer, pair in captured.items()}
+        return cls(keys, {layer: side_by_side(pair[1]) for layer, pair in captured.items()}, list(lengths))
+
+    def keep(self, texts: Sequence[int]) -> None:
+        """Those texts alone, the others having ended."""
+        if len(texts) == len(self.lengths):
+            return
+        self.lengths = [self.lengths[text] for text in texts]
+        for tables in (self.keys, self.values):
+            for layer, table in tables.items():
+                tables[layer] = table[list(texts)]
+
+    def with_newest(
+        self, layer: int, key: Float[Tensor, "kv_heads texts head_dim"], value: Float[Tensor, "kv_heads texts head_dim"]
+    ) -> tuple[Tensor, Tensor]:
+        """All keys and values of the layer, the newest token's put in; up to the longest text's end."""
+        end = max(self.lengths) + 1
+        places = torch.tensor(self.lengths, device=key.device)
+        texts = torch.arange(len(places), device=key.device)
+        for tables, newest in ((self.keys, key), (self.values, value)):
+            if tables[layer].shape[2] < end:
+                tables[layer] = torch.nn.functional.pad(tables[layer], (0, 0, 0, STEP))
+            tables[layer][texts, :, places] = newest.transpose(0, 1)
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]

@@ -1,0 +1,84 @@
+"""Private tensors in the place of a module's own parameters, for as long as a forward pass runs."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from inweights.engine.biases import BiasesByRun
+from inweights.engine.embedding_gradients import own_forward
+from inweights.engine.trees import Patch
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A patch that puts private tensors in the place of a module's parameters, wherever (tied) they stand."""
+
+    module: nn.Module
+    tensors: Mapping[str, nn.Parameter]
+    """By the names of `module.named_parameters()`."""
+    places: tuple[tuple[nn.Module, str, str], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        wanted = {id(p): name for name, p in self.module.named_parameters() if name in self.tensors}
+        found = [
+            (owner, attribute, wanted[id(p)])
+            for owner in self.module.modules()
+            for attribute, p in owner._parameters.items()
+            if id(p) in wanted
+        ]
+        object.__setattr__(self, "places", tuple(found))
+
+    def __call__(self) -> AbstractContextManager[None]:
+        return _swapped(self)
+
+    def beside(self, others: Sequence[Patch]) -> Patch | None:
+        """Biases alone: what is added to each token can be its lane's own, what it is multiplied with cannot."""
+        swaps = [self, *(each for each in others if isinstance(each, Swap))]
+        alike = len(swaps) == 1 + len(others) and all(each.places == self.places for each in swaps)
+        # An LM head is run at the positions read alone, and perhaps for some of its rows.
+        head = getattr(self.module, "get_output_embeddings", lambda: None)()
+        if not alike or any(attribute != "bias" or owner is head for owner, attribute, _ in self.places):
+            return None
+        return BiasesByRun(self.places, tuple(each.tensors for each in swaps))
+
+
+class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager reads as a verb
+    def __init__(self, swap: Swap) -> None:
+        self.swap = swap
+
+    def __enter__(self) -> None:
+        self.forwards: list[tuple[nn.Module, Any]] = []
+        try:
+            self._put()
+        except BaseException:  # memory that runs out in a cast must not leave private tensors in the backbone
+            self.__exit__()
+            raise
+
+    def _put(self) -> None:
+        self.before = [owner._parameters[attribute] for owner, attribute, _ in self.swap.places]
+        for (owner, attribute, name), shared in zip(self.swap.places, self.before, strict=True):
+            # Private tensors may be kept in fp32 for a backbone in half precision; gradients flow through the cast.
+            dtype = shared.dtype if shared is not None else None
+            owner._parameters[attribute] = self.swap.tensors[name].to(dtype)  # type: ignore[assignment]
+        head = getattr(self.swap.module, "get_output_embeddings", lambda: None)()
+        for owner, attribute, _ in self.swap.places:
+            forward = own_forward(owner, owner._parameters[attribute], head) if attribute == "weight" else None
+            if forward is not None:
+                self.forwards.append((owner, vars(owner).get("forward")))
+                owner.forward = forward
+
+    def __exit__(self, *_: object) -> None:
+        for place, parameter in zip(self.swap.places, self.before, strict=True):
+            place[0]._parameters[place[1]] = parameter
+        for owner, before in reversed(self.forwards):
+            forward_again(owner, before)
+
+
+def forward_again(module: nn.Module, before: Any) -> None:
+    """Take a forward pass of its own off a module; `before`: the one that it had, None: that of its class."""
+    del module.forward
+    if before is not None:
+        module.forward = before

@@ -1,0 +1,8 @@
+"""A hand-out: a folder that loads elsewhere, and the proof that it was loaded again and scored."""
+
+from inweights.exports.card import About
+from inweights.exports.export import export
+from inweights.exports.load import Artifact, Prediction, load
+from inweights.exports.verify import RejectedError, Verification, verify
+
+__all__ = ["About", "Artifact", "Prediction", "RejectedError", "Verification", "export", "load", "verify"]

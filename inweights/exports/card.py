@@ -1,0 +1,120 @@
+"""The model card (README.md) of a hand-out, in the hub's form: what it is, how to load it, what it scored and cost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from inweights.exports.card_measured import cost, hub_results, results
+from inweights.exports.manifest import Manifest
+from inweights.exports.readout_values import prompt_of
+from inweights.report.statistics import constant
+from inweights.types import Record
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of where a hand-out comes from; empty for one made by hand in a notebook."""
+
+    method: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    record: Record | None = None
+    """Of the very run that is handed out."""
+    seeds: tuple[Record, ...] = ()
+    """Of the same model, task, method and shots under every seed, that run included."""
+
+
+def write(folder: Path, manifest: Manifest, about: About, loading: str) -> None:
+    """`loading` is Python code that loads the folder without inweights."""
+    (folder / "README.md").write_text(_card(manifest, about, loading), encoding="utf-8")
+
+
+def _card(manifest: Manifest, about: About, loading: str) -> str:
+    front = yaml.safe_dump(_metadata(manifest, about), sort_keys=False, allow_unicode=True).strip()
+    parts = [f"---\n{front}\n---", f"# {_title(manifest, about)}", _what(manifest), _use(manifest, loading)]
+    if about.record:
+        parts += [results(about.record, about.seeds or (about.record,)), cost(about.record)]
+    else:
+        parts += ["## Results\nNot measured: this was handed out without a study."]
+    parts += [_settings(manifest, about), _limits(manifest, about)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _title(manifest: Manifest, about: About) -> str:
+    task = f" for {about.record.run.task}" if about.record else ""
+    return f"{_shown(manifest.base.name)} adapted by {manifest.method or 'hand'}{task}"
+
+
+def _shown(name: str) -> str:
+    """A folder's last name: the rest of its path means nothing elsewhere."""
+    return Path(name).name if Path(name).is_absolute() else name
+
+
+def _metadata(manifest: Manifest, about: About) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "base_model": _shown(manifest.base.name),
+        "library_name": "peft" if manifest.for_peft else "transformers",
+        "pipeline_tag": "text-classification",
+        "tags": ["inweights", *([manifest.method] if manifest.method else [])],
+    }
+    if about.record:
+        values["model-index"] = [{"name": _title(manifest, about), "results": hub_results(about.record)}]
+    return values
+
+
+def _what(manifest: Manifest) -> str:
+    first = manifest.readout.get("members", [manifest.readout])[0]
+    prompt = first["prompt"]
+    words = zip(prompt["labels"], prompt["verbalizer"], strict=True)
+    reads = "a classification head" if first["kind"] == "head" else "the probabilities of the label words"
+    several = len(manifest.readout.get("members", ()))
+    shown = len(first.get("demonstrations", ()))
+    pattern = prompt["pattern"] + prompt["answer_prefix"]
+    return (
+        f"A classifier that reads {reads}.\n\n"
+        f"- base model: `{_shown(manifest.base.name)}` ({manifest.base.architecture}, "
+        f"weights {manifest.base.digest}, tokenizer {manifest.base.tokenizer})\n"
+        f"- pattern: `{pattern!r}`\n"
+        f"- labels and their words: {', '.join(f'{label} = `{word}`' for label, word in words)}"
+        + (f"\n- demonstrations in the prompt: {shown}" if shown else "")
+        + (f"\n- the mean of the log-probabilities under {several} prompts; the code shows one" if several else "")
+    )
+
+
+def _use(manifest: Manifest, loading: str) -> str:
+    fields = prompt_of(manifest.readout).field_names
+    given = '"..."' if len(fields) == 1 else " ".join(f'--field {name}="..."' for name in fields)
+    return (
+        f"## Use\n```\ninweights predict FOLDER {given}\ninweights eval FOLDER --test test.jsonl\n```\n"
+        f"Without inweights:\n```python\n{loading.strip()}\n```"
+    )
+
+
+def _settings(manifest: Manifest, about: About) -> str:
+    lines = ["## Settings", f"- method: {manifest.method or 'not named'}"]
+    if about.record:
+        run = about.record.run
+        lines += [f"- shots: {run.shots} in total, seed {run.seed}"]
+        lines += [f"- training examples drawn: {', '.join(map(str, about.record.indices))}"]
+    noted = about.record.notes if about.record else {}
+    return "\n".join(lines + [f"- {name}: {value}" for name, value in {**manifest.settings, **noted}.items()])
+
+
+def _limits(manifest: Manifest, about: About) -> str:
+    lines = [
+        "## Limits",
+        f"- The scores hold on the base model with the weights {manifest.base.digest} only; inweights refuses another.",
+        "- The figures above are of the sets named above; on other text it may do worse.",
+    ]
+    if about.record:
+        constant_on = [name for name, outcome in about.record.outcomes.items() if constant(outcome)]
+        lines += [f"- It gives one answer to everything on {', '.join(constant_on)}."] if constant_on else []
+    if about.record and not any(outcome.domain == "out-of-domain" for outcome in about.record.outcomes.values()):
+        lines += ["- It was not measured out of domain."]
+    if manifest.update and manifest.update["name"] == "adapter":
+        lines += ["- PEFT has no such adapters and they merge into no weights: the code above puts them on with hooks."]
+    if manifest.update and manifest.update["name"] == "bitfit":
+        lines += ["- The adapter carries biases (`bias: all`); servers that load plain LoRA only need it merged first."]
+    return "\n".join(lines)

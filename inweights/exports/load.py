@@ -1,0 +1,112 @@
+"""A hand-out loaded again: what scores examples, and what its folder says of itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inweights import models
+from inweights.exports import manifest as manifests
+from inweights.exports.export import tokenizer_digest
+from inweights.exports.load_adapter import head_tensors, with_adapter
+from inweights.exports.manifest import Base, Manifest
+from inweights.exports.readout_values import from_values
+from inweights.models.base import LanguageModel
+from inweights.models.digest import weights_digest
+from inweights.readouts import Readout
+from inweights.types import Example, Prompt, UserError
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a hand-out answers to one example."""
+
+    label: str
+    probabilities: Mapping[str, float]
+    """By label, in label order; they sum to 1."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A hand-out in memory."""
+
+    readout: Readout
+    manifest: Manifest
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.readout.prompt
+
+    def fallbacks(self, inputs: Sequence[str | Mapping[str, str]]) -> dict[str, int]:
+        """How many inputs are too long to be read as they are, by what `predict` does about it; empty where none is."""
+        return self.readout.fallbacks([Example(_fields(each, self.prompt)) for each in inputs])
+
+    def predict(self, inputs: Sequence[str | Mapping[str, str]]) -> list[Prediction]:
+        """Of texts, where the pattern has one field, or of fields by name. Raises UserError for other fields."""
+        examples = [Example(_fields(each, self.prompt)) for each in inputs]
+        if not examples:
+            return []
+        labels = self.prompt.labels
+        rows = self.readout(examples).softmax(-1).tolist()
+        return [Prediction(labels[row.index(max(row))], dict(zip(labels, row, strict=True))) for row in rows]
+
+
+def load(folder: Path | str, model: str | None = None) -> Artifact:
+    """The hand-out in `folder`. `model`: where its base model is, if not where it was.
+
+    Raises UserError where the folder is not whole, or the base model is not the one it was fitted on.
+    """
+    folder = Path(folder)
+    said = manifests.read(folder)
+    if said.form == "model":
+        if model is not None:
+            raise UserError(f"{folder} holds its own weights: leave --model out")
+        backbone = models.load(str(folder), said.base.dtype)
+    else:
+        backbone = _base(folder, said, model)
+    if said.form == "adapter":
+        backbone = with_adapter(folder, said, backbone)
+    try:
+        return Artifact(from_values(said.readout, backbone, head_tensors(folder)), said)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"{folder / manifests.NAME} does not fit the folder ({error}): hand out again") from error
+
+
+def _fields(given: str | Mapping[str, str], prompt: Prompt) -> Mapping[str, str]:
+    wanted = prompt.field_names
+    if isinstance(given, str):
+        if len(wanted) != 1:
+            raise UserError(f"the pattern has the fields {', '.join(wanted)}: give each by its name, not one text")
+        given = {wanted[0]: given}
+    for name in wanted:
+        if name not in given:
+            raise UserError(f"the field {name!r} is missing; the pattern asks for {', '.join(wanted)}")
+        if not given[name].strip():
+            raise UserError(f"the field {name!r} is empty: give a text")
+    return given
+
+
+def _base(folder: Path, said: Manifest, model: str | None) -> LanguageModel:
+    try:
+        found = models.load(model or said.base.name, said.base.dtype)
+    except UserError as error:
+        if model is not None:
+            raise
+        raise UserError(f"the base model of {folder} is not where it was: give --model ({error})") from error
+    _same_base(folder, said.base, found)
+    ids = tokenizer_digest(found, [check.example for check in said.checks])
+    if ids != said.base.tokenizer:
+        raise UserError(
+            f"the tokenizer of {found.card.name} gives other tokens than the one {folder} was fitted with "
+            f"({ids} instead of {said.base.tokenizer}): give the model with its own tokenizer"
+        )
+    return found
+
+
+def _same_base(folder: Path, base: Base, found: LanguageModel) -> None:
+    """By its files, or, where those are packed otherwise, by its weights."""
+    if base.digest == found.card.digest or base.weights == weights_digest(found.module):
+        return
+    raise UserError(
+        f"{folder} was fitted on {base.name} with the weights {base.digest}, and {found.card.name} has "
+        f"{found.card.digest}: give the right one with --model"
+    )

@@ -1,0 +1,154 @@
+"""A learnt context as a folder in PEFT's format, and as a model again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from inweights import models
+from inweights.context.prefix import prefix_of
+from inweights.context.template import Template
+from inweights.context.train import LearnedContext
+from inweights.engine.learned_prefix import LearnedPrefix
+from inweights.exports import context_card
+from inweights.exports.adapter import PEFT_ROOT, keys_and_values, write_cartridge, write_lora
+from inweights.exports.context_card import ContextCard
+from inweights.exports.whole_model import write_model
+from inweights.models.base import LanguageModel
+from inweights.models.digest import weights_digest
+from inweights.types import UserError
+from inweights.updates import LoRA
+
+TOKENIZED = 'The quick brown fox, 1984: naïve façade?\n\tUne fois - 中文 - 🙂 "quoted" <end>'
+"""What tokenizers are told apart by, beside their size."""
+
+
+@dataclass(frozen=True)
+class LoadedContext:
+    """A learnt context loaded again."""
+
+    learned: LearnedContext
+    base: LanguageModel
+    template: Template
+    card: ContextCard
+    folder: Path
+
+
+def tokenizer_digest(model: LanguageModel) -> str:
+    from inweights.context.work_cache import digest
+
+    size = len(cast(Any, model).tokenizer)
+    return digest((model.encode([TOKENIZED]), size))[:16]
+
+
+def chat_template(model: LanguageModel) -> str:
+    """Its digest, as it is written: filled in, it may hold the date. Empty where there is none."""
+    from inweights.context.work_cache import digest
+
+    text = getattr(cast(Any, model).tokenizer, "chat_template", None)
+    return digest(text)[:16] if text else ""
+
+
+def write_form(
+    form: str, learned: LearnedContext, base: LanguageModel, folder: Path, place: str, settings: Mapping[str, Any]
+) -> None:
+    """PEFT's files of a LoRA or a cartridge, or the whole weights with the LoRA merged in."""
+    folder.mkdir(exist_ok=True)
+    tensors = {name: each.detach().cpu() for name, each in learned.adapted.parameters.items()}
+    common = {"task_type": "CAUSAL_LM", "base_model_name_or_path": place, "modules_to_save": None}
+    if form == "lora":
+        write_lora(folder, base.module, tensors, settings["alpha"], common)
+    elif form == "kv":
+        front = next(patch for patch in cast(Any, learned.model).patches if isinstance(patch, LearnedPrefix))
+        write_cartridge(folder, front, common)
+    else:
+        lora = LoRA(settings["rank"], settings["alpha"])
+        shared = dict(base.module.named_parameters())
+        deltas = lora.deltas(base, learned.adapted.parameters)
+        merged = {name: (shared[name].float() + delta.to(shared[name].device)).cpu() for name, delta in deltas.items()}
+        write_model(folder, base, merged, (), "CAUSAL_LM")
+
+
+def load(folder: Path | str, model: str | None = None, form: str | None = None, device: str | None = None) -> LoadedContext:
+    """Raises UserError where the folder is not whole, or base, tokenizer or template are not those it was learnt with."""
+    folder = Path(folder)
+    card = context_card.read(folder)
+    chosen = form or card.forms[0]
+    if chosen not in card.forms:
+        raise UserError(f"{folder} holds {', '.join(card.forms)}, not {chosen}: learn it again with --as {chosen}")
+    place = folder / chosen if len(card.forms) > 1 else folder
+    if chosen == "merged":
+        if model is not None:
+            raise UserError(f"{folder} holds its own weights: leave --model out")
+        base = models.load(str(place), card.base.dtype, device)
+        _same_text(card, base, folder)
+        return LoadedContext(LearnedContext(_as_it_is(base), 0), base, Template(**card.template), card, folder)
+    base = models.load(model or card.base.name, card.base.dtype, device)
+    if weights_digest(base.module) != card.base.weights:
+        raise UserError(
+            f"{base.card.name} is not the model {folder} was learnt with ({card.base.name}, {card.base.architecture}, "
+            f"weights {card.base.weights}): give that one with --model"
+        )
+    _same_text(card, base, folder)
+    learned = _lora(place, base, card) if chosen == "lora" else _cartridge(place, base)
+    return LoadedContext(learned, base, Template(**card.template), card, folder)
+
+
+def _as_it_is(base: LanguageModel) -> Any:
+    from inweights.updates import Adapted
+
+    return Adapted(base, {})
+
+
+def _same_text(card: ContextCard, base: LanguageModel, folder: Path) -> None:
+    if tokenizer_digest(base) != card.base.tokenizer:
+        raise UserError(
+            f"the tokenizer of {base.card.name} is not the one {folder} was learnt with: take the model as it was"
+        )
+    if card.settings.get("chat_template") not in ("", chat_template(base)):
+        raise UserError(f"the chat template of {base.card.name} is not the one {folder} was learnt with: take it as it was")
+    if Template(**card.template).digest != card.template_digest:
+        raise UserError(f"the template in {folder / context_card.NAME} was changed: copy the folder again")
+
+
+def _lora(folder: Path, base: LanguageModel, card: ContextCard) -> LearnedContext:
+    tensors = _tensors(folder)
+    adapted = LoRA(int(card.settings["rank"]), float(card.settings["alpha"])).apply(base, 0)
+    for name, parameter in adapted.parameters.items():
+        parameter.data.copy_(tensors[f"{PEFT_ROOT}{name}"])
+    return LearnedContext(adapted, 0)
+
+
+def _cartridge(folder: Path, base: LanguageModel) -> LearnedContext:
+    like = base.prefix(base.encode(["a"])[0])
+    found = keys_and_values(_tensors(folder)["prompt_embeddings"], len(like.keys), like.keys[0].shape[0])
+    device = next(base.module.parameters()).device
+    keys, values = ([each.to(device) for each in tables] for tables in found)
+    return LearnedContext(prefix_of(keys, values, base), len(base.encode([""])[0]))
+
+
+def _tensors(folder: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        found: dict[str, Tensor] = load_file(folder / "adapter_model.safetensors")
+    except Exception as error:
+        raise UserError(f"{folder / 'adapter_model.safetensors'} cannot be read ({error}): copy the folder again") from error
+    return found
+
+
+@torch.no_grad()
+def probed(
+    learned: LearnedContext, asked: Sequence[Sequence[int]], count: int = 5
+) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
+    """The likeliest first tokens of an answer to each, with their log-probabilities."""
+    from inweights.engine.trees import Tree
+
+    found = []
+    for ids in asked:
+        top = learned.model.next_token_logits([Tree(tuple(ids))]).log_softmax(-1)[0].topk(count)
+        found.append((tuple(top.indices.tolist()), tuple(top.values.tolist())))
+    return found

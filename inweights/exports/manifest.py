@@ -1,0 +1,151 @@
+"""`inweights.json`: what a hand-out says of itself, so that it can be loaded, used and checked anywhere."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from inweights.models import locate
+from inweights.models.base import LanguageModel
+from inweights.models.digest import weights_digest
+from inweights.records import write_whole
+from inweights.types import Example, UserError
+
+NAME = "inweights.json"
+FORMAT = 1
+UNHASHED = {NAME, "README.md", "context_card.json", "page.html"}
+"""A model card is there to be edited, and the page is written after everything else."""
+
+Form = Literal["prompt-pack", "adapter", "model"]
+
+
+@dataclass(frozen=True)
+class Base:
+    """The backbone that a hand-out was fitted on."""
+
+    name: str
+    """As `inweights.models.load` takes it: a short name, a hub name, or the whole path of a folder."""
+    place: str
+    """As transformers and PEFT take it: a hub name, or the whole path of a folder."""
+    digest: str
+    """Of its files, where it came from a folder."""
+    weights: str
+    """Of its weights in memory: the same for a folder and a hub's copy of it."""
+    architecture: str
+    dtype: str
+    """fp32, bf16 or fp16."""
+    tokenizer: str
+    """Digest of the ids it gives the checked texts, 16 hexadecimal digits."""
+
+    @property
+    def torch_dtype(self) -> str:
+        return {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}[self.dtype]
+
+
+def base_of(model: LanguageModel, tokenizer: str) -> Base:
+    """What is handed out is bound to this; `tokenizer`: the digest that tells its tokenizer from others."""
+    name = model.card.name
+    return Base(
+        name=place_of(name) if Path(name).is_dir() else name,
+        place=place_of(name),
+        digest=model.card.digest,
+        weights=weights_digest(model.module),
+        architecture=model.card.architecture,
+        dtype=model.card.dtype,
+        tokenizer=tokenizer,
+    )
+
+
+def place_of(name: str) -> str:
+    """A folder by its whole path, so that it is found from anywhere on this machine; a hub name as it is."""
+    located = locate(name)
+    return str(Path(located).resolve()) if Path(located).is_dir() else located
+
+
+@dataclass(frozen=True)
+class Check:
+    """One held example with the scores it had when the hand-out was made."""
+
+    example: Example
+    texts: tuple[str, ...]
+    """The whole text in front of the label word, one for each member of an ensemble: what plain libraries are given."""
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All of `inweights.json`."""
+
+    form: Form
+    base: Base
+    readout: Mapping[str, Any]
+    """Pattern, verbalizer, label map and what is read off: see readout_values.py."""
+    checks: tuple[Check, ...]
+    method: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    update: Mapping[str, Any] | None = None
+    """`{"name": ..., "settings": {...}}` of an adapter; None in the other forms."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every file that loading reads."""
+    format: int = FORMAT
+
+    @property
+    def for_peft(self) -> bool:
+        """Whether PEFT loads the folder; it knows no bottleneck adapters."""
+        return self.form == "adapter" and (self.update or {}).get("name") != "adapter"
+
+
+def write(manifest: Manifest, folder: Path) -> None:
+    write_whole(folder / NAME, json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n")
+
+
+def read(folder: Path) -> Manifest:
+    """Raises UserError where the folder is no hand-out, or is not as it was made."""
+    if not folder.is_dir():
+        raise UserError(f"there is no hand-out {folder}: give the folder that `inweights best --export` wrote")
+    path = folder / NAME
+    if not path.is_file():
+        raise UserError(f"{folder} is no hand-out: it has no {NAME}; `inweights best DIR --export {folder}` makes one")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        written = values["format"]
+        manifest = _parsed(values) if written == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read ({type(error).__name__}: {error}): hand out again") from error
+    if manifest is None:
+        raise UserError(f"{path} is of format {written}, this inweights reads {FORMAT}: hand out again, or update inweights")
+    _same_files(manifest.files, folder)
+    return manifest
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in the folder that must stay as it is."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): _digest(path)
+        for path in files
+        if path.relative_to(folder).as_posix() not in UNHASHED
+    }
+
+
+def _same_files(files: Mapping[str, str], folder: Path) -> None:
+    for name, digest in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{folder} is not whole: {name} is missing; copy it again, or hand out again")
+        if _digest(path) != digest:
+            raise UserError(f"{path} is not what was handed out (its SHA-256 differs); copy it again, or hand out again")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _parsed(values: dict[str, Any]) -> Manifest:
+    checks = tuple(
+        Check(Example(**each["example"]), tuple(each["texts"]), tuple(each["scores"])) for each in values.pop("checks")
+    )
+    return Manifest(base=Base(**values.pop("base")), checks=checks, **values)

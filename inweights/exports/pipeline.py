@@ -1,0 +1,242 @@
+"""From sources to a folder: read, cut, learnt, measured beside its rivals, written whole and loaded again."""
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from inweights import models
+from inweights.context.chunks import Chunk, chunks_of
+from inweights.context.demonstrations import orders, template_of_examples
+from inweights.context.evaluate import evaluate
+from inweights.context.learn import Outcome, learn
+from inweights.context.qa_tokens import Question, TeacherAnswer, answers, asked, text_of
+from inweights.context.settings import Form, Settings
+from inweights.context.template import Template, template_of
+from inweights.context.train import LearnedContext
+from inweights.exports import context_card
+from inweights.exports.context_card import ContextCard, Piece, Probe
+from inweights.exports.context_readme import readme
+from inweights.exports.load_context import chat_template, load, probed, tokenizer_digest, write_form
+from inweights.exports.manifest import base_of, digests, place_of
+from inweights.exports.staging import refuse_occupied, staged
+from inweights.exports.verify import TOLERANCE, RejectedError
+from inweights.meter import measure
+from inweights.models.base import LanguageModel
+from inweights.records import write_whole
+from inweights.sources import read_sources
+from inweights.sources.types import Context
+from inweights.types import UserError
+
+PROBES = 32
+RATE = 0.3
+"""Of the learning rate, to go on from what was learnt: with all of it, that was lost first, and learnt again."""
+EPOCHS = 0.5
+"""Of those that learning anew takes: what is known already is only kept."""
+ASKED = "asked.json"
+FORMS = {"lora": ("lora",), "kv": ("kv",), "both": ("lora", "kv"), "merged": ("merged",)}
+As = Literal["lora", "kv", "both", "merged"]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LearnInputs:
+    """A model and what it is to learn."""
+
+    model: LanguageModel
+    template: Template
+    context: Context
+    chunks: tuple[Chunk, ...]
+    chunk_tokens: int
+    own_template: bool
+    """The template is the model's own, not one that was given."""
+    paths: tuple[str, ...] = ()
+    kind: str = "auto"
+
+
+@dataclass(frozen=True)
+class LearnRequest:
+    """What is to come of it."""
+
+    form: As = "lora"
+    settings: Settings = field(default_factory=Settings)
+    queries: tuple[Question, ...] = ()
+    tests: tuple[Question, ...] = ()
+    rivals: tuple[str, ...] = ("icl", "icl-cached", "rag")
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """What learning an earlier version of a context has left for this one."""
+
+    warm: Mapping[str, LearnedContext]
+    """By form."""
+    about: frozenset[int]
+    """Pieces that the model is to ask about."""
+    unlearnt: Callable[[str, LearnedContext], dict[str, int]]
+    """By form and what it has learnt now: what has become of the answers that are others now."""
+
+
+def material(
+    model: str,
+    paths: Sequence[str],
+    kind: str = "auto",
+    template: Template | None = None,
+    chunk_tokens: int | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+) -> LearnInputs:
+    """Raises UserError where a source or the model cannot be read, or the window is too small for a piece of it."""
+    context = read_sources(paths, kind)  # type: ignore[arg-type]
+    backbone = models.load(model, dtype, device)
+    if backbone.card.family != "causal":
+        raise UserError(f"{model} is of the family {backbone.card.family}: a context is learnt by causal language models")
+    usual = 128 if model == "embedded" else min(2048, backbone.card.max_tokens // 4)
+    of_examples = bool(context.demonstrations) and len(context.sections) == 1
+    own = template_of_examples(context) if of_examples else template_of(backbone)
+    chosen = template or own
+    marks = len(backbone.encode([chosen.context("")])[0])
+    tokens = min(chunk_tokens or usual, backbone.card.max_tokens - marks - 64 - chosen.answer_tokens)
+    chunks = tuple(orders(context) if of_examples else chunks_of(backbone, context, tokens))
+    is_own = template is None and not of_examples
+    return LearnInputs(
+        backbone, chosen, context, chunks, tokens, is_own, tuple(str(Path(each).resolve()) for each in paths), kind
+    )
+
+
+def learn_into(
+    folder: Path, given: LearnInputs, wish: LearnRequest, say: Say, again: WarmStart | None = None
+) -> dict[str, Any]:
+    """Learn, measure and write `folder`; what the card says was measured. Work goes on where it was if it was killed.
+
+    `again`: what an earlier version of the context has left. Raises UserError where `folder` is taken, RejectedError
+    where what was written does not answer as it did.
+    """
+    refuse_occupied(folder)
+    check_lengths(given, [*wish.queries, *wish.tests])
+    forms = FORMS[wish.form]
+    outcomes: dict[str, Outcome] = {}
+    peak, end = 0, time.monotonic() + wish.seconds
+    for number, form in enumerate(forms):
+        left = (end - time.monotonic()) / (len(forms) - number)
+        outcomes[form], cost = measure(partial(_learnt, folder, given, wish, form, left, say, again), given.model.counter)
+        peak = max(peak, cost.peak_bytes)
+    remember(work_of(folder), given.chunks, outcomes.values())
+    say("asking everything that could answer")
+    started = time.monotonic()
+    measured = evaluate(given.model, given.template, given.chunks, outcomes, wish.settings, wish.tests, wish.rivals)
+    measured |= {"peak_bytes": peak, "evaluation_seconds": time.monotonic() - started}
+    measured["skipped"] = [asdict(each) for each in given.context.skipped]
+    if again:
+        measured["unlearnt"] = {form: again.unlearnt(form, outcome.learned) for form, outcome in outcomes.items()}
+    with staged(folder) as filling:
+        for form, outcome in outcomes.items():
+            place = filling / form if len(forms) > 1 else filling
+            write_form(form, outcome.learned, given.model, place, place_of(given.model.card.name), asdict(wish.settings))
+            size = sum(each.stat().st_size for each in place.iterdir() if each.suffix == ".safetensors")
+            measured["learnt"][form]["artifact_bytes"] = size
+        _describe(filling, given, wish, forms, next(iter(outcomes.values())), measured)
+        for form, outcome in outcomes.items():
+            _prove(filling, form, outcome)
+    return measured
+
+
+def _learnt(
+    folder: Path, given: LearnInputs, wish: LearnRequest, form: str, seconds: float, say: Say, again: WarmStart | None
+) -> Outcome:
+    kind: Form = "kv" if form == "kv" else "lora"
+    settings = replace(wish.settings, form=kind)
+    if again:
+        settings = replace(settings, epochs=max(1, round(EPOCHS * settings.epochs)), lr=RATE * settings.peak_lr)
+    return learn(
+        given.model,
+        given.template,
+        given.chunks,
+        settings,
+        work_of(folder),
+        queries=wish.queries,
+        seconds=seconds,
+        about=again.about if again else None,
+        warm=again.warm[kind] if again else None,
+        say=say,
+    )
+
+
+def check_lengths(given: LearnInputs, questions: Sequence[Question]) -> None:
+    """Raises UserError where a question does not fit beside a piece: before anything is asked, not after training."""
+    if questions:
+        longest = max(questions, key=lambda each: len(each.text))
+        asked(given.model, given.template, max(given.chunks, key=lambda each: len(each.text)).text, [longest.text])
+
+
+def work_of(folder: Path) -> Path:
+    """Where questions, answers and the state of training are kept, to go on from and to update from."""
+    return folder.with_name(f"{folder.name}.work")
+
+
+def remember(work: Path, chunks: Sequence[Chunk], outcomes: Iterable[Outcome]) -> None:
+    """What was asked, by piece, for a later version of the context."""
+    lessons = [each for one in outcomes for each in (*one.lessons.lessons, *one.held_out.lessons)]
+    questions = list(dict.fromkeys(each.question for each in lessons))
+    rows = [asdict(each) | {"chunk": chunks[each.chunk or 0].digest} for each in questions]
+    work.mkdir(parents=True, exist_ok=True)
+    write_whole(work / ASKED, json.dumps(rows, ensure_ascii=False))
+
+
+def _describe(
+    folder: Path, given: LearnInputs, wish: LearnRequest, forms: Sequence[str], outcome: Outcome, measured: dict[str, Any]
+) -> None:
+    settings = asdict(wish.settings) | {"chat_template": chat_template(given.model) if given.own_template else ""}
+    card = ContextCard(
+        forms=tuple(forms),
+        base=base_of(given.model, tokenizer_digest(given.model)),
+        template=asdict(given.template),
+        template_digest=given.template.digest,
+        sources=given.context.sources,
+        paths=given.paths,
+        kind=given.kind,
+        chunk_tokens=given.chunk_tokens,
+        pieces=tuple(Piece(each.source, each.where, each.digest) for each in given.chunks),
+        settings=settings,
+        measured=measured,
+        probes=_probes(given, outcome),
+        files=digests(folder),
+    )
+    context_card.write(card, folder)
+    (folder / "README.md").write_text(readme(card), encoding="utf-8")
+
+
+def _probes(given: LearnInputs, outcome: Outcome) -> tuple[Probe, ...]:
+    lessons = _shown(outcome)
+    stems = [outcome.learned.reads(each.alone).question for each in lessons]
+    said = answers(outcome.learned.model, given.template, None, stems)
+    likeliest = probed(outcome.learned, stems)
+    return tuple(
+        Probe(each.question.text, text_of(given.model, given.template, answer), each.question.gold, stem, log_probs, tokens)
+        for each, stem, answer, (tokens, log_probs) in zip(lessons, stems, said, likeliest, strict=True)
+    )
+
+
+def _shown(outcome: Outcome) -> list[TeacherAnswer]:
+    """Lessons from all over the document, those held out where there are any."""
+    known = outcome.held_out.lessons or outcome.lessons.lessons
+    return random.Random("probes").sample(known, min(PROBES, len(known)))
+
+
+def _prove(folder: Path, form: str, outcome: Outcome) -> None:
+    """Loaded again, it begins its answers as it did."""
+    found = load(folder, form=form)
+    stems = [outcome.learned.reads(each.alone).question for each in _shown(outcome)]
+    allowed = TOLERANCE[found.card.base.dtype] * (10 if form == "merged" else 1)
+    for (tokens, before), (again, now) in zip(
+        *(probed(each, stems) for each in (outcome.learned, found.learned)), strict=True
+    ):
+        far = abs(dict(zip(again, now, strict=True)).get(tokens[0], -math.inf) - before[0])
+        if not far <= allowed * max(1.0, abs(before[0])):
+            raise RejectedError(f"{form}: what was written answers otherwise when loaded again (off by {far:.2g} nats)")

@@ -1,0 +1,99 @@
+"""A learnt context that answers, and the passages of its sources that an answer can be checked on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+from inweights.context.chunks import Chunk, chunks_of
+from inweights.context.qa_tokens import AT_ONCE, answers, asked, ends, text_of
+from inweights.exports.load_context import LoadedContext, load
+from inweights.models.decoding import continued
+from inweights.scoring.bm25 import BM25Index
+from inweights.sources import read_sources
+from inweights.types import UserError
+
+
+class Session:
+    """Raises UserError where the folder cannot be loaded. Sources that are gone or changed are a note."""
+
+    def __init__(
+        self,
+        folder: Path,
+        model: str | None = None,
+        form: str | None = None,
+        device: str | None = None,
+        sources: Sequence[str] = (),
+    ) -> None:
+        self.context: LoadedContext = load(folder, model, form, device)
+        self.notes: list[str] = []
+        self.chunks = self._read(sources or self.context.card.paths)
+        self._index = BM25Index([chunk.text for chunk in self.chunks]) if self.chunks else None
+
+    def passages(self, question: str, count: int) -> list[Chunk]:
+        """Those that share most with the question, the best first."""
+        found = self._index.best(question, count) if self._index else []
+        return [self.chunks[number] for number, _ in found]
+
+    def each(self, questions: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Questions with their answers, batch after batch."""
+        context = self.context
+        for start in range(0, len(questions), AT_ONCE):
+            part = questions[start : start + AT_ONCE]
+            read = asked(context.learned.model, context.template, None, part, context.learned.front)
+            said = answers(context.learned.model, context.template, None, read.behind)
+            for question, answer in zip(part, said, strict=True):
+                yield question, text_of(context.learned.model, context.template, answer)
+
+    def streamed(self, question: str) -> Iterator[str]:
+        """One answer as it comes."""
+        context = self.context
+        model, template = context.learned.model, context.template
+        read = asked(model, template, None, [question], context.learned.front)
+        told: SimpleQueue[int | BaseException | None] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                continued(
+                    model,
+                    read.behind,
+                    None,
+                    template.answer_tokens,
+                    ends(model, template),
+                    seen=lambda _, token: told.put(token),
+                )
+                told.put(None)
+            except BaseException as error:
+                told.put(error)
+
+        Thread(target=work, daemon=True).start()
+        tokens: list[int] = []
+        shown = ""
+        while (token := told.get()) is not None:
+            if isinstance(token, BaseException):
+                raise token
+            tokens.append(token)
+            text = text_of(model, template, tokens)
+            # A character of several tokens is shown when it is whole.
+            if text.startswith(shown) and not text.endswith("\ufffd"):
+                yield text[len(shown) :]
+                shown = text
+
+    def _read(self, paths: Sequence[str]) -> list[Chunk]:
+        card = self.context.card
+        try:
+            found = read_sources(list(paths), card.kind)  # type: ignore[arg-type]
+        except UserError as error:
+            self.notes.append(f"no passages are shown, since the sources cannot be read ({error}); give --sources")
+            return []
+        if sorted(found.sources.values()) != sorted(card.sources.values()):
+            self.notes.append("the sources have changed since they were learnt: `inweights update` learns what is new")
+        chunks = chunks_of(self.context.base, found, card.chunk_tokens)
+        return [replace(chunk, source=_from_here(chunk.source)) for chunk in chunks]
+
+
+def _from_here(source: str) -> str:
+    """A path below the folder one is in, as one would write it; any other as it is."""
+    here = Path.cwd()
+    return str(Path(source).relative_to(here)) if Path(source).is_relative_to(here) else source

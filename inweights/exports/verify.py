@@ -1,0 +1,79 @@
+"""The proof of a hand-out: loaded again in a fresh process, it gives the scores it was handed out with."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import inweights
+from inweights.exports import manifest as manifests
+
+TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1}
+"""Largest difference of a score (nats), per unit of the score where that is above one; by the dtype of the weights."""
+
+
+class RejectedError(RuntimeError):
+    """A hand-out did not load, or scored otherwise than it should; the command line exits with 1."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How far the scores of a reloaded hand-out lie from those it was made with, at the most."""
+
+    examples: int
+    tolerance: float
+    inweights: float
+    """Loaded by inweights in a fresh process."""
+    plain: float
+    """Loaded by transformers and PEFT alone in that process."""
+
+    def __str__(self) -> str:
+        return (
+            f"reloaded in a fresh process: {self.examples} examples score the same within {self.tolerance:g} "
+            f"(inweights {self.inweights:.1e}, plain libraries {self.plain:.1e})"
+        )
+
+
+def verify(folder: Path, model: str | None = None) -> Verification:
+    """Load and score `folder` in a fresh process, by inweights and by plain libraries.
+
+    Raises RejectedError, which says how far off, unless both give the scores in `inweights.json`.
+    """
+    said = manifests.read(folder)
+    scores = _scores_of_fresh_process(folder, model)
+    wanted = [check.scores for check in said.checks]
+    proof = Verification(
+        examples=len(wanted),
+        tolerance=TOLERANCE[said.base.dtype],
+        inweights=_distance(scores["inweights"], wanted),
+        plain=_distance(scores["plain"], wanted),
+    )
+    for who, distance in (("inweights", proof.inweights), ("transformers and PEFT alone", proof.plain)):
+        if distance > proof.tolerance:
+            raise RejectedError(
+                f"the hand-out scores otherwise when loaded again by {who}: "
+                f"off by {distance:.2g}, allowed are {proof.tolerance:g}"
+            )
+    return proof
+
+
+def _scores_of_fresh_process(folder: Path, model: str | None) -> dict[str, list[list[float]]]:
+    command = [sys.executable, "-m", "inweights.exports", str(folder.resolve()), *([model] if model else [])]
+    home = str(Path(inweights.__file__).parents[1])
+    paths = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise RejectedError(f"the hand-out does not load again: {lines[-1]}")
+    scores: dict[str, list[list[float]]] = json.loads(done.stdout.strip().splitlines()[-1])
+    return scores
+
+
+def _distance(scores: Sequence[Sequence[float]], wanted: Sequence[Sequence[float]]) -> float:
+    pairs = [pair for row, want in zip(scores, wanted, strict=True) for pair in zip(row, want, strict=True)]
+    distances = [abs(score - want) / max(1.0, abs(want)) for score, want in pairs]
+    return math.inf if any(map(math.isnan, distances)) else max(distances)

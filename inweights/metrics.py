@@ -1,0 +1,76 @@
+"""How good an answer is, from 0 to 1 for each example: one table for every task, whether it is scored or generated."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal
+
+Metric = Literal["accuracy", "mcc", "exact-match", "contained", "token-f1", "rouge-l"]
+Score = Callable[[str, str], float]
+"""Of an answer against the gold text."""
+
+
+def accuracy(answer: str, gold: str) -> float:
+    """1 where the answer is the gold text to the letter: the answer is one of the choices."""
+    return float(answer == gold)
+
+
+def exact_match(answer: str, gold: str) -> float:
+    """1 where the two are equal but for case, punctuation, articles and spacing (Rajpurkar et al. 2016, section 6.1)."""
+    return float(normalized(answer) == normalized(gold))
+
+
+def contained(answer: str, gold: str) -> float:
+    """1 where the normalised gold text stands in the normalised answer as whole words; 0 for an empty gold text.
+
+    For models that answer in sentences: "It holds 3.2 litres of water." contains "3.2 litres".
+    """
+    words = normalized(gold)
+    return float(bool(words) and f" {words} " in f" {normalized(answer)} ")
+
+
+def token_f1(answer: str, gold: str) -> float:
+    """Harmonic mean of precision and recall of the normalised words (Rajpurkar et al. 2016, section 6.1)."""
+    said, wanted = normalized(answer).split(), normalized(gold).split()
+    if not said or not wanted:
+        return float(said == wanted)
+    common = sum((Counter(said) & Counter(wanted)).values())
+    return 2 * common / (len(said) + len(wanted))
+
+
+def rouge_l(answer: str, gold: str) -> float:
+    """F1 of the longest common subsequence of lower-case words and numbers (Lin 2004; as rouge_score without stemming)."""
+    said, wanted = (re.findall(r"[a-z0-9]+", text.lower()) for text in (answer, gold))
+    if not said or not wanted:
+        return 0.0
+    length = _longest_common_subsequence(said, wanted)
+    return 2 * length / (len(said) + len(wanted))
+
+
+METRICS: Mapping[str, Score] = MappingProxyType(
+    {
+        "accuracy": accuracy,
+        # Matthews' coefficient is a statistic of a whole set; what it is computed from are the same zeros and ones.
+        "mcc": accuracy,
+        "exact-match": exact_match,
+        "contained": contained,
+        "token-f1": token_f1,
+        "rouge-l": rouge_l,
+    }
+)
+
+
+def normalized(text: str) -> str:
+    """Lower case, without articles, with single spaces, and without punctuation but for points inside numbers."""
+    plain = re.sub(r"(?<!\d)[.,](?!\d)|(?<=\d)[.,](?!\d)|(?<!\d)[.,](?=\d)|[^\w\s.,]", "", text.lower())
+    return " ".join(word for word in plain.split() if word not in ("a", "an", "the"))
+
+
+def _longest_common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:
+    row = [0] * (len(other) + 1)
+    for word in one:
+        before = 0
+        for place, against in enumerate(other, 1):
+            before, row[place] = row[place], before + 1 if word == against else max(row[place], row[place - 1])
+    return row[-1]

@@ -1,0 +1,92 @@
+"""Queries behind their contexts, in as few passes as memory allows: what every score and every target is read through."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from inweights.engine.out_of_memory import is_out_of_memory
+from inweights.engine.trees import Prefix
+from inweights.models.base import LanguageModel
+from inweights.scoring.batches import batches_of, tokens_at_once
+from inweights.scoring.queries import Queries
+
+OfLogits = Callable[[Queries, Tensor], tuple[Tensor, ...]]
+"""What is made of the logits of some queries: tensors with a row for each of them."""
+PREFIX_TOKENS = 1 << 14
+"""Of all contexts that are in memory at once: several short ones share a pass, long ones take turns."""
+Row = tuple[int, int]
+"""Which of several sets of queries, and which query of it."""
+
+
+def read_tables(
+    model: LanguageModel,
+    asked: Sequence[Queries],
+    batch_tokens: int,
+    of_logits: OfLogits,
+    vocabulary: tuple[int, ...] | None = None,
+) -> list[tuple[Tensor, ...]]:
+    """For each set of queries what `of_logits` makes of it, a row for each query in their order.
+
+    `of_logits` sees the queries of one set that share a pass. A pass that memory has no room for is done again in
+    halves, and so is all that follows. `vocabulary`: the rows of the LM head that are wanted.
+    """
+    device = next(model.module.parameters()).device
+    rows = None if vocabulary is None else torch.tensor(vocabulary, device=device)
+    most = tokens_at_once(batch_tokens, model.hidden_size, device.type)
+    order: list[Row] = []
+    made: list[tuple[Tensor, ...]] = []
+    for group in _groups(asked):
+        prefixes = {number: model.prefix(asked[number].prefix) if asked[number].prefix else None for number in group}
+        pairs = [(number, row) for number in group for row in range(len(asked[number].trees))]
+        lengths = [len(asked[number].trees[row]) for number, row in pairs]
+        waiting = [sorted(pairs[i] for i in batch) for batch in batches_of(lengths, most)]
+        while waiting:
+            batch = waiting.pop(0)
+            try:
+                made += _pass(model, asked, batch, prefixes, rows, of_logits)
+                order += batch
+                continue
+            except Exception as error:
+                if not is_out_of_memory(error) or len(batch) == 1:
+                    raise
+            waiting = [part for each in (batch, *waiting) for part in _parts(each, len(batch) // 2)]
+    places = {row: at for at, row in enumerate(order)}
+    tables = [torch.cat(column) for column in zip(*made, strict=True)]
+    return [
+        tuple(table[[places[number, row] for row in range(len(queries.trees))]] for table in tables)
+        for number, queries in enumerate(asked)
+    ]
+
+
+def _pass(
+    model: LanguageModel,
+    asked: Sequence[Queries],
+    batch: Sequence[Row],
+    prefixes: Mapping[int, Prefix | None],
+    rows: Tensor | None,
+    of_logits: OfLogits,
+) -> list[tuple[Tensor, ...]]:
+    trees = [asked[number].trees[row] for number, row in batch]
+    logits = model.next_token_logits(trees, [prefixes[number] for number, _ in batch], rows)
+    numbers = list(dict.fromkeys(number for number, _ in batch))
+    parts = [asked[number].at([row for n, row in batch if n == number]) for number in numbers]
+    counts = [sum(len(tree.positions_read) for tree in part.trees) for part in parts]
+    return [of_logits(*each) for each in zip(parts, logits.split(counts), strict=True)]
+
+
+def _groups(asked: Sequence[Queries]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    held = 0
+    for number, queries in enumerate(asked):
+        if not groups or held + len(queries.prefix) > PREFIX_TOKENS:
+            groups.append([])
+            held = 0
+        groups[-1].append(number)
+        held += len(queries.prefix)
+    return groups
+
+
+def _parts(batch: list[Row], most: int) -> Iterator[list[Row]]:
+    for start in range(0, len(batch), most):
+        yield batch[start : start + most]

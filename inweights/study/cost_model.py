@@ -1,0 +1,94 @@
+"""How long a backbone's passes take on this machine, and what they keep, from its shapes alone.
+
+Time is that of the matrix products (2 operations per weight and token forward, 2 for the gradient of what goes in, 2 for
+that of a weight that trains: Kaplan et al. 2020, arXiv 2001.08361, 2.1) at the rate that the machine does such products,
+of the passes over activations and parameters at the rate that it copies, and of starting kernels. What is kept for the
+backward pass was measured. `python -m benchmarks plan` holds all of it beside what runs take.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from torch import nn
+
+from inweights.models.skeleton import skeleton
+from inweights.study.machine import copy_rate, matrix_rate
+
+SECONDS_PER_BLOCK = 2e-4
+"""To start the kernels of one transformer block, whatever its size; a backward pass starts twice as many."""
+LAST_BLOCK = 0.25
+"""Of the last block is run for tokens that are not read: keys and values."""
+LOW_RANK_RATE = 0.15
+"""Of the matrix rate at which products with so few columns run: they wait for memory."""
+FORWARD_BYTES, BACKWARD_BYTES = 220, 260
+"""That element-wise passes and attention read and write, per token, block and unit of width."""
+UPDATE_BYTES = 60
+"""That clipping, the optimizer and gradients read and write per number that trains."""
+PRODUCTS = 0.9
+"""Of the matrix rate that a model's products reach, between which other things go through the caches."""
+KEPT_BYTES, KEPT_BYTES_GATED = 85, 125
+"""For the backward pass, per token, block and unit of width; where feed-forward layers have a gate there is more."""
+KEPT_WITHOUT_INPUTS = 0.85
+"""Of that, where no product needs its input for a weight's gradient."""
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """What of a backbone decides how long it takes."""
+
+    width: int
+    blocks: int
+    weights: int
+    """That every token is multiplied with: embeddings are looked up, the LM head is where it is read."""
+    vocabulary: int
+    gated: bool
+
+    def forward(self, tokens: float, passes: float, blocks: float | None = None, before: float = 0.0) -> float:
+        """Seconds of passes over so many tokens in all, through the last so many blocks, `before` tokens in front."""
+        run = (self.blocks if blocks is None else blocks) - 1 + LAST_BLOCK
+        flop = (2 * self.weights / self.blocks + 4 * self.width * before) * run * tokens
+        moved = FORWARD_BYTES * tokens * self.width * run
+        started = SECONDS_PER_BLOCK * run * passes
+        return flop / self._rate(tokens / passes) + moved / copy_rate() + started
+
+    def backward(self, tokens: float, passes: float, blocks: float, trained: float) -> float:
+        """Seconds; `trained`: weights whose gradient is a product."""
+        run = blocks - 1 + LAST_BLOCK
+        flop = (2 * self.weights / self.blocks * run + 2 * trained) * tokens
+        moved = BACKWARD_BYTES * tokens * self.width * run
+        return flop / self._rate(tokens / passes) + moved / copy_rate() + 2 * SECONDS_PER_BLOCK * run * passes
+
+    def low_rank(self, tokens: float, numbers: float) -> float:
+        """Seconds of the own products of LoRA or of adapters, forward and backward."""
+        return 6 * numbers * tokens / (LOW_RANK_RATE * matrix_rate(self.width, 1024))
+
+    def _rate(self, tokens: float) -> float:
+        # By powers of two: a rate is measured once for all runs that are about as large.
+        size = 1 << min(12, max(5, round(tokens).bit_length()))
+        return PRODUCTS * matrix_rate(self.width, size)
+
+    def update(self, numbers: float) -> float:
+        """Seconds of clipping and an optimizer's step over so many numbers."""
+        return UPDATE_BYTES * numbers / copy_rate()
+
+    def kept_bytes(self, tokens: float, blocks: float, update: str) -> float:
+        """Of a training pass, for its backward pass."""
+        each = KEPT_BYTES_GATED if self.gated else KEPT_BYTES
+        return (KEPT_WITHOUT_INPUTS if update == "bitfit" else 1.0) * each * self.width * tokens * blocks
+
+
+@lru_cache
+def shape_of(name: str) -> ModelShape:
+    model = skeleton(name)
+    module: Any = model.module
+    config: Any = module.config.get_text_config()
+    causal = model.card.family == "causal"
+    aside = [each.weight for each in module.modules() if isinstance(each, nn.Embedding)]
+    aside += [module.get_output_embeddings().weight] if causal else []
+    left_out = {id(weight) for weight in aside}
+    weights = sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in left_out)
+    gated = any("gate" in name for name, _ in module.named_modules())
+    return ModelShape(
+        model.hidden_size, int(config.num_hidden_layers), weights, int(config.vocab_size) if causal else 0, gated
+    )
