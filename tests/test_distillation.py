@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from inweights.methods import METHODS, method
+from inweights.methods import METHODS, generation, method
 from inweights.methods.context_distillation import ContextDistillation
 from inweights.methods.distillation_loss import Student
 from inweights.methods.generation import generated_inputs, read_back
 from inweights.models import load
+from inweights.models.decoding import end_ids
 from inweights.readouts import LabelWords
 from inweights.scoring import label_scores, teacher_targets
 from inweights.training import Schedule
@@ -144,3 +145,16 @@ def test_a_language_model_writes_new_inputs_the_same_for_the_same_seed():
     assert made == generated_inputs(model, prompt, shown, 4, seed=1)
     assert made != generated_inputs(model, prompt, shown, 4, seed=2)
     assert all(example.label is None for example in made)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "opt"])
+def test_generated_inputs_go_on_past_a_plain_space(architecture, monkeypatch):
+    """In SentencePiece vocabularies a space decodes to nothing alone, and must not be taken for an end of text."""
+    model = tiny(architecture)
+    space = next(t for t in range(len(model.tokenizer)) if t not in end_ids(model) and not model.decode([t]).strip())
+    drawn = iter([*model.encode(["the"])[0][-1:], space, *model.encode(["cook"])[0][-1:]] * 100)
+    monkeypatch.setattr(generation, "sampling", lambda *_: lambda logits: [next(drawn)] * len(logits))
+    texts = []
+    monkeypatch.setattr(generation, "read_back", lambda prompt, text: texts.append(text))
+    generated_inputs(model, PROMPT, SHOTS.labelled, 1, seed=0)
+    assert min(map(len, texts)) > 50

@@ -1,15 +1,14 @@
 """What a student learns from: questions with the teacher's answers, as token ids of both sides."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from inweights.context.template import Template
 from inweights.engine.trees import Behind, Prefix, prefix_of_each
 from inweights.models.base import LanguageModel
-from inweights.models.decoding import Choose, continued, greedy
+from inweights.models.decoding import Choose, continued, end_ids, greedy
 from inweights.scoring.shared_prefix import encode_with_context
 from inweights.scoring.teacher_logprobs import Completion
 from inweights.types import UserError
@@ -77,7 +76,7 @@ def answers(
     choose: Choose = greedy,
 ) -> list[tuple[int, ...]]:
     """The model's answer to each, with the token that ended it, if one did."""
-    stop = ends(model, template)
+    stop = end_ids(model, template.end)
     before = prefix_of_each(behind, len(stems))
     # Behind the same prefix side by side, and those of like length together.
     order = sorted(range(len(stems)), key=lambda i: (id(before[i]), len(stems[i])))
@@ -87,30 +86,6 @@ def answers(
         said = continued(model, [stems[i] for i in batch], [before[i] for i in batch], template.answer_tokens, stop, choose)
         found.update(zip(batch, map(tuple, said), strict=True))
     return [found[i] for i in range(len(stems))]
-
-
-def ends(model: LanguageModel, template: Template) -> Collection[int]:
-    """Tokens that end an answer: the ends of text, and those with the template's end in them."""
-    tokenizer: Any = getattr(model, "tokenizer", None)
-    generation: Any = getattr(model.module, "generation_config", None)
-    declared = getattr(generation, "eos_token_id", None)
-    own = declared if isinstance(declared, list) else [declared]
-    found = {int(each) for each in (*own, getattr(tokenizer, "eos_token_id", None)) if each is not None}
-    if template.end:
-        found |= _tokens_with(model, template.end)
-    return found
-
-
-_known: dict[tuple[str, str], frozenset[int]] = {}
-
-
-def _tokens_with(model: LanguageModel, end: str) -> frozenset[int]:
-    """Kept: a vocabulary of 150,000 tokens takes a second to spell out."""
-    key = (model.card.digest, end)
-    if key not in _known:
-        size = int(model.module.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
-        _known[key] = frozenset(token for token in range(size) if end in model.decode([token]))
-    return _known[key]
 
 
 def text_of(model: LanguageModel, template: Template, answer: Sequence[int]) -> str:

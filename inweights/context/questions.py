@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from inweights.context.chunks import Chunk
-from inweights.context.qa_tokens import AT_ONCE, Question, answers, asked, ends
+from inweights.context.qa_tokens import AT_ONCE, Question, answers, asked
 from inweights.context.template import Template
 from inweights.models.base import LanguageModel
-from inweights.models.decoding import Choose, continued, sampling
+from inweights.models.decoding import Choose, continued, end_ids, sampling
 from inweights.scoring.shared_prefix import common
 from inweights.types import UserError
 
@@ -116,7 +116,7 @@ def _asked(
     stems = [model.encode([f"{slot} {start}" if start else slot])[0] for start in starts]
     # The last shared token is read with each: a beginning may have merged with it.
     alike = min([len(shared) - 1, *(common(shared, stem) for stem in stems)])
-    stop = set(ends(model, template))
+    stop = end_ids(model, template.end)
     prefix = model.prefix(shared[:alike]) if alike else None
     before = model.decode(shared[max(0, alike - 4) :])
     tail = template.asked("").split("\n")[0].strip()

@@ -7,9 +7,9 @@ from queue import SimpleQueue
 from threading import Thread
 
 from inweights.context.chunks import Chunk, chunks_of
-from inweights.context.qa_tokens import AT_ONCE, answers, asked, ends, text_of
+from inweights.context.qa_tokens import AT_ONCE, answers, asked, text_of
 from inweights.exports.load_context import LoadedContext, load
-from inweights.models.decoding import continued
+from inweights.models.decoding import continued, end_ids
 from inweights.scoring.bm25 import BM25Index
 from inweights.sources import read_sources
 from inweights.types import UserError
@@ -60,7 +60,7 @@ class Session:
                     read.behind,
                     None,
                     template.answer_tokens,
-                    ends(model, template),
+                    end_ids(model, template.end),
                     seen=lambda _, token: told.put(token),
                 )
                 told.put(None)

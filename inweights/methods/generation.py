@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import torch
 
-from inweights.engine.trees import Tree
 from inweights.models.base import LanguageModel
+from inweights.models.decoding import Choose, continued, end_ids, sampling
 from inweights.types import Example, Prompt
 
 TEMPERATURE = 1.0
-MOST_TOKENS = 96
-"""Of one continuation; longer ones are lost."""
-FIRST, AT_ONCE = 64, 16
-"""Attempts until one must have read; continuations of the same context."""
+MAX_TOKENS = 96
+"""Maximum length of one continuation; longer ones are lost."""
+FIRST_ATTEMPTS, SAMPLES = 64, 16
+"""Attempts after which at least one must match the pattern; continuations sampled together from one context."""
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
@@ -24,19 +24,19 @@ def generated_inputs(
 ) -> list[Example]:
     """Up to `count` new inputs without labels, none twice and none among the demonstrations.
 
-    Demonstrations in changing order stand in front; what the model writes is read back by the pattern, and dropped
-    where it does not read. Gives up after 4 * count attempts, or where none of the first 64 reads, so there may be
-    fewer.
+    The demonstrations, in changing order, are continued by the model; a continuation is parsed by the pattern, and
+    dropped where it does not match. Gives up after 4 * count attempts, or where none of the first 64 matches, so that
+    there may be fewer.
     """
     rng = random.Random(f"generation {seed}")
-    generator = torch.Generator().manual_seed(rng.getrandbits(63))
+    choose = sampling(TEMPERATURE, torch.Generator().manual_seed(rng.getrandbits(63)))
     known = {tuple(example.fields.items()) for example in demonstrations}
     found: list[Example] = []
     attempts = 0
-    while len(found) < count and attempts < 4 * count and (found or attempts < FIRST):
+    while len(found) < count and attempts < 4 * count and (found or attempts < FIRST_ATTEMPTS):
         context = prompt.context(rng.sample(list(demonstrations), len(demonstrations)))
-        several = min(AT_ONCE, 4 * count - attempts)
-        for text in _continued(model, context, several, generator, prompt.separator):
+        several = min(SAMPLES, 4 * count - attempts)
+        for text in _sampled(model, context, several, choose, prompt.separator):
             fields = read_back(prompt, text)
             attempts += 1
             if fields is not None and tuple(fields.items()) not in known and len(found) < count:
@@ -72,21 +72,14 @@ def _reader(prompt: Prompt) -> re.Pattern[str]:
     return re.compile("".join([*parts, re.escape(rest), rf"\s+(?:{words})(?:\s|$)"]), flags=re.DOTALL)
 
 
-def _continued(model: LanguageModel, context: str, several: int, generator: torch.Generator, separator: str) -> list[str]:
+def _sampled(model: LanguageModel, context: str, count: int, choose: Choose, separator: str) -> list[str]:
     """Sampled continuations of the context, each up to its first separator or the end of text."""
     ids = model.encode([context])[0]
-    most = min(MOST_TOKENS, model.card.max_tokens - len(ids) - 1)
-    # The prefix holds all but the last token, which is the first that every sample reads on from.
-    prefix = model.prefix(ids[:-1])
-    samples: list[list[int]] = [[ids[-1]] for _ in range(several)]
-    going = list(range(several))
-    for _ in range(most):
-        logits = model.next_token_logits([Tree(tuple(samples[i])) for i in going], prefix)
-        drawn = torch.multinomial((logits.cpu() / TEMPERATURE).softmax(-1), 1, generator=generator)[:, 0].tolist()
-        for i, token in zip(going, drawn, strict=True):
-            samples[i].append(token)
-        # A special token, such as the end of text, decodes to nothing.
-        going = [i for i in going if model.decode(samples[i][-1:]) and separator not in model.decode(samples[i][1:])]
-        if not going:
-            break
-    return [model.decode(sample[1:]).split(separator)[0].lstrip() for sample in samples]
+    # The prefix holds all but the last token, which every sample goes on from.
+    prefix = model.prefix(ids[:-1]) if ids[:-1] else None
+    sampled = continued(model, [ids[-1:]] * count, prefix, MAX_TOKENS, end_ids(model, separator), choose)
+    # Decoded behind the context's last tokens: many tokenizers drop the space that a text begins with.
+    start = ids[-4:]
+    before = model.decode(start)
+    texts = [model.decode([*start, *tokens]).removeprefix(before) for tokens in sampled]
+    return [text.split(separator)[0].lstrip() for text in texts]

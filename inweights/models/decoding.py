@@ -1,6 +1,7 @@
 """Texts continued token by token behind one prefix, which stands once; each text keeps its own keys and values."""
 
 from collections.abc import Callable, Collection, Sequence
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -67,6 +68,24 @@ def continued(
             return said
         going = [going[i] for i in left]
         steps.go_on(left, [tokens[i] for i in left])
+
+
+def end_ids(model: LanguageModel, stop: str = "") -> frozenset[int]:
+    """Tokens that end a text: the ends of text that tokenizer and model declare, and those with `stop` in them.
+
+    By ids, never by what a token decodes to alone: in SentencePiece vocabularies a plain space decodes to nothing.
+    """
+    declared = getattr(getattr(model.module, "generation_config", None), "eos_token_id", None)
+    tokenizer: Any = getattr(model, "tokenizer", None)
+    ids = [*(declared if isinstance(declared, list) else [declared]), getattr(tokenizer, "eos_token_id", None)]
+    found = frozenset(int(each) for each in ids if each is not None)
+    return found | _ids_with(tokenizer, stop) if stop else found
+
+
+@cache
+def _ids_with(tokenizer: Any, stop: str) -> frozenset[int]:
+    """Kept for each tokenizer: spelling out a vocabulary of 150,000 tokens takes a second."""
+    return frozenset(token for token in range(len(tokenizer)) if stop in tokenizer.decode([token]))
 
 
 class _WholeTexts:
