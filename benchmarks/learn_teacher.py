@@ -19,7 +19,7 @@ from inweights.context.teacher import teacher_answers_of
 from inweights.context.template import Template
 from inweights.meter import measure
 from inweights.models.base import LanguageModel
-from inweights.scoring.teacher_logprobs import TeacherLogprobs, told
+from inweights.scoring.teacher_logprobs import TeacherLogprobs, truncated
 from inweights.types import Cost, UserError
 
 # Ended by the end of text alone, as `generate` ends its answers.
@@ -99,7 +99,7 @@ def _cut(model: LanguageModel, words: Sequence[str], tokens: int) -> tuple[str, 
 
 def _ours(model: LanguageModel, context: str, questions: Sequence[Question]) -> Timed[Lessons]:
     found, cost = measure(lambda: teacher_answers_of(model, TEMPLATE, context, questions))
-    answers = [each.behind.answer for each in found.lessons]
+    answers = [each.behind.completion_ids for each in found.lessons]
     return Timed(cost.seconds, Lessons(answers, list(found.told), cost))
 
 
@@ -117,7 +117,7 @@ def _answered(module: Any, tokenizer: Any, text: str) -> tuple[tuple[int, ...], 
     answer = whole[0, inputs["input_ids"].shape[1] :]
     # At a position the logits are of the next token.
     logits = module(whole[:, :-1], use_cache=False, logits_to_keep=len(answer)).logits[0]
-    return tuple(answer.tolist()), told(logits.float().log_softmax(-1))
+    return tuple(answer.tolist()), truncated(logits.float().log_softmax(-1))
 
 
 BENCHMARKS = (

@@ -21,7 +21,7 @@ from inweights.context.template import Template
 from inweights.context.train import initial_update
 from inweights.context.training_rows import Row, Student, row_of, without_front
 from inweights.engine.trees import Tree
-from inweights.scoring.teacher_logprobs import TeacherLogprobs, TopK, told
+from inweights.scoring.teacher_logprobs import TeacherLogprobs, TopK, truncated
 from inweights.sources.types import Context, Section
 from inweights.types import UserError
 from tests.tiny import folder, tiny
@@ -45,8 +45,8 @@ def replayed(model, count: int = 3) -> list[Row]:
 
 def test_a_loss_worked_out_by_hand():
     """Two positions: a coin of 1/2 and a rest against 1/4, then certainty against 1/8; by the mean number of positions."""
-    first = told(torch.tensor([[0.5, 0.25, 0.25]]).log(), TopK(mass=0.4, least=1))
-    second = told(torch.tensor([[0.0, 100.0, 0.0]]).log_softmax(-1), TopK(least=1))
+    first = truncated(torch.tensor([[0.5, 0.25, 0.25]]).log(), TopK(mass=0.4, minimum=1))
+    second = truncated(torch.tensor([[0.0, 100.0, 0.0]]).log_softmax(-1), TopK(minimum=1))
     both = TeacherLogprobs(torch.cat([first.ids, second.ids]), torch.cat([first.log_probs, second.log_probs]))
     rows = [row_of(Tree((4, 5, 6), reads=(1, 2)), both), row_of(Tree((4,), reads=(0,)), first)]
     logits = torch.tensor([[0.25, 0.5, 0.25], [0.5, 0.125, 0.375], [0.5, 0.3, 0.2]]).log() + 7.0
@@ -57,11 +57,11 @@ def test_a_loss_worked_out_by_hand():
 
 def test_a_row_has_one_distribution_for_each_position_read():
     with pytest.raises(AssertionError, match="one distribution for each position read"):
-        row_of(Tree((4, 5), reads=(0, 1)), told(torch.zeros(1, 5).log_softmax(-1)))
+        row_of(Tree((4, 5), reads=(0, 1)), truncated(torch.zeros(1, 5).log_softmax(-1)))
 
 
 def test_a_row_behind_a_front_lets_go_of_what_the_front_reads():
-    many = told(torch.randn(4, 30, generator=torch.Generator().manual_seed(0)).log_softmax(-1))
+    many = truncated(torch.randn(4, 30, generator=torch.Generator().manual_seed(0)).log_softmax(-1))
     row = row_of(Tree((1, 4, 5), ((6, 7), (8,)), (0, 2, 3, 5)), many, firsts=(0, 1, 3))
     shorter = without_front(row, 1)
     assert shorter.tree == Tree((4, 5), ((6, 7), (8,)), (1, 2, 4))

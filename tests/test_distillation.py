@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from inweights.methods import METHODS, generation, method
 from inweights.methods.context_distillation import ContextDistillation
-from inweights.methods.distillation_loss import Student
+from inweights.methods.distillation_loss import DistillationLoss
 from inweights.methods.generation import generated_inputs, read_back
 from inweights.models import load
 from inweights.models.decoding import end_ids
@@ -28,11 +28,11 @@ KINDS = ("labels", "top_k", "vocabulary")
 
 def student_loss(model, told, pool, learned=(), gold_weight=0.0, seed=0):
     """The loss of some rows as a training loop gets it, and all rows."""
-    student = Student(model, PROMPT, told, pool, learned, gold_weight, random.Random(seed))
+    student = DistillationLoss(model, PROMPT, told, pool, learned, gold_weight, random.Random(seed))
     words = None if student.vocabulary is None else torch.tensor(student.vocabulary)
 
     def loss(rows):
-        return student.loss(rows, model.next_token_logits(student.asked(rows), None, words))
+        return student.loss(rows, model.next_token_logits(student.trees(rows), None, words))
 
     return loss, student.rows
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inweights.scoring import LabelTargets, answers, label_scores, student_kl, target_cache, teacher_targets
+from inweights.scoring import LabelTargets, answer_logprobs, label_scores, student_kl, target_cache, teacher_targets
 from inweights.scoring.divergence import kl, rest_cell, with_rest
 from inweights.types import Example, Prompt, UserError
 from tests.tiny import tiny
@@ -73,16 +73,16 @@ def test_label_targets_are_the_distribution_behind_each_context(causal):
 
 @torch.no_grad()
 def test_answers_are_read_at_the_prompts_end_and_inside_every_label_word(causal):
-    said = answers(causal, PROMPT, EXAMPLES, CONTEXTS[0])
+    said = answer_logprobs(causal, PROMPT, EXAMPLES, CONTEXTS[0])
     ids = causal.encode([f"{CONTEXTS[0]}{PROMPT.body(EXAMPLES[1])} not good"])[0]
     log_probs = causal.module(torch.tensor([ids])).logits[0].log_softmax(-1)
     word = len(ids) - len(causal.encode([CONTEXTS[0] + PROMPT.body(EXAMPLES[1])])[0])
     ending = log_probs[-word - 1 : -1]
-    torch.testing.assert_close(said.log_probs[1, 0], ending[0], rtol=0, atol=1e-4)
-    torch.testing.assert_close(said.log_probs[1, -(word - 1) :], ending[1:], rtol=0, atol=1e-4)
+    torch.testing.assert_close(said[1].log_probs[0], ending[0], rtol=0, atol=1e-4)
+    torch.testing.assert_close(said[1].log_probs[-(word - 1) :], ending[1:], rtol=0, atol=1e-4)
     reached = ending.gather(1, torch.tensor(ids[-word:])[:, None])[:-1, 0].cumsum(0).exp()
-    torch.testing.assert_close(said.reach[1, -(word - 1) :], reached, rtol=1e-3, atol=1e-9)
-    assert said.reach[:, 0].tolist() == [1.0] * len(EXAMPLES)
+    torch.testing.assert_close(said[1].weights[-(word - 1) :], reached, rtol=1e-3, atol=1e-9)
+    assert [each.weights[0].item() for each in said] == [1.0] * len(EXAMPLES)
 
 
 @torch.no_grad()
@@ -90,10 +90,11 @@ def test_answers_are_read_at_the_prompts_end_and_inside_every_label_word(causal)
 def test_top_k_targets_are_the_likeliest_tokens_and_the_rest(causal, batch_tokens):
     [whole] = teacher_targets(causal, PROMPT, CONTEXTS[:1], EXAMPLES, "vocabulary")
     [top] = teacher_targets(causal, PROMPT, CONTEXTS[:1], EXAMPLES, "top_k", 5, batch_tokens=batch_tokens)
-    values, ids = whole.log_probs.topk(5, -1)
-    torch.testing.assert_close(top.log_probs[..., :5], values, rtol=0, atol=1e-5)
-    assert torch.equal(top.ids, ids)
-    torch.testing.assert_close(top.log_probs.exp().sum(-1), torch.ones(top.reach.shape))
+    for one, other in zip(top, whole, strict=True):
+        values, ids = other.log_probs.topk(5, -1)
+        torch.testing.assert_close(one.log_probs[..., :5], values, rtol=0, atol=1e-5)
+        assert torch.equal(one.ids, ids)
+        torch.testing.assert_close(one.log_probs.exp().sum(-1), torch.ones(len(one)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -107,8 +108,9 @@ def test_targets_of_some_rows_are_those_of_these_examples(causal, kind):
     targets = teacher_targets(causal, PROMPT, CONTEXTS, EXAMPLES, kind, 5)[1]
     whole = student_kl(targets, causal, PROMPT, EXAMPLES)
     rows = torch.tensor([2, 0])
+    some = targets.at(rows) if isinstance(targets, LabelTargets) else [targets[2], targets[0]]
     torch.testing.assert_close(
-        student_kl(targets.at(rows), causal, PROMPT, [EXAMPLES[2], EXAMPLES[0]]), whole[rows], rtol=1e-4, atol=1e-6
+        student_kl(some, causal, PROMPT, [EXAMPLES[2], EXAMPLES[0]]), whole[rows], rtol=1e-4, atol=1e-6
     )
 
 
@@ -157,8 +159,9 @@ def test_targets_kept_on_disk_are_asked_for_once_and_are_the_same(kind, tmp_path
     assert 0 < model.counter.tokens - before - asked < asked / 2
     assert len(list(tmp_path.iterdir())) == 2 * -(-len(EXAMPLES) // 2)
     for one, other, third in zip(expected, first, again, strict=True):
-        torch.testing.assert_close(other.log_probs, one.log_probs, rtol=0, atol=1e-5)
-        torch.testing.assert_close(third.log_probs, other.log_probs, rtol=0, atol=1e-5)
+        for left, right, last in [(one, other, third)] if kind == "labels" else zip(one, other, third, strict=True):
+            torch.testing.assert_close(right.log_probs, left.log_probs, rtol=0, atol=1e-5)
+            torch.testing.assert_close(last.log_probs, right.log_probs, rtol=0, atol=1e-5)
 
 
 def test_targets_of_another_context_or_another_k_are_not_taken_for_these(tmp_path):

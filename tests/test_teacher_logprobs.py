@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from inweights.models.causal import CausalLM
-from inweights.scoring.teacher_logprobs import (
-    Completion,
-    TeacherLogprobs,
-    TopK,
-    end_to_end,
-    read_answers,
-    teacher_logprobs,
-    told,
-)
+from inweights.scoring.completions import Completion, read_completions, teacher_logprobs
+from inweights.scoring.teacher_logprobs import TeacherLogprobs, TopK, concatenated, truncated
 from inweights.types import UserError
 from tests.test_fast_paths import PREFIX
 from tests.tiny import folder, tiny
@@ -27,7 +20,7 @@ ASKED = [
     Completion((10, 5), (9,)),
     Completion((6, 7, 8, 9, 10, 11), (12, 13, 14, 15, 16)),
 ]
-ALL = TopK(mass=1.0, most=10**6)
+ALL = TopK(mass=1.0, maximum=10**6)
 
 
 def log_probs(tokens: int, vocabulary: int, seed: int = 0, sharp: float = 3.0) -> torch.Tensor:
@@ -37,8 +30,8 @@ def log_probs(tokens: int, vocabulary: int, seed: int = 0, sharp: float = 3.0) -
 def test_a_teacher_does_not_diverge_from_itself():
     for sharp in (0.1, 3.0, 30.0):
         said = log_probs(50, 400, sharp=sharp)
-        assert told(said).kl_to(said).abs().max() < 1e-6
-        assert told(said).kl_from(said).abs().max() < 1e-6
+        assert truncated(said).kl_to(said).abs().max() < 1e-6
+        assert truncated(said).kl_from(said).abs().max() < 1e-6
 
 
 @settings(max_examples=60, deadline=None)
@@ -46,7 +39,7 @@ def test_a_teacher_does_not_diverge_from_itself():
 def test_the_rest_is_that_of_the_whole_vocabulary_to_a_millionth(seed, vocabulary, sharp):
     """Against sums in float64; a rest below what fp32 can tell from 1 included."""
     said = log_probs(6, vocabulary, seed, sharp)
-    kept = told(said)
+    kept = truncated(said)
     for row, ids, cells in zip(said.double(), kept.ids, kept.log_probs, strict=True):
         inside = ids[cells[:-1] > -math.inf]
         others = torch.ones(vocabulary, dtype=torch.bool)
@@ -61,13 +54,13 @@ def test_the_rest_is_that_of_the_whole_vocabulary_to_a_millionth(seed, vocabular
 def test_as_few_tokens_are_kept_as_hold_the_mass_within_bounds(seed, mass, least, more):
     bounds = TopK(mass, least, least + more)
     said = log_probs(20, 100, seed, 2.0)
-    kept = told(said, bounds)
+    kept = truncated(said, bounds)
     for row, cells in zip(said, kept.log_probs, strict=True):
         inside = cells[:-1][cells[:-1] > -math.inf]
         by_size = row.exp().sort(descending=True).values
         fewest = next((n for n in range(1, 100) if float(by_size[:n].sum()) >= mass + 1e-6), 100)
         most = next((n for n in range(1, 100) if float(by_size[:n].sum()) >= mass - 1e-6), 100)
-        assert min(max(most, least), bounds.most) <= len(inside) <= min(max(fewest, least), bounds.most)
+        assert min(max(most, least), bounds.maximum) <= len(inside) <= min(max(fewest, least), bounds.maximum)
         assert inside.diff().le(0).all()
     assert kept.ids.shape[1] == max(int((cells[:-1] > -math.inf).sum()) for cells in kept.log_probs)
 
@@ -75,7 +68,7 @@ def test_as_few_tokens_are_kept_as_hold_the_mass_within_bounds(seed, mass, least
 @pytest.mark.parametrize("vocabulary", [2, 3, 64, 65])
 def test_of_a_small_vocabulary_one_token_is_the_rest(vocabulary):
     said = log_probs(5, vocabulary, sharp=0.1)
-    kept = told(said, TopK(mass=1.0))
+    kept = truncated(said, TopK(mass=1.0))
     assert kept.ids.shape == (5, min(64, vocabulary - 1))
     torch.testing.assert_close(kept.log_probs.exp().sum(-1), torch.ones(5))
     student = log_probs(5, vocabulary, seed=1)
@@ -89,7 +82,7 @@ def test_divergences_both_ways_worked_out_by_hand():
     """Teacher 0.5, 0.3 and a rest of 0.2; student 0.25, 0.25 and 0.3 + 0.2 in the rest."""
     teacher = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
     student = torch.tensor([[0.25, 0.25, 0.3, 0.2]]).log()
-    kept = told(teacher, TopK(mass=0.75, least=1))
+    kept = truncated(teacher, TopK(mass=0.75, minimum=1))
     assert kept.ids.tolist() == [[0, 1]]
     forward = 0.5 * math.log(0.5 / 0.25) + 0.3 * math.log(0.3 / 0.25) + 0.2 * math.log(0.2 / 0.5)
     backward = 0.25 * math.log(0.25 / 0.5) + 0.25 * math.log(0.25 / 0.3) + 0.5 * math.log(0.5 / 0.2)
@@ -101,13 +94,13 @@ def test_what_a_teacher_all_but_rules_out_costs_a_student_that_says_it_a_bounded
     """KL(student || teacher) = log(1 / 1e-6) where the student is sure of what the teacher gives e^-40."""
     teacher = torch.tensor([[40.0, 0.0, 0.0]]).log_softmax(-1)
     student = torch.tensor([[0.0, 60.0, 0.0]]).log_softmax(-1)
-    assert told(teacher, TopK(least=1)).kl_from(student).item() == pytest.approx(13.8, abs=1e-3)
+    assert truncated(teacher, TopK(minimum=1)).kl_from(student).item() == pytest.approx(13.8, abs=1e-3)
 
 
 @pytest.mark.parametrize("way", ["kl_to", "kl_from"])
 def test_divergences_have_gradients_that_are_finite(way):
     logits = (20 * torch.randn(30, 50, generator=torch.Generator().manual_seed(1))).requires_grad_()
-    getattr(told(log_probs(30, 50, sharp=20.0)), way)(logits.log_softmax(-1)).sum().backward()
+    getattr(truncated(log_probs(30, 50, sharp=20.0)), way)(logits.log_softmax(-1)).sum().backward()
     assert logits.grad is not None
     assert bool(logits.grad.isfinite().all())
     assert float(logits.grad.abs().max()) > 0.1
@@ -115,7 +108,7 @@ def test_divergences_have_gradients_that_are_finite(way):
 
 @pytest.mark.parametrize("bounds", [(0.0, 4, 64), (1.1, 4, 64), (0.9, 0, 64), (0.9, 5, 4)])
 def test_bounds_that_hold_nothing_are_refused(bounds):
-    with pytest.raises(UserError, match="a share and 1 <= least <= most are wanted"):
+    with pytest.raises(UserError, match="expected a share above 0 and 1 <= minimum <= maximum"):
         TopK(*bounds)
 
 
@@ -132,19 +125,19 @@ def test_what_is_told_behind_a_prefix_is_what_transformers_says_of_whole_prompts
     plain = AutoModelForCausalLM.from_pretrained(folder(architecture), attn_implementation="eager").eval()
     found = teacher_logprobs(model, model.prefix(PREFIX), ASKED, batch_tokens=10)
     for asked, each in zip(ASKED, found, strict=True):
-        ids = torch.tensor([[*PREFIX, *asked.question, *asked.answer]])
-        expected = plain(ids).logits[0, -len(asked.answer) - 1 : -1].float().log_softmax(-1)
+        ids = torch.tensor([[*PREFIX, *asked.prompt_ids, *asked.completion_ids]])
+        expected = plain(ids).logits[0, -len(asked.completion_ids) - 1 : -1].float().log_softmax(-1)
         assert each.kl_to(expected).abs().max() < 1e-5
-        whole = told(expected)
+        whole = truncated(expected)
         assert torch.equal(each.ids[:, 0], whole.ids[:, 0].int())
         torch.testing.assert_close(each.log_probs[:, -1].exp(), whole.log_probs[:, -1].exp(), rtol=0, atol=2e-4)
 
 
 def test_answers_put_end_to_end_say_what_each_says():
     """Columns that a wider neighbour asks for weigh nothing, whichever way it is measured."""
-    narrow, wide = told(log_probs(3, 100, sharp=20.0)), told(log_probs(4, 100, seed=1, sharp=0.5))
+    narrow, wide = truncated(log_probs(3, 100, sharp=20.0)), truncated(log_probs(4, 100, seed=1, sharp=0.5))
     assert narrow.ids.shape[1] < wide.ids.shape[1]
-    both, student = end_to_end([narrow, wide], torch.device("cpu")), log_probs(7, 100, seed=2)
+    both, student = concatenated([narrow, wide], torch.device("cpu")), log_probs(7, 100, seed=2)
     for way in (TeacherLogprobs.kl_to, TeacherLogprobs.kl_from):
         alone = torch.cat([way(narrow, student[:3]), way(wide, student[3:])])
         torch.testing.assert_close(way(both, student), alone, rtol=0, atol=0)
@@ -180,4 +173,4 @@ def test_memory_that_has_no_room_for_one_answer_is_said(monkeypatch):
 
     monkeypatch.setattr(CausalLM, "next_token_logits", read)
     with pytest.raises(torch.OutOfMemoryError):
-        read_answers(tiny("llama"), None, ASKED, lambda numbers, rows: list(rows), 8192)
+        read_completions(tiny("llama"), None, ASKED, lambda numbers, rows: list(rows), 8192)

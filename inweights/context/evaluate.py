@@ -171,7 +171,7 @@ def _trained(
         found.append(of_learnt("sft", learned, time.monotonic() - started))
     if "next-token" in rivals:
         started = time.monotonic()
-        reads = settings.epochs * sum(len(each.alone.answer) for each in outcome.lessons.lessons)
+        reads = settings.epochs * sum(len(each.alone.completion_ids) for each in outcome.lessons.lessons)
         learned = next_token(model, chunks, lora, reads, budget)
         found.append(of_learnt("next-token", learned, time.monotonic() - started))
     return found
@@ -202,7 +202,7 @@ def _located(model: LanguageModel, template: Template, chunks: Sequence[Chunk], 
 
 def _of_held_out(model: LanguageModel, template: Template, outcome: Outcome) -> list[Question]:
     return [
-        replace(each.question, gold=each.question.gold or text_of(model, template, each.behind.answer))
+        replace(each.question, gold=each.question.gold or text_of(model, template, each.behind.completion_ids))
         for each in outcome.held_out.lessons
-        if text_of(model, template, each.behind.answer)
+        if text_of(model, template, each.behind.completion_ids)
     ]

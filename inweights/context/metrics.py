@@ -16,8 +16,9 @@ from inweights.context.template import Template
 from inweights.context.training_rows import Row
 from inweights.engine.trees import Prefix
 from inweights.models.base import LanguageModel
+from inweights.scoring.completions import Completion, read_completions
 from inweights.scoring.shared_prefix import common
-from inweights.scoring.teacher_logprobs import Completion, end_to_end, read_answers
+from inweights.scoring.teacher_logprobs import concatenated
 
 RESAMPLES = 2000
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
@@ -111,11 +112,11 @@ def said(
     def of(numbers: Sequence[int], rows: Sequence[torch.Tensor]) -> list[float]:
         found = []
         for number, row in zip(numbers, rows, strict=True):
-            ids = torch.tensor(pairs[number].answer, device=row.device)
+            ids = torch.tensor(pairs[number].completion_ids, device=row.device)
             found.append(float(-row.log_softmax(-1).gather(1, ids[:, None]).mean()))
         return found
 
-    nll = dict(zip(known, read_answers(model, prefix, pairs, of, 8192), strict=True)) if pairs else {}
+    nll = dict(zip(known, read_completions(model, prefix, pairs, of, 8192), strict=True)) if pairs else {}
     return Said(texts, tuple(nll.get(number, float("nan")) for number in range(len(questions))))
 
 
@@ -133,7 +134,7 @@ def base_kl(model: LanguageModel, rows: Sequence[Row]) -> float:
     total, tokens = 0.0, 0
     for row in rows:
         logits = model.next_token_logits([row.tree]).log_softmax(-1)
-        each = end_to_end([row.told], logits.device).kl_to(logits)
+        each = concatenated([row.told], logits.device).kl_to(logits)
         total, tokens = total + float(each.sum()), tokens + len(each)
     return total / max(1, tokens)
 
@@ -145,6 +146,6 @@ def in_context_retention(model: LanguageModel, rows: Sequence[Row]) -> float:
     for row in rows:
         logits = model.next_token_logits([row.tree])
         firsts = row.firsts or tuple(range(len(logits)))
-        same += int((logits.argmax(-1).cpu() == row.told.ids[:, 0])[list(firsts)].sum())
+        same += int((logits.argmax(-1).cpu() == row.told.likeliest)[list(firsts)].sum())
         asked += len(firsts)
     return same / max(1, asked)

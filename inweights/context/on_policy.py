@@ -21,7 +21,8 @@ from inweights.context.training_rows import Row, row_of
 from inweights.context.work_cache import TeacherAnswers
 from inweights.models.base import LanguageModel
 from inweights.models.decoding import sampling
-from inweights.scoring.teacher_logprobs import Completion, TeacherLogprobs, teacher_logprobs
+from inweights.scoring.completions import Completion, teacher_logprobs
+from inweights.scoring.teacher_logprobs import TeacherLogprobs
 
 TURNS = 4
 """Of answering and training: in between, the answers are those of an older student."""
@@ -49,7 +50,7 @@ def polish(
         for number in sorted({each.question.chunk or 0 for each in part}):
             own = [each for each in part if (each.question.chunk or 0) == number]
             read = asked(teacher, template, chunks[number].text, [each.question.text for each in own])
-            stems = [learned.reads(each.alone).question for each in own]
+            stems = [learned.reads(each.alone).prompt_ids for each in own]
             said = answers(learned.model, template, None, stems, choose)
             pairs = [
                 (stem, bare, answer) for stem, bare, answer in zip(read.behind, read.alone, said, strict=True) if answer

@@ -53,7 +53,7 @@ def probe(
         pieces = some
     told = teacher_answers(model, template, pieces, questions, store)
     asking = (time.monotonic() - started) / max(1, len(questions))
-    answer_tokens = sum(len(each.alone.answer) for each in told.lessons)
+    answer_tokens = sum(len(each.alone.completion_ids) for each in told.lessons)
     information = sum(told.bare) / max(1, answer_tokens)
     tokens = len(model.encode([whole_text(chunks)])[0])
     systems = text_systems(model, template, chunks, questions)
@@ -61,7 +61,7 @@ def probe(
     asked = questions if pieces is chunks else [replace(each, chunk=picked[each.chunk or 0]) for each in questions]
     times = {each.name: asdict(timed(each, template, asked)) for each in systems}
     # Without right answers the teacher's own are: then the model alone is asked how many of them it gives anyway.
-    said = {each.question.text: text_of(model, template, each.behind.answer) for each in told.lessons}
+    said = {each.question.text: text_of(model, template, each.behind.completion_ids) for each in told.lessons}
     known = [replace(each, gold=each.gold or said.get(each.text, "")) for each in asked]
     known = [each for each in known if each.gold]
     found: dict[str, Any] = {

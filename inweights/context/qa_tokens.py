@@ -9,8 +9,8 @@ from inweights.context.template import Template
 from inweights.engine.trees import Behind, Prefix, prefix_of_each
 from inweights.models.base import LanguageModel
 from inweights.models.decoding import Choose, continued, end_ids, greedy
+from inweights.scoring.completions import Completion
 from inweights.scoring.shared_prefix import encode_with_context
-from inweights.scoring.teacher_logprobs import Completion
 from inweights.types import UserError
 
 AT_ONCE = 64

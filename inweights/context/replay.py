@@ -20,7 +20,8 @@ from inweights.context.training_rows import Row, row_of
 from inweights.engine.trees import Tree
 from inweights.models.base import LanguageModel
 from inweights.models.decoding import continued, sampling
-from inweights.scoring.teacher_logprobs import TOP_K, Completion, TeacherLogprobs, TopK, end_to_end, teacher_logprobs
+from inweights.scoring.completions import Completion, teacher_logprobs
+from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, concatenated
 
 QUESTIONS = 8
 """Behind one conflicting context: each is a branch of one tree, so that the context is read once for all of them."""
@@ -72,7 +73,7 @@ def conflicting_rows(
     of_chunk = [[each for each in lessons if each.question.chunk == number] for number in range(len(chunks))]
     asked_about = [number for number, each in enumerate(of_chunk) if each]
     questions = _Postings([each.question.text for each in lessons])
-    said = [sorted({text_of(model, template, each.behind.answer) for each in own}) for own in of_chunk]
+    said = [sorted({text_of(model, template, each.behind.completion_ids) for each in own}) for own in of_chunk]
     waiting: list[Asked] = []
     for turn in range(count if asked_about else 0):
         if rows and time.monotonic() > until:
@@ -188,7 +189,7 @@ def _branched(shared: Sequence[int], pairs: Sequence[Completion], told: Sequence
         reads += [at + place for place in pair.tree.positions_read]
         at += len(branch)
     tree = Tree(tuple(shared), tuple(branches), tuple(reads))
-    return row_of(tree, end_to_end(told, torch.device("cpu")), tuple(firsts))
+    return row_of(tree, concatenated(told, torch.device("cpu")), tuple(firsts))
 
 
 def _any_token(model: LanguageModel, rng: random.Random) -> int:

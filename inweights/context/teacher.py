@@ -14,16 +14,9 @@ from inweights.context.train import LearnedContext
 from inweights.context.work_cache import Store, TeacherAnswers
 from inweights.models.base import LanguageModel
 from inweights.scoring.bm25 import BM25Index
+from inweights.scoring.completions import Completion, read_completions, teacher_logprobs
 from inweights.scoring.divergence import kl
-from inweights.scoring.teacher_logprobs import (
-    TOP_K,
-    Completion,
-    TeacherLogprobs,
-    TopK,
-    end_to_end,
-    read_answers,
-    teacher_logprobs,
-)
+from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, concatenated
 
 ALIKE, FAR = 0.7, 3.0
 """Of the best BM25 score: pieces above are told apart by how they change the answer, and by that factor at least."""
@@ -95,11 +88,11 @@ def distances(
         return []
 
     def of(numbers: Sequence[int], rows: Sequence[torch.Tensor]) -> list[float]:
-        targets = end_to_end([told[number] for number in numbers], rows[0].device)
+        targets = concatenated([told[number] for number in numbers], rows[0].device)
         each = targets.kl_to(torch.cat(list(rows)).log_softmax(-1))
         return torch.stack([part.sum() for part in each.split([len(row) for row in rows])]).tolist()
 
-    return read_answers(model, None, asked, of, batch_tokens)
+    return read_completions(model, None, asked, of, batch_tokens)
 
 
 @torch.no_grad()
@@ -160,5 +153,5 @@ def _near(scored: Sequence[tuple[int, float]], chunks: int) -> list[int]:
 def _first_words(model: LanguageModel, read: Asked) -> torch.Tensor:
     """Log-probabilities of the first token of every answer."""
     asked = [Completion(stem, (0,)) for stem in read.behind]  # whatever the answer is, only what begins it is read
-    rows = read_answers(model, read.prefix, asked, lambda _, rows: [row[0].log_softmax(-1) for row in rows], 8192)
+    rows = read_completions(model, read.prefix, asked, lambda _, rows: [row[0].log_softmax(-1) for row in rows], 8192)
     return torch.stack(rows)

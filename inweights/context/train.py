@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from inweights.context.prefix import prefix_begun
 from inweights.context.settings import Settings
-from inweights.context.training_rows import Divergence, Row, Student, without_front
+from inweights.context.training_rows import Row, Student, without_front
 from inweights.models.base import LanguageModel
 from inweights.models.training_forward import TrainingForward
-from inweights.scoring.teacher_logprobs import Completion, TeacherLogprobs
+from inweights.scoring.completions import Completion
+from inweights.scoring.teacher_logprobs import Divergence, TeacherLogprobs
 from inweights.training import Job, Resume, Trace, minimize
 from inweights.types import Seeds, UserError
 from inweights.updates import Adapted, LoRA
@@ -37,7 +38,7 @@ class LearnedContext:
         return [without_front(row, self.front) for row in rows] if self.front else list(rows)
 
     def reads(self, asked: Completion) -> Completion:
-        return Completion(asked.question[self.front :], asked.answer)
+        return Completion(asked.prompt_ids[self.front :], asked.completion_ids)
 
 
 def initial_update(model: LanguageModel, texts: Sequence[str], settings: Settings) -> LearnedContext:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
-
 from inweights.context.chunks import Chunk
 from inweights.context.settings import Settings
 from inweights.context.train import LearnedContext, initial_update, train
@@ -11,14 +9,14 @@ from inweights.context.training_rows import Row, row_of
 from inweights.context.work_cache import TeacherAnswers
 from inweights.engine.trees import Tree
 from inweights.models.base import LanguageModel
-from inweights.scoring.teacher_logprobs import TeacherLogprobs
+from inweights.scoring.teacher_logprobs import gold_targets
 
 
 def sft(
     model: LanguageModel, chunks: Sequence[Chunk], lessons: TeacherAnswers, settings: Settings, seconds: float
 ) -> LearnedContext:
     """Supervised fine-tuning: cross-entropy on the very answers the student is distilled on, and no distributions."""
-    rows = [row_of(each.alone.tree, one_hot_targets(each.alone.answer)) for each in lessons.lessons]
+    rows = [row_of(each.alone.tree, gold_targets(each.alone.completion_ids)) for each in lessons.lessons]
     return _trained(model, chunks, rows * settings.epochs, settings, seconds)
 
 
@@ -29,15 +27,9 @@ def next_token(
     rows = []
     for ids in map(tuple, model.encode([chunk.text for chunk in chunks])):
         if len(ids) > 1:
-            rows.append(row_of(Tree(ids, reads=tuple(range(len(ids) - 1))), one_hot_targets(ids[1:])))
-    tokens = sum(len(row.told.ids) for row in rows)
+            rows.append(row_of(Tree(ids, reads=tuple(range(len(ids) - 1))), gold_targets(ids[1:])))
+    tokens = sum(len(row.told) for row in rows)
     return _trained(model, chunks, rows * max(1, round(reads / max(1, tokens))), settings, seconds)
-
-
-def one_hot_targets(tokens: Sequence[int]) -> TeacherLogprobs:
-    """A teacher that knows the next token for sure: its divergence is the cross-entropy."""
-    cells = torch.tensor([[0.0, -torch.inf]]).repeat(len(tokens), 1)
-    return TeacherLogprobs(torch.tensor(tokens, dtype=torch.int)[:, None], cells)
 
 
 def _trained(

@@ -23,7 +23,7 @@ def select_answers(lessons: TeacherAnswers, wrong: Sequence[float], settings: Se
     Of those, such as that something is not said, a few keep the student from saying more than it was told. `wrong`: how
     far the student is from each to begin with, in nats: what another version has taught it is to be changed as well.
     """
-    bounds = [KNOWN * len(each.alone.answer) for each in lessons.lessons]
+    bounds = [KNOWN * len(each.alone.completion_ids) for each in lessons.lessons]
     far = map(max, lessons.bare, wrong)
     new = [number for number, (each, bound) in enumerate(zip(far, bounds, strict=True)) if each > bound]
     old = sorted(set(range(len(lessons.bare))) - set(new))
@@ -57,7 +57,7 @@ def replay(
     if not settings.replay or not rows:
         return []
     rng = random.Random(f"{name} {settings.seed}")
-    reads = sum(len(row.told.ids) for row in rows)
+    reads = sum(len(row.told) for row in rows)
     wanted = max(16.0, reads * settings.replay / (1 - settings.replay) / 2)
     per_question = reads / max(1, len(rows))
     count = math.ceil(wanted / per_question / QUESTIONS)

@@ -1,17 +1,13 @@
 """The student's loss: KL(teacher || student) at every token of the answers, whatever stands in front of each side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from inweights.engine.trees import Tree
-from inweights.scoring.teacher_logprobs import TeacherLogprobs, end_to_end
-
-Divergence = Callable[[TeacherLogprobs, Tensor], Tensor]
-"""Of the teacher's distributions and the student's, in nats for each position."""
+from inweights.scoring.teacher_logprobs import Divergence, TeacherLogprobs, divergences
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,7 @@ class Row:
 
 
 def row_of(tree: Tree, told: TeacherLogprobs, firsts: tuple[int, ...] = ()) -> Row:
-    assert len(tree.positions_read) == len(told.ids), "one distribution for each position read"
+    assert len(tree.positions_read) == len(told), "one distribution for each position read"
     return Row(tree, told, firsts)
 
 
@@ -36,9 +32,14 @@ def without_front(row: Row, front: int) -> Row:
     """
     kept = [number for number, place in enumerate(row.tree.positions_read) if place >= front]
     reads = tuple(row.tree.positions_read[number] - front for number in kept)
-    told = TeacherLogprobs(row.told.ids[kept], row.told.log_probs[kept])
+    told = _rows_kept(row.told, kept)
     firsts = tuple(kept.index(number) for number in row.firsts if number in kept)
     return Row(replace(row.tree, stem=row.tree.stem[front:], reads=reads), told, firsts)
+
+
+def _rows_kept(targets: TeacherLogprobs, rows: list[int]) -> TeacherLogprobs:
+    weights = None if targets.weights is None else targets.weights[rows]
+    return TeacherLogprobs(None if targets.ids is None else targets.ids[rows], targets.log_probs[rows], weights)
 
 
 class Student:
@@ -51,12 +52,11 @@ class Student:
     def __init__(self, rows: Sequence[Row], divergence: Divergence = TeacherLogprobs.kl_to) -> None:
         self.rows, self.divergence = list(rows), divergence
         self.lengths = [len(row.tree) for row in rows]
-        self.mean = sum(len(row.told.ids) for row in rows) / max(1, len(rows))
+        self.mean = sum(len(row.told) for row in rows) / max(1, len(rows))
 
     def asked(self, rows: Sequence[int]) -> list[Tree]:
         return [self.rows[row].tree for row in rows]
 
     def loss(self, rows: Sequence[int], logits: Float[Tensor, "reads vocabulary"]) -> Float[Tensor, " rows"]:
-        told = [self.rows[row].told for row in rows]
-        divergence = self.divergence(end_to_end(told, logits.device), logits.log_softmax(-1))
-        return torch.stack([part.sum() for part in divergence.split([len(each.ids) for each in told])]) / self.mean
+        targets = [self.rows[row].told for row in rows]
+        return divergences(targets, logits, list(map(len, targets)), self.divergence) / self.mean

@@ -16,7 +16,8 @@ from inweights.context.qa_tokens import Question, TeacherAnswer
 from inweights.context.training_rows import Row, row_of
 from inweights.engine.trees import Tree
 from inweights.records import write_whole
-from inweights.scoring.teacher_logprobs import Completion, TeacherLogprobs
+from inweights.scoring.completions import Completion
+from inweights.scoring.teacher_logprobs import TeacherLogprobs
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _packed(teacher_answers: TeacherAnswers, questions: Sequence[Question]) -> b
     numbers = {question: number for number, question in enumerate(questions)}
     values = {
         "lessons": [
-            [numbers[each.question], each.behind.question, each.alone.question, each.behind.answer]
+            [numbers[each.question], each.behind.prompt_ids, each.alone.prompt_ids, each.behind.completion_ids]
             for each in teacher_answers.lessons
         ],
         "bare": teacher_answers.bare,
@@ -97,6 +98,7 @@ def _with_told(values: object, told: Sequence[TeacherLogprobs]) -> bytes:
 
     tensors: dict[str, Tensor] = {}
     for number, each in enumerate(told):
+        assert each.ids is not None, "only truncated distributions are kept"
         tensors[f"{number}.ids"] = each.ids.contiguous().clone()
         tensors[f"{number}.log_probs"] = each.log_probs.contiguous().clone()
     packed: bytes = save(tensors, {"values": json.dumps(values), "count": str(len(told))})

@@ -214,7 +214,7 @@ def _describe(
 
 def _probes(given: LearnInputs, outcome: Outcome) -> tuple[Probe, ...]:
     lessons = _shown(outcome)
-    stems = [outcome.learned.reads(each.alone).question for each in lessons]
+    stems = [outcome.learned.reads(each.alone).prompt_ids for each in lessons]
     said = answers(outcome.learned.model, given.template, None, stems)
     likeliest = probed(outcome.learned, stems)
     return tuple(
@@ -232,7 +232,7 @@ def _shown(outcome: Outcome) -> list[TeacherAnswer]:
 def _prove(folder: Path, form: str, outcome: Outcome) -> None:
     """Loaded again, it begins its answers as it did."""
     found = load(folder, form=form)
-    stems = [outcome.learned.reads(each.alone).question for each in _shown(outcome)]
+    stems = [outcome.learned.reads(each.alone).prompt_ids for each in _shown(outcome)]
     allowed = TOLERANCE[found.card.base.dtype] * (10 if form == "merged" else 1)
     for (tokens, before), (again, now) in zip(
         *(probed(each, stems) for each in (outcome.learned, found.learned)), strict=True

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from inweights.methods.base import Fitted
-from inweights.methods.distillation_loss import Student
+from inweights.methods.distillation_loss import DistillationLoss
 from inweights.methods.generation import generated_inputs
 from inweights.methods.in_context import room_beside_queries
 from inweights.methods.items import labelled
@@ -65,7 +65,7 @@ class ContextDistillation:
         told = teacher_targets(model, prompt, contexts, pool, self.targets, self.top_k, batch_tokens=budget.batch_tokens)
         learned = words_within(model, prompt, shots.labelled) if self.gold_weight else []
         rng = random.Random(f"contexts {shots.seeds.order}")
-        student = Student(model, prompt, told, pool, learned, self.gold_weight, rng)
+        student = DistillationLoss(model, prompt, told, pool, learned, self.gold_weight, rng)
         schedule = self.schedule.on(model.hidden_size)
         adapted = self.update.apply(model, shots.seeds.init)
 
@@ -88,7 +88,7 @@ class ContextDistillation:
             model=adapted.model,
             first_block=first_changed_block(model, adapted.parameters),
             job=Job(adapted.parameters, student.rows, schedule, shots.seeds, adapted.lr_scales, adapted.starts),
-            asked=student.asked,
+            asked=student.trees,
             loss=student.loss,
             finish=finish,
             lengths=student.lengths,

@@ -13,23 +13,19 @@ from inweights.scoring.labels import (
 )
 from inweights.scoring.queries import Queries, queries_of
 from inweights.scoring.teacher import (
-    Answers,
     LabelTargets,
+    answer_logprobs,
     answer_positions,
-    answers,
-    answers_read,
     student_kl,
     teacher_targets,
 )
 from inweights.scoring.truncation import fitting_demonstrations, fitting_example
 
 __all__ = [
-    "Answers",
     "LabelTargets",
     "Queries",
+    "answer_logprobs",
     "answer_positions",
-    "answers",
-    "answers_read",
     "batches_of",
     "fitting_demonstrations",
     "fitting_example",

@@ -1,7 +1,7 @@
-"""What a teacher said, kept on disk while it is asked: a run that is stopped does not ask again.
+"""A teacher's targets, kept on disk while they are computed: a run that is stopped does not compute them again.
 
 Targets are stored shard by shard, each under the digest of all that it follows from: the model, the context's tokens,
-the queries' tokens, and what is kept of the answer. Nothing is looked up by a name that could come to mean another thing.
+the queries' tokens, and what is kept of the distributions. A file's name can therefore never come to mean another thing.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,24 +23,33 @@ SHARD = 256
 """Queries in one."""
 Tables = tuple[Tensor, ...]
 
-_folder: ContextVar[Path | None] = ContextVar("shards", default=None)
-_spent = {"seconds": 0.0, "tokens": 0.0}
-"""On shards that were found, by whoever made them; of this process's whole life."""
+
+@dataclass
+class Reused:
+    """What the targets found in a cache had cost when they were computed, by whichever process computed them."""
+
+    seconds: float = 0.0
+    tokens: float = 0.0
+
+
+_cache: ContextVar[tuple[Path, Reused] | None] = ContextVar("target_cache", default=None)
 
 
 @contextmanager
-def kept_in(folder: Path) -> Iterator[None]:
-    """Within, targets are looked for in the folder and kept there."""
-    token = _folder.set(folder)
+def kept_in(folder: Path) -> Iterator[Reused]:
+    """Within, targets are looked for in the folder and kept there; gives a running total of what was found."""
+    reused = Reused()
+    token = _cache.set((folder, reused))
     try:
-        yield
+        yield reused
     finally:
-        _folder.reset(token)
+        _cache.reset(token)
 
 
 def reused() -> tuple[float, float]:
-    """Seconds and tokens that the shards found so far have cost: a run that goes on with them has spent them too."""
-    return _spent["seconds"], _spent["tokens"]
+    """Seconds and tokens of the targets found so far: a run that goes on with them has spent these, too."""
+    cache = _cache.get()
+    return (cache[1].seconds, cache[1].tokens) if cache else (0.0, 0.0)
 
 
 def in_shards(
@@ -48,14 +58,17 @@ def in_shards(
     """What `read` gives for each set of queries; from the folder where it is there already. `what` names what is kept."""
     import torch
 
-    folder = _folder.get()
-    if folder is None:
+    cache = _cache.get()
+    if cache is None:
         return read(asked)
+    folder, found_cost = cache
     found = []
     for queries in asked:
         starts = range(0, len(queries.trees), SHARD)
         shards = [queries.at(range(start, min(start + SHARD, len(queries.trees)))) for start in starts]
-        parts = [_kept(folder / _name(model, shard, what), model, partial(_first, read, shard)) for shard in shards]
+        parts = [
+            _kept(folder / _name(model, shard, what), model, partial(_first, read, shard), found_cost) for shard in shards
+        ]
         found.append(tuple(torch.cat(column) for column in zip(*parts, strict=True)))
     return found
 
@@ -64,14 +77,15 @@ def _first(read: Callable[[Sequence[Queries]], list[Tables]], shard: Queries) ->
     return read([shard])[0]
 
 
-def _kept(path: Path, model: LanguageModel, make: Callable[[], Tables]) -> Tables:
+def _kept(path: Path, model: LanguageModel, make: Callable[[], Tables], reused: Reused) -> Tables:
     from safetensors import safe_open
     from safetensors.torch import save
 
     if path.exists():
         with safe_open(path, "pt", device=str(next(model.module.parameters()).device)) as file:
-            for what, amount in file.metadata().items():
-                _spent[what] += float(amount)
+            cost = file.metadata()
+            reused.seconds += float(cost["seconds"])
+            reused.tokens += float(cost["tokens"])
             return tuple(file.get_tensor(name) for name in sorted(file.keys()))
     started, tokens = time.perf_counter(), model.counter.tokens
     made = make()

@@ -1,10 +1,10 @@
-"""What a teacher says, as data: over the labels, or of the next token at every answer position, all or top k + rest.
+"""A teacher's targets: its distribution over the labels, or over the next token at every position of the label words.
 
 The teacher is the model with a context in front; its targets are computed once per context, which is encoded once.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ from inweights.scoring.divergence import cells_or_raise, kl, with_rest
 from inweights.scoring.labels import label_logits, logits_of_queries
 from inweights.scoring.queries import Queries, queries_of
 from inweights.scoring.target_cache import in_shards
+from inweights.scoring.teacher_logprobs import TeacherLogprobs
 from inweights.types import Example, Prompt
 
 
@@ -36,36 +37,11 @@ class LabelTargets:
         return kl(self.log_probs, student.log_softmax(-1))
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Next-token log-probabilities at the answer positions of every example, fp32.
-
-    Positions: the prompt's end, then every token but the last of every label word, in label order. Only the label
-    words are followed, so a position inside a word counts as much as the teacher is likely to reach it. Where label
-    words are spelled in fewer tokens than elsewhere, positions that no one reaches fill up the end.
-    """
-
-    log_probs: Float[Tensor, "examples positions cells"]
-    reach: Float[Tensor, "examples positions"]
-    ids: Int[Tensor, "examples positions k"] | None = None
-    """Of the cells but the last, which is the rest; None: the cells are the whole vocabulary."""
-
-    def top(self, k: int) -> "Answers":
-        """The k most likely tokens and one cell for all others (Askell et al. 2021, B.5: top 50 + 1)."""
-        ids = self.log_probs.topk(cells_or_raise(k, self.log_probs.shape[-1]), -1).indices
-        return Answers(with_rest(self.log_probs, ids), self.reach, ids)
-
-    def at(self, rows: Int[Tensor, " rows"]) -> "Answers":
-        return Answers(self.log_probs[rows], self.reach[rows], None if self.ids is None else self.ids[rows])
-
-    def kl_to(self, student: Float[Tensor, "examples positions vocabulary"]) -> Float[Tensor, " examples"]:
-        """KL(teacher || student) in nats, added up over the positions by their reach."""
-        both = min(self.reach.shape[1], student.shape[1])
-        cells = student[:, :both] if self.ids is None else with_rest(student[:, :both], self.ids[:, :both])
-        return (self.reach[:, :both] * kl(self.log_probs[:, :both], cells)).sum(-1)
-
-
-Targets = LabelTargets | Answers
+Targets = LabelTargets | list[TeacherLogprobs]
+"""Over the labels, or for each example over tokens: at the prompt's end, then at every token but the last of every label
+word, in label order. Only label words are followed, so a position inside a word weighs as much as the teacher is likely
+to reach it."""
+TargetKind = Literal["labels", "top_k", "vocabulary"]
 
 
 @torch.no_grad()
@@ -74,31 +50,29 @@ def teacher_targets(
     prompt: Prompt,
     contexts: Sequence[str],
     examples: Sequence[Example],
-    kind: Literal["labels", "top_k", "vocabulary"] = "labels",
+    kind: TargetKind = "labels",
     k: int = 50,
     *,
     batch_tokens: int = 8192,
 ) -> list[Targets]:
-    """What the model says of every example behind each context; `k` is for `top_k`.
+    """The model's targets for all examples behind each context; `k` is for `top_k` (Askell et al. 2021, B.5: 50 + 1).
 
-    Kept on disk shard by shard where `shards.kept_in` says where.
+    Kept on disk shard by shard where `target_cache.kept_in` says where. Raises UserError where k is below 1.
     """
     queries = [queries_of(model, prompt, examples, each) for each in contexts]
     if kind == "labels":
-        found = in_shards(
+        tables = in_shards(
             model, queries, "labels", lambda some: [(x,) for x in logits_of_queries(model, some, batch_tokens)]
         )
-        return [LabelTargets(scores.log_softmax(-1)) for (scores,) in found]
+        return [LabelTargets(scores.log_softmax(-1)) for (scores,) in tables]
     positions = answer_positions(queries)
 
-    def reduced(said: Answers) -> Answers:
-        return said if kind == "vocabulary" else said.top(k)
-
     def read(some: Sequence[Queries]) -> list[tuple[Tensor, ...]]:
-        return _answers(model, some, batch_tokens, positions, reduced)
+        return _padded_tables(model, some, batch_tokens, positions, k if kind == "top_k" else None)
 
-    kept = f"{kind} {k} {positions}" if kind == "top_k" else f"{kind} {positions}"
-    return [Answers(*tables) for tables in in_shards(model, queries, kept, read)]
+    what = f"{kind} {k} {positions}" if kind == "top_k" else f"{kind} {positions}"
+    found = in_shards(model, queries, what, read)
+    return [_by_example(each, tables) for each, tables in zip(queries, found, strict=True)]
 
 
 def student_kl(
@@ -108,55 +82,68 @@ def student_kl(
     if isinstance(targets, LabelTargets):
         [scores] = label_logits(model, prompt, [(examples, "")], batch_tokens=batch_tokens)
         return targets.kl_to(scores)
-    return targets.kl_to(answers(model, prompt, examples, batch_tokens=batch_tokens).log_probs)
+    student = answer_logprobs(model, prompt, examples, batch_tokens=batch_tokens)
+    pairs = zip(targets, student, strict=True)
+    return torch.stack([target.kl_to(one.log_probs).sum() for target, one in pairs])
 
 
-def answers(
+def answer_logprobs(
     model: LanguageModel, prompt: Prompt, examples: Sequence[Example], context: str = "", *, batch_tokens: int = 8192
-) -> Answers:
-    """The whole vocabulary at every answer position; differentiable."""
-    queries = [queries_of(model, prompt, examples, context)]
-    [tables] = _answers(model, queries, batch_tokens, answer_positions(queries), lambda said: said)
-    return Answers(*tables)
+) -> list[TeacherLogprobs]:
+    """The whole vocabulary at every answer position of every example; differentiable."""
+    queries = queries_of(model, prompt, examples, context)
+    [tables] = _padded_tables(model, [queries], batch_tokens, answer_positions([queries]), None)
+    return _by_example(queries, tables)
 
 
-def answers_read(queries: Queries, logits: Float[Tensor, "reads vocabulary"], positions: int) -> Answers:
-    """The whole vocabulary at every answer position, of which an example has at most `positions`; differentiable."""
-    rows = logits.log_softmax(-1).split([len(tree.positions_read) for tree in queries.trees])
-    # A position nobody reaches says that every token is as likely.
-    filled = [F.pad(row, (0, 0, 0, positions - len(row)), value=-math.log(row.shape[1])) for row in rows]
-    reach = [F.pad(_reach(row, words), (0, positions - len(row))) for row, words in zip(rows, queries.words, strict=True)]
-    return Answers(torch.stack(filled), torch.stack(reach))
+def answer_positions(queries: Sequence[Queries]) -> int:
+    """The largest number of answer positions of an example."""
+    return max(len(tree.positions_read) for each in queries for tree in each.trees)
 
 
-def answer_positions(asked: Sequence[Queries]) -> int:
-    return max(len(tree.positions_read) for queries in asked for tree in queries.trees)
-
-
-def _answers(
-    model: LanguageModel,
-    asked: Sequence[Queries],
-    batch_tokens: int,
-    positions: int,
-    reduced: Callable[[Answers], Answers],
+def _padded_tables(
+    model: LanguageModel, queries: Sequence[Queries], batch_tokens: int, positions: int, k: int | None
 ) -> list[tuple[Tensor, ...]]:
-    """The fields of `Answers`; `reduced` pass by pass: the whole vocabulary of all examples may not fit in memory."""
+    """Log-probabilities, weights and, of the top k, ids, for each set of queries; padded to `positions`.
+
+    Cut to the top k pass by pass: the whole vocabulary of all examples may not fit in memory.
+    """
 
     def of_logits(part: Queries, logits: Tensor) -> tuple[Tensor, ...]:
-        said = reduced(answers_read(part, logits, positions))
-        return said.log_probs, said.reach, *(() if said.ids is None else (said.ids,))
+        log_probs, weights = _whole(part, logits, positions)
+        if k is None:
+            return log_probs, weights
+        ids = log_probs.topk(cells_or_raise(k, log_probs.shape[-1]), -1).indices
+        return with_rest(log_probs, ids), weights, ids
 
-    return read_tables(model, asked, batch_tokens, of_logits)
+    return read_tables(model, queries, batch_tokens, of_logits)
 
 
-def _reach(log_probs: Float[Tensor, "positions vocabulary"], words: Sequence[Sequence[int]]) -> Tensor:
-    """How likely each position is reached: 1 at the prompt's end, inside a word what its tokens so far weigh."""
-    told = log_probs.detach()
-    reach = [told.new_zeros(())]
+def _whole(queries: Queries, logits: Float[Tensor, "reads vocabulary"], positions: int) -> tuple[Tensor, Tensor]:
+    rows = logits.log_softmax(-1).split([len(tree.positions_read) for tree in queries.trees])
+    # Positions beyond an example's own carry a uniform distribution and no weight; `_by_example` cuts them off.
+    padded = [F.pad(row, (0, 0, 0, positions - len(row)), value=-math.log(row.shape[1])) for row in rows]
+    weights = [F.pad(_reach(row, words), (0, positions - len(row))) for row, words in zip(rows, queries.words, strict=True)]
+    return torch.stack(padded), torch.stack(weights)
+
+
+def _by_example(queries: Queries, tables: tuple[Tensor, ...]) -> list[TeacherLogprobs]:
+    log_probs, weights, *top = tables
+    counts = [len(tree.positions_read) for tree in queries.trees]
+    return [
+        TeacherLogprobs(top[0][row, :count] if top else None, log_probs[row, :count], weights[row, :count])
+        for row, count in enumerate(counts)
+    ]
+
+
+def _reach(log_probs: Float[Tensor, "positions vocabulary"], words: Sequence[Sequence[int]]) -> Float[Tensor, " positions"]:
+    """The probability of reaching each position: 1 at the prompt's end, inside a word that of its tokens so far."""
+    fixed = log_probs.detach()
+    reach = [fixed.new_zeros(())]
     for word in words:
-        total, place = told.new_zeros(()), 0
+        total, place = fixed.new_zeros(()), 0
         for token in word[:-1]:
-            total = total + told[place, token]
+            total = total + fixed[place, token]
             place = len(reach)
             reach.append(total)
     return torch.stack(reach).exp()

@@ -1,55 +1,33 @@
-"""What a teacher says of every token of given answers, as data: its likeliest tokens and one cell for all others.
-
-How many tokens are kept is chosen position by position: as few as hold `mass` of the probability, within bounds.
-"""
+"""A teacher's next-token distributions at the positions of answers: whole, or the likeliest tokens and the rest."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from inweights.engine.out_of_memory import is_out_of_memory
-from inweights.engine.trees import Behind, Tree, prefix_of_each
-from inweights.models.base import LanguageModel
-from inweights.scoring.batches import batches_of, tokens_at_once
 from inweights.scoring.divergence import kl, with_rest
 from inweights.types import UserError
 
-MASS, LEAST, MOST = 0.995, 4, 64
-LEAST_LOG = -13.8
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Completion:
-    """A question's tokens and its answer's; the answer is read where it is, never tokenised again."""
-
-    question: tuple[int, ...]
-    answer: tuple[int, ...]
-
-    @property
-    def tree(self) -> Tree:
-        """Read at the positions whose next token is one of the answer's."""
-        first = len(self.question) - 1
-        return Tree(self.question + self.answer[:-1], reads=tuple(range(first, first + len(self.answer))))
+SMALLEST_LOG_PROB = -13.8
+"""Of 1e-6: bounds the divergence from a teacher that all but rules a token out."""
 
 
 @dataclass(frozen=True)
 class TopK:
-    """How much of a teacher's distribution is kept: k for each position, the fewest that hold `mass`."""
+    """How much of a teacher's distribution is kept: at each position, the fewest tokens that hold `mass`."""
 
-    mass: float = MASS
-    least: int = LEAST
-    most: int = MOST
+    mass: float = 0.995
+    minimum: int = 4
+    maximum: int = 64
 
     def __post_init__(self) -> None:
-        if not 0 < self.mass <= 1 or not 1 <= self.least <= self.most:
+        if not 0 < self.mass <= 1 or not 1 <= self.minimum <= self.maximum:
             raise UserError(
-                f"mass {self.mass}, least {self.least} and most {self.most}: a share and 1 <= least <= most are wanted"
+                f"mass is {self.mass}, minimum {self.minimum} and maximum {self.maximum}: "
+                "expected a share above 0 and 1 <= minimum <= maximum"
             )
 
 
@@ -58,33 +36,56 @@ TOP_K = TopK()
 
 @dataclass(frozen=True)
 class TeacherLogprobs:
-    """Of every token of one answer, fp32 natural log-probabilities.
+    """A teacher's next-token distributions at the positions of one answer, fp32 natural log-probabilities.
 
-    Of the cells but the last, `ids` are the tokens, likeliest first; the last is the rest. Where fewer are kept than
-    there are columns, a cell repeats the likeliest token at -inf and weighs nothing.
+    The cells are the tokens `ids`, likeliest first, and one cell for all other tokens; where `ids` is None, they are
+    the whole vocabulary. Where a position keeps fewer tokens than there are columns, the spare cells repeat the
+    likeliest token at -inf and weigh nothing.
     """
 
-    ids: Int[Tensor, "tokens k"]
-    log_probs: Float[Tensor, "tokens k_plus_1"]
+    ids: Int[Tensor, "positions k"] | None
+    log_probs: Float[Tensor, "positions cells"]
+    weights: Float[Tensor, " positions"] | None = None
+    """How much the divergence at a position counts; None: 1 each. Inside a label word it is the teacher's probability
+    of reaching that position."""
 
-    def kl_to(self, student: Float[Tensor, "tokens vocabulary"]) -> Float[Tensor, " tokens"]:
-        """KL(teacher || student) in nats, of the student's log-probabilities over the vocabulary."""
-        return kl(self.log_probs, with_rest(student, self.ids.long()))
+    def __len__(self) -> int:
+        return len(self.log_probs)
 
-    def kl_from(self, student: Float[Tensor, "tokens vocabulary"]) -> Float[Tensor, " tokens"]:
-        """KL(student || teacher) over the same cells, in nats; what the teacher leaves out weighs as 1e-6 there."""
-        cells = with_rest(student, self.ids.long())
-        terms = cells.exp() * (cells - self.log_probs.clamp_min(LEAST_LOG))
-        doubled = F.pad(torch.isinf(self.log_probs[:, :-1]), (0, 1))
-        return terms.masked_fill(doubled, 0.0).sum(-1)
+    @property
+    def likeliest(self) -> Int[Tensor, " positions"]:
+        """The teacher's likeliest token at each position."""
+        return self.log_probs.argmax(-1) if self.ids is None else self.ids[:, 0]
+
+    def kl_to(self, student: Float[Tensor, "positions vocabulary"]) -> Float[Tensor, " positions"]:
+        """KL(teacher || student) in nats, from the student's log-probabilities over the vocabulary."""
+        return self._weighted(kl(self.log_probs, student if self.ids is None else with_rest(student, self.ids.long())))
+
+    def kl_from(self, student: Float[Tensor, "positions vocabulary"]) -> Float[Tensor, " positions"]:
+        """KL(student || teacher) over the same cells, in nats; a cell that the teacher leaves out counts as 1e-6."""
+        cells = student if self.ids is None else with_rest(student, self.ids.long())
+        terms = cells.exp() * (cells - self.log_probs.clamp_min(SMALLEST_LOG_PROB))
+        if self.ids is not None:
+            spare = F.pad(torch.isinf(self.log_probs[:, :-1]), (0, 1))
+            terms = terms.masked_fill(spare, 0.0)
+        return self._weighted(terms.sum(-1))
+
+    def first(self, positions: int) -> "TeacherLogprobs":
+        """The same at the first few positions."""
+        ids = None if self.ids is None else self.ids[:positions]
+        weights = None if self.weights is None else self.weights[:positions]
+        return TeacherLogprobs(ids, self.log_probs[:positions], weights)
+
+    def _weighted(self, divergence: Tensor) -> Tensor:
+        return divergence if self.weights is None else self.weights * divergence
 
 
-def told(log_probs: Float[Tensor, "tokens vocabulary"], kept: TopK = TOP_K) -> TeacherLogprobs:
-    """The teacher's distributions with `kept.least` to `kept.most` tokens each, and the rest exact in fp32."""
+def truncated(log_probs: Float[Tensor, "tokens vocabulary"], kept: TopK = TOP_K) -> TeacherLogprobs:
+    """Distributions cut to `kept.minimum` to `kept.maximum` tokens each; the probability of the rest is exact in fp32."""
     size = log_probs.shape[-1] - 1  # one token at least is the rest's
-    top, ids = log_probs.topk(min(kept.most, size), -1)
+    top, ids = log_probs.topk(min(kept.maximum, size), -1)
     wanted = (top.exp().cumsum(-1) < kept.mass).sum(-1) + 1
-    counts = wanted.clamp(min(kept.least, size), top.shape[1])
+    counts = wanted.clamp(min(kept.minimum, size), top.shape[1])
     columns = int(counts.max())
     out = torch.arange(columns, device=top.device) >= counts[:, None]
     ids = torch.where(out, ids[:, :1], ids[:, :columns])
@@ -93,60 +94,48 @@ def told(log_probs: Float[Tensor, "tokens vocabulary"], kept: TopK = TOP_K) -> T
     return TeacherLogprobs(ids, cells)
 
 
-@torch.no_grad()
-def teacher_logprobs(
-    model: LanguageModel,
-    behind: Behind,
-    asked: Sequence[Completion],
-    kept: TopK = TOP_K,
-    *,
-    batch_tokens: int = 8192,
-) -> list[TeacherLogprobs]:
-    """What the model says of each answer behind its prefix, encoded once; on the CPU, in their order."""
-
-    def of(_: Sequence[int], rows: Sequence[Tensor]) -> list[TeacherLogprobs]:
-        counts = [len(row) for row in rows]
-        both = told(torch.cat(list(rows)).log_softmax(-1), kept)
-        ids, log_probs = both.ids.int().cpu(), both.log_probs.cpu()
-        return [TeacherLogprobs(*pair) for pair in zip(ids.split(counts), log_probs.split(counts), strict=True)]
-
-    return read_answers(model, behind, asked, of, batch_tokens)
-
-
-def read_answers(
-    model: LanguageModel,
-    behind: Behind,
-    asked: Sequence[Completion],
-    of: Callable[[Sequence[int], Sequence[Float[Tensor, "tokens vocabulary"]]], list[T]],
-    batch_tokens: int,
-) -> list[T]:
-    """What `of` makes of the logits of some answers, given their numbers; a pass memory has no room for is halved."""
-    most = tokens_at_once(batch_tokens, model.hidden_size, next(model.module.parameters()).device.type)
-    trees = [each.tree for each in asked]
-    before = prefix_of_each(behind, len(asked))
-    waiting = batches_of([len(tree) for tree in trees], most)
-    found: dict[int, T] = {}
-    while waiting:
-        batch = waiting.pop(0)
-        try:
-            logits = model.next_token_logits([trees[i] for i in batch], [before[i] for i in batch])
-            rows = logits.split([len(asked[i].answer) for i in batch])
-            found.update(zip(batch, of(batch, rows), strict=True))
-            continue
-        except Exception as error:
-            if not is_out_of_memory(error) or len(batch) == 1:
-                raise
-        half = len(batch) // 2
-        waiting = [batch[:half], batch[half:], *waiting]
-    return [found[i] for i in range(len(asked))]
-
-
-def end_to_end(each: Sequence[TeacherLogprobs], device: torch.device) -> TeacherLogprobs:
-    """Of several answers, one after the other, as wide as the widest."""
-    columns = max(one.ids.shape[1] for one in each)
+def concatenated(tables: Sequence[TeacherLogprobs], device: torch.device) -> TeacherLogprobs:
+    """Several answers' distributions, one after the other, as wide as the widest; all truncated, or none."""
+    weights = None
+    if any(each.weights is not None for each in tables):
+        ones = (torch.ones(len(each)) if each.weights is None else each.weights for each in tables)
+        weights = torch.cat([each.to(device) for each in ones])
+    if tables[0].ids is None:
+        return TeacherLogprobs(None, torch.cat([each.log_probs for each in tables]).to(device), weights)
+    truncated_ids = [each.ids for each in tables if each.ids is not None]
+    columns = max(each.shape[1] for each in truncated_ids)
     ids, cells = [], []
-    for one in each:
-        more = columns - one.ids.shape[1]
-        ids.append(torch.cat([one.ids, one.ids[:, :1].expand(-1, more)], 1))
-        cells.append(torch.cat([F.pad(one.log_probs[:, :-1], (0, more), value=-torch.inf), one.log_probs[:, -1:]], 1))
-    return TeacherLogprobs(torch.cat(ids).long().to(device), torch.cat(cells).to(device))
+    for one, kept in zip(tables, truncated_ids, strict=True):
+        spare = columns - kept.shape[1]
+        ids.append(torch.cat([kept, kept[:, :1].expand(-1, spare)], 1))
+        cells.append(torch.cat([F.pad(one.log_probs[:, :-1], (0, spare), value=-torch.inf), one.log_probs[:, -1:]], 1))
+    return TeacherLogprobs(torch.cat(ids).long().to(device), torch.cat(cells).to(device), weights)
+
+
+def gold_targets(tokens: Sequence[int]) -> TeacherLogprobs:
+    """A teacher that is certain of the next token: KL(teacher || student) is then the cross-entropy (SFT)."""
+    cells = torch.tensor([[0.0, -torch.inf]]).repeat(len(tokens), 1)
+    return TeacherLogprobs(torch.tensor(tokens, dtype=torch.int)[:, None], cells)
+
+
+Divergence = Callable[[TeacherLogprobs, Tensor], Tensor]
+"""Of a teacher's distributions and a student's log-probabilities, in nats for each position."""
+
+
+def divergences(
+    targets: Sequence[TeacherLogprobs],
+    logits: Float[Tensor, "positions vocabulary"],
+    counts: Sequence[int],
+    divergence: Divergence = TeacherLogprobs.kl_to,
+) -> Float[Tensor, " answers"]:
+    """The divergence of every answer, summed over its positions. `counts`: the positions of each answer in `logits`.
+
+    Where a label word is spelled in another number of tokens behind the teacher's context, the common first positions
+    are compared.
+    """
+    common = [min(len(target), count) for target, count in zip(targets, counts, strict=True)]
+    if common != list(counts):
+        logits = torch.cat([row[:n] for row, n in zip(logits.split(list(counts)), common, strict=True)])
+    teacher = concatenated([target.first(n) for target, n in zip(targets, common, strict=True)], logits.device)
+    each = divergence(teacher, logits.log_softmax(-1))
+    return torch.stack([part.sum() for part in each.split(common)])
