@@ -15,6 +15,8 @@ from tests.test_methods_contract import PROMPT, SHOTS
 from tests.test_together import SCHEDULE
 from tests.tiny import folder, tiny
 
+NO_PLACE = "its attention has no place for another one"
+
 GRID = {"task": ["made-topic"], "shots": [4], "seeds": 3, "limit": 12, "steps": 4}
 
 
@@ -92,7 +94,7 @@ def test_what_is_there_already_is_not_trained_again_with_the_rest(tmp_path):
 def test_a_model_whose_attention_is_its_own_trains_run_by_run_and_says_so():
     for record in records_of(["pbft+lora"], model="bloom").values():
         assert "stacked" not in record.notes
-        assert record.environment["attention"] == "its own, whole padded prompts"
+        assert record.environment["attention"] == f"whole padded prompts ({NO_PLACE})"
 
 
 def test_nothing_of_a_teacher_is_left_when_its_run_has_ended(tmp_path):

@@ -171,8 +171,8 @@ def _prepared(file: Path | None, given: dict[str, Any], out: Path | None) -> tup
         loaded = load(name, spec.dtype, spec.device)
         card = loaded.model.card
         print(f"{name}: {card.architecture}, {card.parameters:,} parameters, {card.dtype} on {card.device}", flush=True)
-        if not getattr(loaded.model, "packs", False):
-            print(f"{name}: its attention cannot be replaced; it reads whole padded prompts, which is slower and as exact")
+        if card.slow_path:
+            print(card.slow_path, flush=True)
         return loaded
 
     return study, shown

@@ -116,6 +116,8 @@ def learn(
     )
     for each in given.context.skipped:
         print(f"skipped {each.source}: {each.reason}")
+    if given.model.card.slow_path:
+        print(given.model.card.slow_path)
     print(f"{len(given.chunks)} pieces of up to {given.chunk_tokens:,} tokens, for {given.model.card.name}", flush=True)
     try:
         measured = learn_into(out, given, wish, lambda text: print(f"  {text}", flush=True))

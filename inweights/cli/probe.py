@@ -44,13 +44,14 @@ def probe(
     with tempfile.TemporaryDirectory() as folder:
         found = probed(given.model, given.template, given.chunks, Settings(), Store(Path(folder)), asked, tests)
     found["skipped"] = [f"{each.source}: {each.reason}" for each in given.context.skipped]
+    found["slow_path"] = given.model.card.slow_path
     print(json.dumps(found, ensure_ascii=False) if format is Format.json else _as_text(found))
 
 
 def _as_text(found: dict[str, Any]) -> str:
     from inweights.context.probe import spelled
 
-    lines = [f"skipped {each}" for each in found["skipped"]]
+    lines = [*filter(None, [found["slow_path"]]), *(f"skipped {each}" for each in found["skipped"])]
     lines.append(
         f"{found['tokens']:,} tokens in {found['pieces']:,} pieces, {found['kv_bytes'] / 2**20:,.1f} MiB of keys and values "
         f"at every request (the window has {found['window']:,} tokens)"

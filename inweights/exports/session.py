@@ -27,7 +27,8 @@ class Session:
         sources: Sequence[str] = (),
     ) -> None:
         self.context: LoadedContext = load(folder, model, form, device)
-        self.notes: list[str] = []
+        slow = self.context.learned.model.card.slow_path
+        self.notes: list[str] = [slow] if slow else []
         self.chunks = self._read(sources or self.context.card.paths)
         self._index = BM25Index([chunk.text for chunk in self.chunks]) if self.chunks else None
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from inweights.engine.trees import Behind, Patch, Prefix, TokenCount, Tree
 
 Family = Literal["causal", "encoder"]
+PACKED = "packed, prefixes shared"
+"""How a model reads several prompts whose attention can be replaced by ours."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,13 @@ class ModelCard:
     """Longest sequence it can read, its context window."""
     digest: str
     """SHA-256 over names and bytes of its weights (on disk where it came from a folder), 16 hexadecimal digits."""
+    attention: str = ""
+    """`PACKED`, or that whole padded prompts are read, with the reason."""
+
+    @property
+    def slow_path(self) -> str:
+        """One line for the user where the model cannot pack; "" where it can."""
+        return "" if self.attention in ("", PACKED) else f"{self.name}: {self.attention}, slower"
 
 
 @runtime_checkable

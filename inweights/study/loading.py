@@ -25,7 +25,7 @@ def load(name: str, dtype: str | None = None, device: str | None = None) -> Load
         "parameters": f"{card.parameters:,}",
         "dtype": card.dtype,
         "device": card.device,
-        "attention": "packed, prefixes shared" if getattr(model, "packs", False) else "its own, whole padded prompts",
+        "attention": card.attention,
     }
     return Loaded(model, cost, environment)
 
