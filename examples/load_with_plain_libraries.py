@@ -26,4 +26,4 @@ def log_probability(text: str, word: str) -> float:
 
 for check in said["checks"]:
     scores = [log_probability(check["texts"][0], word) for word in said["readout"]["prompt"]["verbalizer"]]
-    print([round(score, 4) for score in scores], "handed out with", [round(score, 4) for score in check["scores"]])
+    print([round(score, 4) for score in scores], "exported with", [round(score, 4) for score in check["scores"]])

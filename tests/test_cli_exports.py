@@ -144,7 +144,7 @@ def test_a_study_whose_training_file_has_changed_hands_out_nothing(study: Study,
             record.unlink()
     code, _, err = call("best", moved / "study", "--export", tmp_path / "out")
     assert code == 1
-    assert "inweights: nothing was handed out: " in err
+    assert "inweights: nothing was exported: " in err
     assert not (tmp_path / "out").exists()
 
 

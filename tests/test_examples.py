@@ -49,5 +49,5 @@ def test_load_with_plain_libraries(tmp_path: Path) -> None:
     lines = run("load_with_plain_libraries.py", tmp_path).splitlines()
     assert len(lines) == len(CHECKS)
     for line in lines:
-        now, then = (json.loads(each) for each in line.split(" handed out with "))
+        now, then = (json.loads(each) for each in line.split(" exported with "))
         assert now == pytest.approx(then, abs=2e-4)

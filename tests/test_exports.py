@@ -191,7 +191,9 @@ def test_export_proves_the_folder_in_a_fresh_process(tmp_path: Path) -> None:
 def test_export_refuses_what_does_not_score_the_same_again_and_leaves_nothing(tmp_path: Path) -> None:
     # A readout of an updated backbone that forgets what was trained: the folder would be the bare prompt.
     forgetful = Fitted(words(tiny("opt"), "lora").readout)
-    with pytest.raises(RejectedError, match=r"scores otherwise when loaded again by inweights: off by \d.*allowed are"):
+    with pytest.raises(
+        RejectedError, match=r"gives other scores when loaded again by inweights: they differ by \d.*the tolerance is"
+    ):
         export(forgetful, tmp_path / "out", CHECKS)
     assert list(tmp_path.iterdir()) == []
 
@@ -207,3 +209,22 @@ def test_a_score_that_is_no_number_is_no_agreement() -> None:
 
     assert _distance([[1.0], [float("nan")]], [[1.0], [1.0]]) == float("inf")
     assert _distance([[1.0, -20.0]], [[1.0, -25.0]]) == 0.2  # per unit of the score
+
+
+def test_an_update_without_a_file_format_that_adds_to_weights_is_exported_merged(tmp_path: Path) -> None:
+    """A user's own update needs `deltas` alone."""
+    from dataclasses import dataclass, replace
+
+    from inweights.updates import LoRA
+
+    @dataclass(frozen=True)
+    class Own(LoRA):
+        name = "own"
+
+        def stored(self, trained, target):  # type: ignore[no-untyped-def]
+            return None
+
+    fitted = replace(words(tiny("llama"), "lora"), update=Own())
+    write(fitted, tmp_path, CHECKS, About())
+    assert json.loads((tmp_path / "inweights.json").read_text())["form"] == "model"
+    torch.testing.assert_close(load(tmp_path).readout(CHECKS), fitted.readout(CHECKS), atol=1e-4, rtol=1e-4)

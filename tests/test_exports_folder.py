@@ -80,16 +80,16 @@ def test_a_whole_model_takes_no_base_model(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_or_no_hand_out_is_said_to_be_so(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no hand-out .*nothing"):
+    with pytest.raises(UserError, match=r"there is no exported folder .*nothing"):
         load(tmp_path / "nothing")
-    with pytest.raises(UserError, match=r"is no hand-out: it has no inweights\.json"):
+    with pytest.raises(UserError, match=r"is not an export: it has no inweights\.json"):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "checks": [{}]}', '{"form": "adapter'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2, "checks": [{}]}', '{"form": "adapter'])
 def test_a_broken_description_is_one_line_with_its_path(out: Path, text: str) -> None:
     (out / "inweights.json").write_text(text)
-    with pytest.raises(UserError, match=r"out/inweights\.json cannot be read \(.*\): hand out again") as caught:
+    with pytest.raises(UserError, match=r"out/inweights\.json cannot be read \(.*\): export it again") as caught:
         load(out)
     assert "\n" not in str(caught.value)
 
@@ -97,13 +97,13 @@ def test_a_broken_description_is_one_line_with_its_path(out: Path, text: str) ->
 def test_a_later_format_asks_for_an_update(out: Path) -> None:
     said = json.loads((out / "inweights.json").read_text())
     (out / "inweights.json").write_text(json.dumps({**said, "format": 99}))
-    with pytest.raises(UserError, match="of format 99, this inweights reads 1"):
+    with pytest.raises(UserError, match="of format 99, this inweights reads 2"):
         load(out)
 
 
 def test_an_unknown_update_asks_for_an_update_of_inweights(out: Path) -> None:
     said = json.loads((out / "inweights.json").read_text())
-    (out / "inweights.json").write_text(json.dumps({**said, "update": {"name": "later", "settings": {}}}))
+    (out / "inweights.json").write_text(json.dumps({**said, "update": {**said["update"], "name": "later"}}))
     with pytest.raises(UserError, match="does not know the update"):
         load(out)
 
@@ -119,7 +119,7 @@ def test_a_corrupted_file_is_named(out: Path, broken: bytes | None) -> None:
     path = out / "adapter_model.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if broken is None else broken)
-    with pytest.raises(UserError, match=r"adapter_model\.safetensors is not what was handed out"):
+    with pytest.raises(UserError, match=r"adapter_model\.safetensors is not the exported file"):
         load(out)
 
 
@@ -211,5 +211,5 @@ def test_encoders_and_prompt_packs_say_so_in_their_card(tmp_path: Path) -> None:
 
 
 def test_a_hand_out_needs_something_to_be_checked_on(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="needs an example or more to be checked on"):
+    with pytest.raises(UserError, match="needs at least one example to be verified on"):
         write(in_context(tiny("opt")), tmp_path, [], About())

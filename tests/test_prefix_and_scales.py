@@ -8,17 +8,16 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from inweights.engine.trees import Tree
-from inweights.exports.adapter import prefix_of, write_prefix, write_scales
 from inweights.methods.pattern import WordFineTune
 from inweights.models.digest import weights_digest
 from inweights.types import Budget, UserError
 from inweights.updates import IA3, PrefixTuning
+from inweights.updates.peft_format import Target
 from tests.test_methods_contract import PROMPT, QUERIES
 from tests.test_together import SCHEDULE, draws, dropping
 from tests.tiny import folder, tiny
 
 IDS = (7, 4, 6, 8, 5, 11, 3)
-COMMON = {"task_type": "CAUSAL_LM", "base_model_name_or_path": "", "modules_to_save": None}
 
 
 def moved(parameters) -> None:
@@ -41,7 +40,7 @@ def test_scales_read_by_peft_give_our_scores(architecture, tmp_path):
     model = tiny(architecture)
     adapted = IA3().apply(model, 0)
     moved(adapted.parameters)
-    write_scales(tmp_path, model.module, adapted.parameters, IA3(), COMMON)
+    IA3().stored(adapted.parameters, Target(model, "")).write(tmp_path)
     with torch.no_grad():
         ours = adapted.model.next_token_logits([Tree(IDS)])[0]
     torch.testing.assert_close(ours, peft_logits(architecture, tmp_path), rtol=0, atol=1e-4)
@@ -54,12 +53,11 @@ def test_a_prefix_read_by_peft_gives_our_scores(architecture, tmp_path):
     model = tiny(architecture)
     adapted = PrefixTuning(tokens=5).apply(model, 0)
     moved(adapted.parameters)
-    write_prefix(tmp_path, model.module, adapted.parameters, COMMON)
+    PrefixTuning().stored(adapted.parameters, Target(model, "")).write(tmp_path)
     with torch.no_grad():
         ours = adapted.model.next_token_logits([Tree(IDS)])[0]
     torch.testing.assert_close(ours, peft_logits(architecture, tmp_path), rtol=0, atol=1e-4)
-    table = load_file(tmp_path / "adapter_model.safetensors")["prompt_embeddings"]
-    again = prefix_of(table, adapted.parameters)
+    again = PrefixTuning().restored(load_file(tmp_path / "adapter_model.safetensors"), adapted)
     assert all(torch.equal(again[name], parameter) for name, parameter in adapted.parameters.items())
     assert json.loads((tmp_path / "adapter_config.json").read_text())["num_virtual_tokens"] == 5
 
@@ -102,7 +100,7 @@ def test_prefixes_stack_where_attention_drops_nothing():
 
 
 def test_what_cannot_be_is_said():
-    with pytest.raises(UserError, match="a prefix has at least 1 token, not 0"):
+    with pytest.raises(UserError, match="expected a prefix of at least 1 token, not 0"):
         PrefixTuning(0)
     with pytest.raises(UserError, match="BloomForCausalLM reads whole padded prompts and has no place for a prefix"):
         PrefixTuning().apply(tiny("bloom"), 0)
@@ -110,5 +108,5 @@ def test_what_cannot_be_is_said():
         PrefixTuning().apply(tiny("bert"), 0)
     with pytest.raises(UserError, match="finds no keys, values and feed-forward layers by name in LlamaForCausalLM"):
         IA3(attention="nothing", feedforward="nothing").apply(tiny("llama"), 0)
-    with pytest.raises(UserError, match="is no regular expression"):
+    with pytest.raises(UserError, match="is not a regular expression"):
         IA3(attention="(")

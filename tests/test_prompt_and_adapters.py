@@ -12,7 +12,6 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from inweights.engine.trees import Tree
 from inweights.exports import About
-from inweights.exports.adapter import write_prompt
 from inweights.exports.export import write
 from inweights.methods.pattern import WordFineTune
 from inweights.methods.vanilla import HeadFineTune
@@ -21,9 +20,10 @@ from inweights.models.digest import weights_digest
 from inweights.types import Budget, Example, UserError
 from inweights.updates import Adapter, PrefixTuning, PromptTuning
 from inweights.updates.adapter import ends_of_sublayers
+from inweights.updates.peft_format import Target
 from tests.exports import CHECKS, head
 from tests.test_methods_contract import PROMPT, QUERIES, SHOTS
-from tests.test_prefix_and_scales import COMMON, IDS, moved, peft_logits
+from tests.test_prefix_and_scales import IDS, moved, peft_logits
 from tests.test_together import SCHEDULE, draws, dropping
 from tests.tiny import ARCHITECTURES, ENCODERS, PADDED_ONLY, metaspace, tiny, wordpiece
 
@@ -38,7 +38,7 @@ def test_a_prompt_read_by_peft_gives_our_scores(architecture, tmp_path):
     model = tiny(architecture)
     adapted = PromptTuning(tokens=9).apply(model, 0)
     moved(adapted.parameters)
-    write_prompt(tmp_path, model, adapted.parameters, COMMON)
+    PromptTuning(tokens=9).stored(adapted.parameters, Target(model, "")).write(tmp_path)
     with torch.no_grad():
         ours = adapted.model.next_token_logits([Tree(IDS)])[0]
         bare = model.next_token_logits([Tree(IDS)])[0]
@@ -114,13 +114,13 @@ def test_texts_are_cut_to_the_room_that_what_is_learnt_in_front_leaves(update):
 
 
 def test_what_cannot_be_is_said(tmp_path):
-    with pytest.raises(UserError, match="a learnt prompt has at least 1 token, not 0"):
+    with pytest.raises(UserError, match="expected a learned prompt of at least 1 token, not 0"):
         PromptTuning(0)
     with pytest.raises(UserError, match="BloomForCausalLM reads whole padded prompts and has no place for a prompt"):
         PromptTuning().apply(tiny("bloom"), 0)
-    with pytest.raises(UserError, match=r"a prompt is learnt for causal models, and .* is of the family encoder"):
+    with pytest.raises(UserError, match=r"a prompt is learned on causal models, and .* is of the family encoder"):
         PromptTuning().apply(tiny("bert"), 0)
-    with pytest.raises(UserError, match=r"a head behind a learnt prompt has no form that PEFT reads: hand out pbft\+prompt"):
+    with pytest.raises(UserError, match=r"a head on a learned prompt has no form that PEFT reads: export pbft\+prompt"):
         write(head(tiny("opt"), "prompt"), tmp_path, CHECKS, About())
 
 
@@ -233,7 +233,7 @@ def test_blocks_without_one_feedforward_layer_of_their_own_are_refused_by_name(t
     shared = saved(tmp_path / "albert", AutoModel, wordpiece(), "albert", num_hidden_layers=3)
     with pytest.raises(UserError, match="AlbertModel has no list of 3 blocks"):
         Adapter().apply(shared, 0)
-    with pytest.raises(UserError, match="an adapter's bottleneck has a size of at least 1, not 0"):
+    with pytest.raises(UserError, match="expected an adapter's bottleneck of size 1 or more, not 0"):
         Adapter(0)
 
 

@@ -1,5 +1,7 @@
 """Updates: what each one lets change, and that the shared weights never do."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +10,9 @@ from inweights.engine.trees import Tree
 from inweights.models.base import LanguageModel
 from inweights.models.digest import weights_digest
 from inweights.types import UserError
-from inweights.updates import UPDATES, BitFit, Full, LastBlocks, LoRA
+from inweights.updates import UPDATES, BitFit, Full, LastBlocks, LoRA, PromptTuning, Update
+from inweights.updates.base import Work
+from inweights.updates.peft_format import Target
 from tests.tiny import ARCHITECTURES, ENCODERS, PADDED_ONLY, tiny
 
 TREES = (Tree((5, 9, 14, 3), ((7, 8),)), Tree((11, 6)))
@@ -134,18 +138,55 @@ def test_more_blocks_than_there_are_is_an_error():
         LastBlocks(blocks=3).apply(tiny("opt"), seed=0)
 
 
-@pytest.mark.parametrize("architecture", ALL)
-def test_lora_merged_into_the_weights_equals_lora_beside_them(architecture):
+@pytest.mark.parametrize(("name", "architecture"), CASES)
+def test_what_an_update_adds_to_the_weights_merged_into_them_equals_the_update(name, architecture):
     model = tiny(architecture)
-    adapted = trained_a_step("lora", model)
-    deltas = LoRA().deltas(model, adapted.parameters)
+    adapted = trained_a_step(name, model)
+    deltas = UPDATES[name].deltas(model, adapted.parameters)
+    if name == "adapter":
+        assert deltas is None
+        return
     merged = tiny(architecture)
     weights = dict(merged.module.named_parameters())
     with torch.no_grad():
-        for name, delta in deltas.items():
-            weights[name] += delta
+        for weight, delta in deltas.items():
+            weights[weight] += delta
         torch.testing.assert_close(read(merged), read(adapted.model), rtol=1e-4, atol=1e-4)
-    assert len(deltas) == len(adapted.parameters) / 2
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_an_update_has_all_that_others_ask_of_it(name):
+    """Its paper, its own file format read back to the bit, and counts for the forecast."""
+    update, model = UPDATES[name], tiny("opt")
+    assert isinstance(update, Update)
+    assert re.match(r".+ \(.+ (19|20)\d\d, arXiv \d{4}\.\d{5}\): ", type(update).__doc__)
+    adapted = update.apply(model, seed=0)
+    work = update.work(model, adapted.parameters)
+    assert work.numbers == sum(parameter.numel() for parameter in adapted.parameters.values())
+    assert 0 <= max(work.products, work.narrow) <= work.numbers
+    assert 0 < work.kept <= 1
+    stored = update.stored(adapted.parameters, Target(model, "base"))
+    assert update.peft == (stored is not None and stored.config is not None)
+    if stored is not None:
+        again = update.restored(stored.tensors, adapted)
+        assert all(torch.equal(again[key], parameter) for key, parameter in adapted.parameters.items())
+
+
+def test_keys_and_values_and_prompts_merge_into_no_weight():
+    for name in ("prefix", "prompt"):
+        assert UPDATES[name].deltas(tiny("opt"), UPDATES[name].apply(tiny("opt"), 0).parameters) is None
+
+
+def test_work_counts_a_lora_of_rank_two_by_hand():
+    """OPT of width 32, feed-forward width 64, two blocks: four layers 32 -> 32, one 32 -> 64, one 64 -> 32."""
+    model = tiny("opt")
+    lora = LoRA(rank=2)
+    numbers = 2 * 2 * (4 * (32 + 32) + 2 * (32 + 64))
+    assert lora.work(model, lora.apply(model, 0).parameters) == Work(numbers, narrow=numbers)
+    last = LastBlocks(blocks=1)
+    assert last.work(model, last.apply(model, 0).parameters).products == 4 * 32 * 32 + 2 * 32 * 64
+    prompt = PromptTuning(tokens=3)
+    assert prompt.work(model, prompt.apply(model, 0).parameters) == Work(3 * 32, tokens=3, kept=prompt.work(model, {}).kept)
 
 
 def test_lora_targets_are_a_regular_expression_and_never_the_head():
@@ -160,7 +201,7 @@ def test_lora_mistakes_say_what_there_is():
         LoRA(targets="qproj").apply(tiny("llama"), seed=0)
     with pytest.raises(UserError, match="a LoRA has a rank of at least 1, not 0"):
         LoRA(rank=0)
-    with pytest.raises(UserError, match="are no regular expression"):
+    with pytest.raises(UserError, match="is not a regular expression"):
         LoRA(targets="(")
 
 

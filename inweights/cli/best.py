@@ -82,7 +82,7 @@ def _hand_out(study: Path, choice: "Choice", export: Path) -> None:
         fitted, checks, settings = refit(study, record)
         proof = handed_out(fitted, export, checks, about(record, choice.row.records, settings))
     except (RejectedError, OtherResultError) as error:
-        print(f"inweights: nothing was handed out: {error}", file=sys.stderr)
+        print(f"inweights: nothing was exported: {error}", file=sys.stderr)
         raise Exit(1) from error
     print(f"{export}: {proof}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""A hand-out: a folder that loads elsewhere, and the proof that it was loaded again and scored."""
+"""An export: a folder that loads elsewhere, and the proof that it was loaded again and scored."""
 
 from inweights.exports.card import About
 from inweights.exports.export import export

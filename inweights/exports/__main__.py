@@ -1,4 +1,4 @@
-"""What the fresh process does: score a hand-out's checks by inweights and by plain libraries, print both as JSON."""
+"""What the fresh process does: score a export's checks by inweights and by plain libraries, print both as JSON."""
 
 import json
 import sys

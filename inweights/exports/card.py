@@ -1,4 +1,4 @@
-"""The model card (README.md) of a hand-out, in the hub's form: what it is, how to load it, what it scored and cost."""
+"""The model card (README.md) of an export, in the hub's form: what it is, how to load it, what it scored and cost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from inweights.types import Record
 
 @dataclass(frozen=True)
 class About:
-    """What is known of where a hand-out comes from; empty for one made by hand in a notebook."""
+    """What is known of where an export comes from; empty for one made by hand in a notebook."""
 
     method: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     record: Record | None = None
-    """Of the very run that is handed out."""
+    """Of the very run that is exported."""
     seeds: tuple[Record, ...] = ()
     """Of the same model, task, method and shots under every seed, that run included."""
 
@@ -37,7 +37,7 @@ def _card(manifest: Manifest, about: About, loading: str) -> str:
     if about.record:
         parts += [results(about.record, about.seeds or (about.record,)), cost(about.record)]
     else:
-        parts += ["## Results\nNot measured: this was handed out without a study."]
+        parts += ["## Results\nNot measured: exported without a study."]
     parts += [_settings(manifest, about), _limits(manifest, about)]
     return "\n\n".join(parts) + "\n"
 
@@ -113,8 +113,6 @@ def _limits(manifest: Manifest, about: About) -> str:
         lines += [f"- It gives one answer to everything on {', '.join(constant_on)}."] if constant_on else []
     if about.record and not any(outcome.domain == "out-of-domain" for outcome in about.record.outcomes.values()):
         lines += ["- It was not measured out of domain."]
-    if manifest.update and manifest.update["name"] == "adapter":
-        lines += ["- PEFT has no such adapters and they merge into no weights: the code above puts them on with hooks."]
-    if manifest.update and manifest.update["name"] == "bitfit":
-        lines += ["- The adapter carries biases (`bias: all`); servers that load plain LoRA only need it merged first."]
+    if manifest.update and manifest.update.limits:
+        lines += [f"- {manifest.update.limits}"]
     return "\n".join(lines)

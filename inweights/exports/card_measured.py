@@ -19,10 +19,10 @@ def results(record: Record, seeds: Sequence[Record]) -> str:
     return "\n".join(
         [
             "## Results",
-            f"Accuracy of this hand-out (seed {record.run.seed}), and the mean over the study's {count} "
+            f"Accuracy of this export (seed {record.run.seed}), and the mean over the study's {count} "
             f"{'seed' if count == 1 else 'seeds'}, {record.run.shots} shots each.",
             "",
-            f"| set | domain | examples | this hand-out | mean of {count} | always the commonest label |",
+            f"| set | domain | examples | this export | mean of {count} | always the commonest label |",
             "|---|---|---|---|---|---|",
             *rows,
         ]

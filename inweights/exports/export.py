@@ -1,28 +1,18 @@
-"""Hand out a fitted method as a folder of the ecosystem's formats, whole and proven, or not at all."""
+"""Export a fitted method as a folder of the ecosystem's formats, whole and proven, or not at all."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from inweights.exports import card
 from inweights.exports import manifest as manifests
-from inweights.exports.adapter import (
-    inner_prefix,
-    write_biases,
-    write_bottlenecks,
-    write_lora,
-    write_prefix,
-    write_prompt,
-    write_scales,
-)
 from inweights.exports.card import About
 from inweights.exports.loading_code import loading_code
-from inweights.exports.manifest import Check, Form, Manifest, base_of, place_of
+from inweights.exports.manifest import Check, Form, Manifest, UpdateValues, base_of, place_of
 from inweights.exports.prompt_pack import write_pack
 from inweights.exports.readout_values import texts, to_values
 from inweights.exports.staging import staged
@@ -32,7 +22,8 @@ from inweights.methods import Fitted
 from inweights.models.base import LanguageModel
 from inweights.settings import settings
 from inweights.types import Example, UserError
-from inweights.updates import IA3, Adapter, LoRA, PrefixTuning, PromptTuning
+from inweights.updates import Update
+from inweights.updates.peft_format import Stored, Target
 
 
 def export(fitted: Fitted, folder: Path, checks: Sequence[Example], about: About | None = None) -> Verification:
@@ -49,19 +40,20 @@ def write(fitted: Fitted, folder: Path, checks: Sequence[Example], about: About)
     """The files alone, into an empty folder."""
     checks = [each for each in checks if not fitted.readout.fallbacks([each])]
     if not checks:
-        raise UserError("a hand-out needs an example or more to be checked on, short enough to be read whole")
+        raise UserError("an export needs at least one example to be verified on that fits the context window whole")
     model, readout = fitted.readout.model, to_values(fitted.readout)
-    form = _form(fitted)
+    target = Target(model, place_of(model.card.name), readout["task_type"])
     trained = {name: tensor.detach().cpu() for name, tensor in fitted.trained.items()}
-    if form == "prompt-pack":
-        write_pack(folder, readout)
-    elif form == "adapter":
-        _write_adapter(folder, fitted, trained, readout["task_type"])
+    stored = _stored(fitted, trained, target)
+    form: Form = "adapter" if stored else "model" if trained else "prompt-pack"
+    if stored:
+        stored.write(folder)
+    elif trained:
+        write_model(folder, model, _weights(fitted, trained), fitted.readout.prompt.labels, target.task_type)
     else:
-        write_model(folder, model, trained, fitted.readout.prompt.labels, readout["task_type"])
-    if readout["task_type"] == "FEATURE_EXTRACTION":
+        write_pack(folder, readout)
+    if target.task_type == "FEATURE_EXTRACTION":
         _write_head(folder, trained)
-    update = {"name": fitted.update.name, "settings": settings(fitted.update)} if fitted.update else None
     made = Manifest(
         form=form,
         base=base_of(model, tokenizer_digest(model, checks)),
@@ -69,48 +61,37 @@ def write(fitted: Fitted, folder: Path, checks: Sequence[Example], about: About)
         checks=_checks(fitted, checks),
         method=about.method,
         settings=about.settings,
-        update=update if form == "adapter" else None,
+        update=_update(fitted.update, stored) if stored and fitted.update else None,
         files=manifests.digests(folder),
     )
     manifests.write(made, folder)
     card.write(folder, made, about, loading_code(made))
 
 
-def _form(fitted: Fitted) -> Form:
-    if not fitted.trained:
-        return "prompt-pack"
-    name = fitted.update.name if fitted.update else ""
-    return "adapter" if name in ("lora", "bitfit", "frozen", "ia3", "prefix", "prompt", "adapter") else "model"
+def _stored(fitted: Fitted, trained: Mapping[str, Tensor], target: Target) -> Stored | None:
+    if not trained or fitted.update is None:
+        return None
+    if target.task_type == "FEATURE_EXTRACTION":  # the base model alone, without an LM head around it; its head is apart
+        trained = {name: each for name, each in trained.items() if not name.startswith("score.")}
+    return fitted.update.stored({name.removeprefix(target.prefix): each for name, each in trained.items()}, target)
 
 
-def _write_adapter(folder: Path, fitted: Fitted, trained: Mapping[str, Tensor], task_type: str) -> None:
-    model = fitted.readout.model
-    root: Any = model.module
-    if task_type == "FEATURE_EXTRACTION":
-        root = root.base_model
-        prefix = inner_prefix(model.module)
-        trained = {name.removeprefix(prefix): tensor for name, tensor in trained.items() if not name.startswith("score.")}
-    if task_type != "CAUSAL_LM" and isinstance(fitted.update, PrefixTuning | PromptTuning):
+def _update(update: Update, stored: Stored) -> UpdateValues:
+    return UpdateValues(update.name, settings(update), stored.file, update.peft, update.limits)
+
+
+def _weights(fitted: Fitted, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What an update replaces in a whole model, and what it adds merged into the weights it is added to."""
+    shared = dict(fitted.readout.model.module.named_parameters())
+    added = (fitted.update.deltas(fitted.readout.model, trained) if fitted.update else {}) or {}
+    merged = {name: shared[name].detach().float().cpu() + each.cpu() for name, each in added.items() if name not in trained}
+    lost = [name for name in trained if name not in shared and not name.startswith("score.")]
+    if lost and not merged:
+        assert fitted.update is not None
         raise UserError(
-            f"a head behind a learnt {fitted.update.name} has no form that PEFT reads: hand out pbft+{fitted.update.name}"
+            f"the update {fitted.update.name} merges into no weights and has no file format: it cannot be exported"
         )
-    common = {
-        "task_type": task_type,
-        "base_model_name_or_path": place_of(model.card.name),
-        "modules_to_save": ["score"] if task_type == "SEQ_CLS" else None,
-    }
-    if isinstance(fitted.update, LoRA):
-        write_lora(folder, root, trained, fitted.update.alpha, common)
-    elif isinstance(fitted.update, IA3):
-        write_scales(folder, root, trained, fitted.update, common)
-    elif isinstance(fitted.update, PrefixTuning):
-        write_prefix(folder, root, trained, common)
-    elif isinstance(fitted.update, PromptTuning):
-        write_prompt(folder, model, trained, common)
-    elif isinstance(fitted.update, Adapter):
-        write_bottlenecks(folder, trained)
-    else:
-        write_biases(folder, root, trained, common)
+    return {**trained, **merged}
 
 
 def _write_head(folder: Path, trained: Mapping[str, Tensor]) -> None:

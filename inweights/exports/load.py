@@ -1,4 +1,4 @@
-"""A hand-out loaded again: what scores examples, and what its folder says of itself."""
+"""An export loaded again: what scores examples, and what its folder says of itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from inweights.types import Example, Prompt, UserError
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a hand-out answers to one example."""
+    """What an export answers to one example."""
 
     label: str
     probabilities: Mapping[str, float]
@@ -27,7 +27,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A hand-out in memory."""
+    """An export in memory."""
 
     readout: Readout
     manifest: Manifest
@@ -51,7 +51,7 @@ class Artifact:
 
 
 def load(folder: Path | str, model: str | None = None) -> Artifact:
-    """The hand-out in `folder`. `model`: where its base model is, if not where it was.
+    """The export in `folder`. `model`: where its base model is, if not where it was.
 
     Raises UserError where the folder is not whole, or the base model is not the one it was fitted on.
     """
@@ -68,7 +68,7 @@ def load(folder: Path | str, model: str | None = None) -> Artifact:
     try:
         return Artifact(from_values(said.readout, backbone, head_tensors(folder)), said)
     except (KeyError, TypeError, RuntimeError) as error:
-        raise UserError(f"{folder / manifests.NAME} does not fit the folder ({error}): hand out again") from error
+        raise UserError(f"{folder / manifests.NAME} does not fit the folder ({error}): export it again") from error
 
 
 def _fields(given: str | Mapping[str, str], prompt: Prompt) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""What was trained, read back from the files of a hand-out."""
+"""What was trained, read back from the files of an export."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,33 +7,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inweights.exports.adapter import ADAPTERS, PEFT_ROOT, inner_prefix, prefix_of
 from inweights.exports.manifest import Manifest
 from inweights.models.base import LanguageModel
 from inweights.types import UserError
-from inweights.updates import UPDATES, Adapter, PrefixTuning, PromptTuning
+from inweights.updates import UPDATES
+from inweights.updates.peft_format import Target
 
 
 def with_adapter(folder: Path, said: Manifest, backbone: LanguageModel) -> LanguageModel:
     """The base model with the adapter's tensors in the update that they were trained in."""
     assert said.update is not None
     try:
-        update: Any = replace(UPDATES[said.update["name"]], **said.update["settings"])  # type: ignore[type-var]
+        update: Any = replace(UPDATES[said.update.name], **said.update.settings)  # type: ignore[type-var]
     except (KeyError, TypeError) as error:
         raise UserError(f"this inweights does not know the update of {folder} ({error}): update inweights") from error
     adapted = update.apply(backbone, seed=0)
-    path = folder / (ADAPTERS if isinstance(update, Adapter) else "adapter_model.safetensors")
-    tensors = _tensors(path)
-    prefix = inner_prefix(backbone.module) if said.readout["task_type"] == "FEATURE_EXTRACTION" else ""
-    if isinstance(update, PrefixTuning):
-        tensors = prefix_of(tensors["prompt_embeddings"], adapted.parameters)
-    elif isinstance(update, PromptTuning):
-        tensors = {"prompt.embeddings": tensors["prompt_embeddings"]}
-    named = {f"{prefix}{name.removeprefix(PEFT_ROOT).replace('.base_layer.', '.')}": each for name, each in tensors.items()}
+    path = folder / said.update.file
+    prefix = Target(backbone, said.base.place, said.readout["task_type"]).prefix
+    named = {f"{prefix}{name}": each for name, each in update.restored(_tensors(path), adapted).items()}
     # What training did not reach is not in the file: the bias of an LM head that a classifier does not read.
     there = {name: parameter for name, parameter in adapted.parameters.items() if name in named}
     if (adapted.parameters and not there) or any(named[name].shape != parameter.shape for name, parameter in there.items()):
-        raise UserError(f"{path} does not fit the base model: hand out again")
+        raise UserError(f"{path} does not fit the base model: export it again")
     with torch.no_grad():
         for name, parameter in there.items():
             parameter.copy_(named[name])
@@ -51,11 +46,11 @@ def head_tensors(folder: Path) -> dict[str, Tensor]:
     for path in sorted(folder.glob("*.safetensors")):
         try:
             with safe_open(path, "pt") as file:
-                for name in file.keys():  # noqa: SIM118  it is no dict
+                for name in file.keys():  # noqa: SIM118  not a dict
                     if name.endswith(("score.weight", "score.bias")):
                         found[f"score.{name.rpartition('.')[2]}"] = file.get_tensor(name).float()
         except SafetensorError as error:
-            raise UserError(f"{path} cannot be read ({error}): copy it again, or hand out again") from error
+            raise UserError(f"{path} cannot be read ({error}): copy it again, or export it again") from error
     return found
 
 
@@ -66,4 +61,4 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     try:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} cannot be read ({error}): copy it again, or hand out again") from error
+        raise UserError(f"{path} cannot be read ({error}): copy it again, or export it again") from error

@@ -14,13 +14,14 @@ from inweights.context.template import Template
 from inweights.context.train import LearnedContext
 from inweights.engine.learned_prefix import LearnedPrefix
 from inweights.exports import context_card
-from inweights.exports.adapter import PEFT_ROOT, keys_and_values, write_cartridge, write_lora
 from inweights.exports.context_card import ContextCard
 from inweights.exports.whole_model import write_model
 from inweights.models.base import LanguageModel
 from inweights.models.digest import weights_digest
 from inweights.types import UserError
 from inweights.updates import LoRA
+from inweights.updates.peft_format import Target
+from inweights.updates.prefix import cartridge, keys_and_values
 
 TOKENIZED = 'The quick brown fox, 1984: naïve façade?\n\tUne fois - 中文 - 🙂 "quoted" <end>'
 """What tokenizers are told apart by, beside their size."""
@@ -58,14 +59,13 @@ def write_form(
     """PEFT's files of a LoRA or a cartridge, or the whole weights with the LoRA merged in."""
     folder.mkdir(exist_ok=True)
     tensors = {name: each.detach().cpu() for name, each in learned.adapted.parameters.items()}
-    common = {"task_type": "CAUSAL_LM", "base_model_name_or_path": place, "modules_to_save": None}
+    lora, target = LoRA(settings["rank"], settings["alpha"]), Target(base, place)
     if form == "lora":
-        write_lora(folder, base.module, tensors, settings["alpha"], common)
+        lora.stored(tensors, target).write(folder)
     elif form == "kv":
         front = next(patch for patch in cast(Any, learned.model).patches if isinstance(patch, LearnedPrefix))
-        write_cartridge(folder, front, common)
+        cartridge(front, target).write(folder)
     else:
-        lora = LoRA(settings["rank"], settings["alpha"])
         shared = dict(base.module.named_parameters())
         deltas = lora.deltas(base, learned.adapted.parameters)
         merged = {name: (shared[name].float() + delta.to(shared[name].device)).cpu() for name, delta in deltas.items()}
@@ -115,16 +115,17 @@ def _same_text(card: ContextCard, base: LanguageModel, folder: Path) -> None:
 
 
 def _lora(folder: Path, base: LanguageModel, card: ContextCard) -> LearnedContext:
-    tensors = _tensors(folder)
-    adapted = LoRA(int(card.settings["rank"]), float(card.settings["alpha"])).apply(base, 0)
+    lora = LoRA(int(card.settings["rank"]), float(card.settings["alpha"]))
+    adapted = lora.apply(base, 0)
+    values = lora.restored(_tensors(folder), adapted)
     for name, parameter in adapted.parameters.items():
-        parameter.data.copy_(tensors[f"{PEFT_ROOT}{name}"])
+        parameter.data.copy_(values[name])
     return LearnedContext(adapted, 0)
 
 
 def _cartridge(folder: Path, base: LanguageModel) -> LearnedContext:
     like = base.prefix(base.encode(["a"])[0])
-    found = keys_and_values(_tensors(folder)["prompt_embeddings"], len(like.keys), like.keys[0].shape[0])
+    found = keys_and_values(_tensors(folder), len(like.keys), like.keys[0].shape[0])
     device = next(base.module.parameters()).device
     keys, values = ([each.to(device) for each in tables] for tables in found)
     return LearnedContext(prefix_of(keys, values, base), len(base.encode([""])[0]))

@@ -1,4 +1,4 @@
-"""Python code that uses a hand-out without inweights, for its model card; the tests run it."""
+"""Python code that uses an export without inweights, for its model card; the tests run it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ def score(word):  # log-probability of the word behind the text
 
 scores = {label: score(word) - offset for label, word, offset in TABLE}"""
 ADAPTERS = """
-adapters = load_file(f"{folder}/adapters.safetensors")
+adapters = load_file(f"{folder}/FILE")
 model.load_state_dict(adapters, strict=False)
 
 def behind(name):  # h + U f(D h + d) + u
@@ -64,7 +64,8 @@ def _loading(manifest: Manifest, auto: str) -> str:
 
 def _bottlenecks(manifest: Manifest) -> str:
     assert manifest.update is not None
-    return ADAPTERS.replace("ACTIVATION", manifest.update["settings"]["activation"])
+    code = ADAPTERS.replace("FILE", manifest.update.file)
+    return code.replace("ACTIVATION", manifest.update.settings["activation"])
 
 
 def _scoring(member: Mapping[str, Any]) -> str:

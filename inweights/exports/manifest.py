@@ -1,4 +1,4 @@
-"""`inweights.json`: what a hand-out says of itself, so that it can be loaded, used and checked anywhere."""
+"""`inweights.json`: what an export says of itself, so that it can be loaded, used and checked anywhere."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from inweights.records import write_whole
 from inweights.types import Example, UserError
 
 NAME = "inweights.json"
-FORMAT = 1
+FORMAT = 2
 UNHASHED = {NAME, "README.md", "context_card.json", "page.html"}
 """A model card is there to be edited, and the page is written after everything else."""
 
@@ -23,7 +23,7 @@ Form = Literal["prompt-pack", "adapter", "model"]
 
 @dataclass(frozen=True)
 class Base:
-    """The backbone that a hand-out was fitted on."""
+    """The backbone that an export was fitted on."""
 
     name: str
     """As `inweights.models.load` takes it: a short name, a hub name, or the whole path of a folder."""
@@ -45,7 +45,7 @@ class Base:
 
 
 def base_of(model: LanguageModel, tokenizer: str) -> Base:
-    """What is handed out is bound to this; `tokenizer`: the digest that tells its tokenizer from others."""
+    """An export is bound to this; `tokenizer`: the digest that tells its tokenizer from others."""
     name = model.card.name
     return Base(
         name=place_of(name) if Path(name).is_dir() else name,
@@ -66,12 +66,24 @@ def place_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class Check:
-    """One held example with the scores it had when the hand-out was made."""
+    """One held example with the scores it had when the export was made."""
 
     example: Example
     texts: tuple[str, ...]
     """The whole text in front of the label word, one for each member of an ensemble: what plain libraries are given."""
     scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class UpdateValues:
+    """How an adapter is put on: by PEFT, or by the hooks that the model card shows."""
+
+    name: str
+    settings: Mapping[str, Any]
+    file: str
+    """Holds its tensors."""
+    peft: bool
+    limits: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,16 +97,16 @@ class Manifest:
     checks: tuple[Check, ...]
     method: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
-    update: Mapping[str, Any] | None = None
-    """`{"name": ..., "settings": {...}}` of an adapter; None in the other forms."""
+    update: UpdateValues | None = None
+    """Of an adapter; None in the other forms."""
     files: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every file that loading reads."""
     format: int = FORMAT
 
     @property
     def for_peft(self) -> bool:
-        """Whether PEFT loads the folder; it knows no bottleneck adapters."""
-        return self.form == "adapter" and (self.update or {}).get("name") != "adapter"
+        """Whether PEFT loads the folder."""
+        return self.update is not None and self.update.peft
 
 
 def write(manifest: Manifest, folder: Path) -> None:
@@ -102,20 +114,22 @@ def write(manifest: Manifest, folder: Path) -> None:
 
 
 def read(folder: Path) -> Manifest:
-    """Raises UserError where the folder is no hand-out, or is not as it was made."""
+    """Raises UserError where the folder is not an export, or was changed."""
     if not folder.is_dir():
-        raise UserError(f"there is no hand-out {folder}: give the folder that `inweights best --export` wrote")
+        raise UserError(f"there is no exported folder {folder}: give the one that `inweights best --export` wrote")
     path = folder / NAME
     if not path.is_file():
-        raise UserError(f"{folder} is no hand-out: it has no {NAME}; `inweights best DIR --export {folder}` makes one")
+        raise UserError(f"{folder} is not an export: it has no {NAME}; `inweights best DIR --export {folder}` makes one")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         written = values["format"]
         manifest = _parsed(values) if written == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read ({type(error).__name__}: {error}): hand out again") from error
+        raise UserError(f"{path} cannot be read ({type(error).__name__}: {error}): export it again") from error
     if manifest is None:
-        raise UserError(f"{path} is of format {written}, this inweights reads {FORMAT}: hand out again, or update inweights")
+        raise UserError(
+            f"{path} is of format {written}, this inweights reads {FORMAT}: export it again, or update inweights"
+        )
     _same_files(manifest.files, folder)
     return manifest
 
@@ -134,9 +148,9 @@ def _same_files(files: Mapping[str, str], folder: Path) -> None:
     for name, digest in files.items():
         path = folder / name
         if not path.is_file():
-            raise UserError(f"{folder} is not whole: {name} is missing; copy it again, or hand out again")
+            raise UserError(f"{folder} is not whole: {name} is missing; copy it again, or export it again")
         if _digest(path) != digest:
-            raise UserError(f"{path} is not what was handed out (its SHA-256 differs); copy it again, or hand out again")
+            raise UserError(f"{path} is not the exported file (its SHA-256 differs); copy it again, or export it again")
 
 
 def _digest(path: Path) -> str:
@@ -148,4 +162,7 @@ def _parsed(values: dict[str, Any]) -> Manifest:
     checks = tuple(
         Check(Example(**each["example"]), tuple(each["texts"]), tuple(each["scores"])) for each in values.pop("checks")
     )
-    return Manifest(base=Base(**values.pop("base")), checks=checks, **values)
+    update = values.pop("update")
+    return Manifest(
+        base=Base(**values.pop("base")), checks=checks, update=UpdateValues(**update) if update else None, **values
+    )

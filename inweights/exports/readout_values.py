@@ -23,7 +23,7 @@ def to_values(readout: Readout) -> dict[str, Any]:
     if isinstance(readout, LabelWords):
         return _words(readout)
     if not isinstance(readout, Head):
-        raise TypeError(f"no way is known to hand out a {type(readout).__name__}")
+        raise TypeError(f"there is no export format for a {type(readout).__name__}")
     own = "first" if readout.model.card.family == "encoder" else "last"
     return {
         "kind": "head",

@@ -1,4 +1,4 @@
-"""The scores of a hand-out by transformers and PEFT alone, one whole prompt at a time: what others will get from it.
+"""The scores of an export by transformers and PEFT alone, one whole prompt at a time: what others will get from it.
 
 Nothing of inweights' own scoring, updates or models is used here, so that agreement means something.
 """
@@ -58,18 +58,18 @@ def _model(folder: Path, said: dict[str, Any], base: str) -> Any:
     backbone = auto.from_pretrained(base, **options)
     if said["form"] == "prompt-pack":
         return backbone
-    if said["update"]["name"] == "adapter":
-        return _with_bottlenecks(backbone, folder, said["update"]["settings"]["activation"])
+    if not said["update"]["peft"]:
+        return _with_bottlenecks(backbone, folder / said["update"]["file"], said["update"]["settings"]["activation"])
     from peft import PeftModel
 
     return PeftModel.from_pretrained(backbone, str(folder))
 
 
-def _with_bottlenecks(model: Any, folder: Path, activation: str) -> Any:
+def _with_bottlenecks(model: Any, path: Path, activation: str) -> Any:
     """h + U f(D h + d) + u behind every layer that the file names."""
     from safetensors.torch import load_file
 
-    tensors = load_file(folder / "adapters.safetensors")
+    tensors = load_file(path)
     model.load_state_dict(tensors, strict=False)  # the head of a classifier
     linear, f = torch.nn.functional.linear, getattr(torch.nn.functional, activation)
 

@@ -15,7 +15,7 @@ from inweights.tasks import task as task_named
 from inweights.types import Example, Record, Run, Task, UserError
 
 CHECKED = 4
-"""Examples of every evaluation set whose answers must be those of the record; the hand-out is verified on them too."""
+"""Examples of every evaluation set whose answers must be those of the record; the export is verified on them too."""
 SEARCHED = 50
 """Examples of a set among which those are looked for."""
 
@@ -42,7 +42,7 @@ def refit(study: Path, record: Record) -> tuple[Fitted, list[Example], Mapping[s
 
 
 def about(record: Record, seeds: Sequence[Record], settings: Mapping[str, object]) -> About:
-    """What the model card tells of where a hand-out comes from."""
+    """What the model card tells of where an export comes from."""
     return About(record.run.method, settings, record, tuple(seeds))
 
 

@@ -1,4 +1,4 @@
-"""The proof of a hand-out: loaded again in a fresh process, it gives the scores it was handed out with."""
+"""The proof of an export: loaded again in a fresh process, it gives the scores it was exported with."""
 
 import json
 import math
@@ -17,12 +17,12 @@ TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1}
 
 
 class RejectedError(RuntimeError):
-    """A hand-out did not load, or scored otherwise than it should; the command line exits with 1."""
+    """An export did not load, or gave other scores than it was made with; the command line exits with 1."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How far the scores of a reloaded hand-out lie from those it was made with, at the most."""
+    """How far the scores of a reloaded export lie from those it was made with, at the most."""
 
     examples: int
     tolerance: float
@@ -55,8 +55,8 @@ def verify(folder: Path, model: str | None = None) -> Verification:
     for who, distance in (("inweights", proof.inweights), ("transformers and PEFT alone", proof.plain)):
         if distance > proof.tolerance:
             raise RejectedError(
-                f"the hand-out scores otherwise when loaded again by {who}: "
-                f"off by {distance:.2g}, allowed are {proof.tolerance:g}"
+                f"the export gives other scores when loaded again by {who}: "
+                f"they differ by {distance:.2g}, the tolerance is {proof.tolerance:g}"
             )
     return proof
 
@@ -68,7 +68,7 @@ def _scores_of_fresh_process(folder: Path, model: str | None) -> dict[str, list[
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-        raise RejectedError(f"the hand-out does not load again: {lines[-1]}")
+        raise RejectedError(f"the export does not load again: {lines[-1]}")
     scores: dict[str, list[list[float]]] = json.loads(done.stdout.strip().splitlines()[-1])
     return scores
 

@@ -29,8 +29,6 @@ PRODUCTS = 0.9
 """Of the matrix rate that a model's products reach, between which other things go through the caches."""
 KEPT_BYTES, KEPT_BYTES_GATED = 85, 125
 """For the backward pass, per token, block and unit of width; where feed-forward layers have a gate there is more."""
-KEPT_WITHOUT_INPUTS = 0.85
-"""Of that, where no product needs its input for a weight's gradient."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,9 @@ class ModelShape:
         """Seconds of clipping and an optimizer's step over so many numbers."""
         return UPDATE_BYTES * numbers / copy_rate()
 
-    def kept_bytes(self, tokens: float, blocks: float, update: str) -> float:
-        """Of a training pass, for its backward pass."""
-        each = KEPT_BYTES_GATED if self.gated else KEPT_BYTES
-        return (KEPT_WITHOUT_INPUTS if update == "bitfit" else 1.0) * each * self.width * tokens * blocks
+    def kept_bytes(self, tokens: float, blocks: float) -> float:
+        """Of a training pass of full fine-tuning, for its backward pass."""
+        return (KEPT_BYTES_GATED if self.gated else KEPT_BYTES) * self.width * tokens * blocks
 
 
 @lru_cache

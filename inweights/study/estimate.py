@@ -13,8 +13,7 @@ from inweights.study.draw import draw
 from inweights.study.execute import PlannedRun
 from inweights.study.machine import device
 from inweights.types import Example, Shots
-from inweights.updates import Adapter, LoRA, PromptTuning, first_changed_block
-from inweights.updates.lora import linear_layers
+from inweights.updates import first_changed_block
 
 SCORING_BYTES = 120
 """In use at once in a pass that keeps nothing, per token and unit of width."""
@@ -82,20 +81,17 @@ def _training(setting: PlannedRun, shots: Shots, length: float) -> Estimate:
         told = _number(flat["contexts"]) * (items * length + of_shots)
         teacher = shape.forward(told, max(1, told / _at_once(setting, shape)), before=of_shots)
     changed = method.update.apply(model, 0).parameters
-    numbers = sum(parameter.numel() for parameter in changed.values())
-    matrices = {f"{name}.weight" for name, _ in linear_layers(model)}
-    products = sum(parameter.numel() for name, parameter in changed.items() if name in matrices)
+    work = method.update.work(model, changed)
     first = min(first_changed_block(model, changed), shape.blocks - 1)
-    above, in_batch = shape.blocks - first, min(method.schedule.batch_size, max(1, items)) * length
-    in_batch += method.update.tokens if isinstance(method.update, PromptTuning) else 0
-    step = shape.forward(in_batch, 1, above) + shape.backward(in_batch, 1, above, products) + shape.update(numbers)
-    step += shape.low_rank(in_batch, numbers) if isinstance(method.update, LoRA | Adapter) else 0.0
+    above, in_batch = shape.blocks - first, min(method.schedule.batch_size, max(1, items)) * length + work.tokens
+    step = shape.forward(in_batch, 1, above) + shape.backward(in_batch, 1, above, work.products)
+    step += shape.low_rank(in_batch, work.narrow) + shape.update(work.numbers)
     step *= 4 / 3 if run.budget.checkpointing else 1.0
     once = shape.forward(items * length, 1, first) if first else 0.0
     steps = method.schedule.steps(max(1, items), run.budget.steps)
-    kept = shape.kept_bytes(LARGEST_BATCH * in_batch, 1 if run.budget.checkpointing else above, method.update.name)
+    kept = work.kept * shape.kept_bytes(LARGEST_BATCH * in_batch, 1 if run.budget.checkpointing else above)
     parts = {
-        "what trains, its gradients and the optimizer's state (another update)": 16.0 * numbers,
+        "what trains, its gradients and the optimizer's state (another update)": 16.0 * work.numbers,
         "activations (--checkpointing, a smaller batch)": kept,
     }
     return _of(teacher + SEARCHED[run.tune] * (steps * step + once), parts)

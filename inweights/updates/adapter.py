@@ -1,4 +1,4 @@
-"""Bottleneck adapters behind the sub-layers of every block (Houlsby et al. 2019, arXiv 1902.00751)."""
+"""Bottleneck adapters after the sub-layers of every block."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,9 +14,11 @@ from inweights.engine.attention_layout import current
 from inweights.engine.switches import hooked
 from inweights.engine.trees import Patch
 from inweights.models.base import LanguageModel
+from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates.base import Adapted
+from inweights.updates.base import Adapted, Work, count
 from inweights.updates.lora import linear_layers, shape
+from inweights.updates.peft_format import Stored, Target
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
 PARTS = ("down.weight", "down.bias", "up.weight", "up.bias")
@@ -24,19 +26,25 @@ PARTS = ("down.weight", "down.bias", "up.weight", "up.bias")
 
 @dataclass(frozen=True)
 class Adapter:
-    """h + U f(D h + d) + u for what a sub-layer gives, in front of its norm and residual; U and u are 0 at the start."""
+    """Bottleneck adapters (Houlsby et al. 2019, arXiv 1902.00751): h + U f(D h + d) + u, with U and u zero at the start.
+
+    h is the output of a sub-layer, before its norm and residual.
+    """
 
     name = "adapter"
     stacks = True
+    schedule = Schedule(lr=1e-3, epochs=20, batch_size=8)
+    peft = False
+    limits = "PEFT has no such adapters and they merge into no weights: the code above puts them on with hooks."
     size: int = 64
     """Of the bottleneck."""
     placement: Literal["houlsby", "pfeiffer"] = "houlsby"
-    """Behind attention and feed-forward, or behind feed-forward alone (Pfeiffer et al. 2020, arXiv 2005.00247)."""
+    """After attention and feed-forward, or after feed-forward alone (Pfeiffer et al. 2020, arXiv 2005.00247)."""
     activation: Literal["gelu", "relu", "silu"] = "gelu"
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            raise UserError(f"an adapter's bottleneck has a size of at least 1, not {self.size}")
+            raise UserError(f"expected an adapter's bottleneck of size 1 or more, not {self.size}")
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         layers = {name: layer for pair in ends_of_sublayers(model) for name, layer in self._wanted(pair).items()}
@@ -52,6 +60,18 @@ class Adapter:
                 parameters[f"{name}.adapter.{part}"] = nn.Parameter(tensor.to(device))
         return Adapted(model.patched(_Bottlenecks(layers, (parameters,), self.activation)), parameters)
 
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
+        return Stored(trained, file="adapters.safetensors")
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        return stored
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> None:
+        return None
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        return Work(count(parameters), narrow=count(parameters))
+
     def _wanted(self, pair: tuple[dict[str, nn.Module], dict[str, nn.Module]]) -> dict[str, nn.Module]:
         attention, feedforward = pair
         return attention | feedforward if self.placement == "houlsby" else feedforward
@@ -60,16 +80,16 @@ class Adapter:
 def ends_of_sublayers(model: LanguageModel) -> list[tuple[dict[str, nn.Module], dict[str, nn.Module]]]:
     """For every block the last layer of its attention and the last of its feed-forward sub-layer, by name.
 
-    Told by structure: what a sub-layer gives is as wide as the block, and attention says in its name that it is that.
-    Raises UserError where a block has not one of each.
+    Found by structure: the output of a sub-layer is as wide as the block, and only attention has "att" in its name.
+    Raises UserError where a block does not have one of each.
     """
     card, module = model.card, cast(Any, model.module)
     width = int(module.config.get_text_config().hidden_size)
     linear = dict(linear_layers(model))
     found = []
     for block in model.blocks():
-        inside = {id(each) for each in block.modules()}
-        wide = {name: each for name, each in linear.items() if id(each) in inside and shape(each)[1] == width}
+        inside = {id(module) for module in block.modules()}
+        wide = {name: layer for name, layer in linear.items() if id(layer) in inside and shape(layer)[1] == width}
         attention = [name for name in wide if "att" in name.lower()]
         feedforward = [name for name in wide if name not in attention]
         if not attention or not feedforward or any("expert" in name for name, _ in block.named_modules()):
@@ -82,7 +102,7 @@ def ends_of_sublayers(model: LanguageModel) -> list[tuple[dict[str, nn.Module], 
 
 @dataclass(frozen=True)
 class _Bottlenecks:
-    """The patch: forward hooks, of one run or of several in one row."""
+    """The patch: forward hooks, of one run or of several in one pass."""
 
     layers: Mapping[str, nn.Module]
     parameters: tuple[Mapping[str, nn.Parameter], ...] = field(repr=False)
@@ -117,7 +137,7 @@ class _Bottlenecks:
 
 
 def _sizes(tokens: int, segments: int) -> list[int]:
-    """Tokens of each lane."""
+    """Tokens of each run."""
     if segments == 1:
         return [tokens]
     layout = current()

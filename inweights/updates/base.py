@@ -1,14 +1,16 @@
-"""What an update is: the choice of which numbers may change."""
+"""What an update is: the choice of which numbers may change, and all that others must know of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inweights.engine.swap import Swap
 from inweights.models.base import LanguageModel
+from inweights.training import Schedule
+from inweights.updates.peft_format import Stored, Target
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,25 @@ class Adapted:
     """Share of the steps after which a parameter begins to learn; 0 for those not named."""
 
 
+@dataclass(frozen=True)
+class Work:
+    """What training with an update takes beside the backbone's own passes, in counts: rates are the machine's."""
+
+    numbers: int
+    """Trained: each has a gradient and the optimizer's state."""
+    products: int = 0
+    """Of these, weights of linear layers, whose gradient is a product over all tokens."""
+    narrow: int = 0
+    """Of these, factors of products with few columns, which wait for memory."""
+    tokens: int = 0
+    """Trained positions that pass through all blocks in each forward pass."""
+    kept: float = 1.0
+    """Share of the activations that the backward pass needs, of those that full fine-tuning needs."""
+
+
 @runtime_checkable
 class Update(Protocol):
-    """Settings are dataclass fields."""
+    """A frozen dataclass whose fields are its settings. Its docstring begins `Title (authors year, arXiv id): ...`."""
 
     @property
     def name(self) -> str:
@@ -37,7 +55,22 @@ class Update(Protocol):
 
     @property
     def stacks(self) -> bool:
-        """Several of its kind can train in one pass: it adds to what tokens get, and multiplies them with nothing new."""
+        """Several runs can train in one pass: the update adds to each token, and multiplies it with nothing new."""
+        ...
+
+    @property
+    def schedule(self) -> Schedule:
+        """The usual one, for 16 to 64 labelled examples."""
+        ...
+
+    @property
+    def peft(self) -> bool:
+        """Whether PEFT reads what `stored` gives; the reference loader puts anything else on with hooks."""
+        ...
+
+    @property
+    def limits(self) -> str:
+        """What a user of an export must know, as one sentence for its model card; "" for nothing."""
         ...
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
@@ -47,12 +80,42 @@ class Update(Protocol):
         """
         ...
 
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored | None:
+        """The files of an adapter, `trained` named as in `target.module`; None where an export is a whole model.
+
+        Raises UserError where no format has room for it.
+        """
+        ...
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        """Values by parameter name, from the tensors of such a file."""
+        ...
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
+        """What it adds to which weight of the backbone, in that weight's layout, in fp32; None: it is no sum of weights."""
+        ...
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        """For forecasts; `parameters` may be on the meta device."""
+        ...
+
 
 def private_copies(model: LanguageModel, names: Sequence[str]) -> Adapted:
     """The parameters of those names as copies of this update's own, in the place of the shared ones while it runs."""
     shared = dict(model.module.named_parameters())
     copies = {name: nn.Parameter(shared[name].detach().to(torch.float32, copy=True)) for name in names}
     return Adapted(model.patched(Swap(model.module, copies)), copies)
+
+
+def difference(model: LanguageModel, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Private copies less the shared parameters they replace."""
+    shared = dict(model.module.named_parameters())
+    own = {name: each for name, each in parameters.items() if name in shared}
+    return {name: each.detach().float() - shared[name].detach().float() for name, each in own.items()}
+
+
+def count(parameters: Mapping[str, Tensor]) -> int:
+    return sum(each.numel() for each in parameters.values())
 
 
 def trainable(model: LanguageModel) -> Iterator[tuple[str, nn.Parameter]]:

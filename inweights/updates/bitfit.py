@@ -1,18 +1,26 @@
-"""Bias terms only (Ben Zaken et al. 2022, arXiv 2106.10199)."""
+"""Bias terms only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from inweights.models.base import LanguageModel
+from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates.base import Adapted, private_copies, trainable
+from inweights.updates.base import Adapted, Work, count, difference, private_copies, trainable
+from inweights.updates.peft_format import Stored, Target, named_by_backbone, on_a_zero_lora
 
 
 @dataclass(frozen=True)
 class BitFit:
-    """Every bias, those of the norms too, and no gain; embeddings and a tied LM head stay as they are."""
+    """BitFit (Ben Zaken et al. 2022, arXiv 2106.10199): every bias, those of norms too; no gain or embedding."""
 
     name = "bitfit"
     stacks = True
+    schedule = Schedule(lr=1.6e-3, epochs=20, batch_size=8)
+    peft = True
+    limits = "The adapter holds biases (`bias: all`); servers that load plain LoRA only need it merged first."
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         names = [name for name, _ in trainable(model) if name.split(".")[-1] == "bias"]
@@ -22,3 +30,16 @@ class BitFit:
                 "(OPT, GPT-2, GPT-NeoX and BERT have them; Llama, Mistral, Qwen3 and Gemma do not): take lora"
             )
         return private_copies(model, names)
+
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
+        return on_a_zero_lora(trained, target)
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        return named_by_backbone(stored)
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return difference(model, parameters)
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        # No product needs its input for a weight's gradient.
+        return Work(count(parameters), kept=0.85)

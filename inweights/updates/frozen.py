@@ -1,17 +1,37 @@
-"""Nothing of the backbone may change: what learns is the head alone (a linear probe, Alain & Bengio 2016)."""
+"""Nothing of the backbone may change."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from inweights.models.base import LanguageModel
-from inweights.updates.base import Adapted
+from inweights.training import Schedule
+from inweights.updates.base import Adapted, Work
+from inweights.updates.peft_format import Stored, Target, named_by_backbone, on_a_zero_lora
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """For methods that train something of their own on top."""
+    """Linear probe (Alain & Bengio 2016, arXiv 1610.01644): only what a method trains of its own on top, its head."""
 
     name = "frozen"
     stacks = True
+    schedule = Schedule(lr=1e-3, epochs=20, batch_size=8)
+    peft = True
+    limits = ""
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         return Adapted(model, {})
+
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
+        return on_a_zero_lora(trained, target)
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        return named_by_backbone(stored)
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {}
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        return Work(0)

@@ -1,17 +1,45 @@
 """Every parameter may change."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from inweights.models.base import LanguageModel
-from inweights.updates.base import Adapted, private_copies, trainable
+from inweights.training import Schedule
+from inweights.updates.base import Adapted, Work, count, difference, private_copies, trainable
+from inweights.updates.lora import linear_layers
+from inweights.updates.peft_format import Stored, Target
 
 
 @dataclass(frozen=True)
 class Full:
-    """Full fine-tuning. A tied embedding and LM head are one parameter and stay tied."""
+    """Full fine-tuning (Howard & Ruder 2018, arXiv 1801.06146): a tied embedding and LM head stay tied."""
 
     name = "full"
     stacks = False
+    # 1e-4 for a width of 384 (MiniLM), which makes it 1e-5 for a 7B model's 4096.
+    schedule = Schedule(lr=1e-4, width=384, epochs=20, batch_size=8)
+    peft = False
+    limits = ""
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         return private_copies(model, [name for name, _ in trainable(model)])
+
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored | None:
+        return None
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        return stored
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return difference(model, parameters)
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        return Work(count(parameters), products=count(matrices(model, parameters)))
+
+
+def matrices(model: LanguageModel, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those parameters that are weights of linear layers."""
+    names = {f"{name}.weight" for name, _ in linear_layers(model)}
+    return {name: each for name, each in parameters.items() if name in names}

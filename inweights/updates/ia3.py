@@ -1,4 +1,4 @@
-"""(IA)3: keys, values and what feed-forward layers take in, each number scaled (Liu et al. 2022, arXiv 2205.05638)."""
+"""(IA)3: learned scales of keys, values and the inputs of feed-forward layers."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,17 +13,25 @@ from inweights.engine.attention_layout import current
 from inweights.engine.switches import hooked
 from inweights.engine.trees import Patch
 from inweights.models.base import LanguageModel
+from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates.base import Adapted
+from inweights.updates.base import Adapted, Work, count
 from inweights.updates.lora import linear_layers, shape
+from inweights.updates.peft_format import Stored, Target, is_conv, named_by_backbone, named_by_peft
 
 
 @dataclass(frozen=True)
 class IA3:
-    """l * W x for keys and values, W (l * x) for the second feed-forward layer; every l is 1 at the start."""
+    """(IA)3 (Liu et al. 2022, arXiv 2205.05638): l * W x for keys and values, W (l * x) behind the feed-forward activation.
+
+    Every l is 1 at the start.
+    """
 
     name = "ia3"
     stacks = True
+    schedule = Schedule(lr=1e-2, epochs=20, batch_size=8)
+    peft = True
+    limits = ""
     attention: str = r"(^|\.)(k_proj|v_proj|key|value|k_lin|v_lin|c_attn|query_key_value|qkv_proj)$"
     """Layers whose outputs are scaled, as a regular expression searched for in module names. Where one layer makes
     queries, keys and values, all that it makes is."""
@@ -35,7 +43,7 @@ class IA3:
             try:
                 re.compile(getattr(self, name))
             except re.error as error:
-                raise UserError(f"(IA)3's {name} {getattr(self, name)!r} is no regular expression: {error}") from error
+                raise UserError(f"(IA)3's {name} {getattr(self, name)!r} is not a regular expression: {error}") from error
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         layers = dict(linear_layers(model))
@@ -54,6 +62,32 @@ class IA3:
             size = (1, inputs) if name in inner else (outputs, 1)  # as PEFT lays them out
             parameters[scale_name(name)] = nn.Parameter(torch.ones(size, device=device))
         return Adapted(model.patched(_Scaled(outer, inner, (parameters,))), parameters)
+
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
+        from peft import IA3Config
+
+        names = [name.removesuffix(".ia3_l") for name in trained if name.endswith(".ia3_l")]
+        inner = [name for name in names if re.search(self.feedforward, name)]
+        conv = any(is_conv(target.module.get_submodule(name)) for name in names)
+        config = IA3Config(target_modules=names, feedforward_modules=inner, fan_in_fan_out=conv, **target.with_head())
+        return Stored(named_by_peft(trained), config)
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        return named_by_backbone(stored)
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        found = {}
+        for name, layer in linear_layers(model):
+            if scale_name(name) in parameters:
+                change = parameters[scale_name(name)].detach().float() - 1
+                whole = dict(layer.named_parameters(recurse=False))
+                found[f"{name}.weight"] = whole["weight"].float() * (change.T if is_conv(layer) else change)
+                if "bias" in whole and not re.search(self.feedforward, name):
+                    found[f"{name}.bias"] = whole["bias"].float() * change[:, 0]
+        return found
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        return Work(count(parameters), kept=0.85)
 
 
 def scale_name(layer: str) -> str:

@@ -1,20 +1,32 @@
-"""The last blocks, the final norm and the head: adaptive fine-tuning (Srinivasan et al. 2024, arXiv 2405.13181)."""
+"""The last blocks, the final norm and the head."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from torch import Tensor
+
 from inweights.models.base import LanguageModel
+from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates.base import Adapted, private_copies
+from inweights.updates.base import Adapted, Work, count, difference, private_copies
 from inweights.updates.depth import distances_from_top
+from inweights.updates.full import matrices
+from inweights.updates.peft_format import Stored, Target
 
 
 @dataclass(frozen=True)
 class LastBlocks:
-    """Blocks further from the top learn more slowly: lr * decay^(distance from the top)."""
+    """Adaptive fine-tuning (Srinivasan et al. 2024, arXiv 2405.13181): the last blocks, the final norm and the head.
+
+    Blocks further from the top learn more slowly: lr * decay^(distance from the top).
+    """
 
     name = "last-blocks"
     stacks = False
+    schedule = Schedule(lr=1e-4, width=384, epochs=20, batch_size=8)
+    peft = False
+    limits = ""
     blocks: int = 2
     decay: float = 0.95
     unfreeze: Literal["at-once", "gradually"] = "at-once"
@@ -25,7 +37,7 @@ class LastBlocks:
         if not 1 <= self.blocks <= count:
             raise UserError(f"the last {self.blocks} blocks cannot train: {model.card.name} has {count}")
         if not 0 < self.decay <= 1:
-            raise UserError(f"update.decay is {self.decay}: a factor above 0 and at most 1 is wanted")
+            raise UserError(f"update.decay is {self.decay}: expected a factor above 0 and at most 1")
         distances = {name: away for name, away in distances_from_top(model).items() if away < self.blocks}
         assert set(range(self.blocks)) == set(distances.values()), "a block without parameters"
         adapted = private_copies(model, list(distances))
@@ -33,3 +45,15 @@ class LastBlocks:
         gradual = self.unfreeze == "gradually"
         starts = {name: away / self.blocks for name, away in distances.items() if away} if gradual else {}
         return Adapted(adapted.model, adapted.parameters, scales, starts)
+
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored | None:
+        return None
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        return stored
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return difference(model, parameters)
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        return Work(count(parameters), products=count(matrices(model, parameters)))

@@ -1,4 +1,4 @@
-"""Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685)."""
+"""Low-rank adaptation."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,17 +12,22 @@ from torch import Tensor, nn
 
 from inweights.engine.trees import Patch
 from inweights.models.base import LanguageModel
+from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates.base import Adapted
+from inweights.updates.base import Adapted, Work, count
 from inweights.updates.low_rank import added
+from inweights.updates.peft_format import Stored, Target, is_conv, named_by_backbone, named_by_peft
 
 
 @dataclass(frozen=True)
 class LoRA:
-    """W x + (alpha / rank) B A x, with W frozen and B zero at the start."""
+    """LoRA (Hu et al. 2021, arXiv 2106.09685): W x + (alpha / rank) B A x, with W frozen and B zero at the start."""
 
     name = "lora"
     stacks = True
+    schedule = Schedule(lr=1e-3, epochs=20, batch_size=8)
+    peft = True
+    limits = ""
     rank: int = 8
     alpha: float = 16.0
     targets: str = "all-linear"
@@ -35,7 +40,7 @@ class LoRA:
         try:
             re.compile(self.targets)
         except re.error as error:
-            raise UserError(f"LoRA targets {self.targets!r} are no regular expression: {error}") from error
+            raise UserError(f"LoRA targets {self.targets!r} is not a regular expression: {error}") from error
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         layers = {name: layer for name, layer in linear_layers(model) if self._wanted(name)}
@@ -58,6 +63,25 @@ class LoRA:
     def _wanted(self, name: str) -> bool:
         return self.targets == "all-linear" or re.search(self.targets, name) is not None
 
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
+        from peft import LoraConfig
+
+        layers = sorted({name.split(".lora_")[0] for name in trained if ".lora_" in name})
+        whole = target.task_type == "FEATURE_EXTRACTION"
+        config = LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=0.0,
+            target_modules=layers if whole else _shortest(layers, target.module),
+            bias="none",
+            fan_in_fan_out=is_conv(target.module.get_submodule(layers[0])),
+            **target.with_head(),
+        )
+        return Stored(named_by_peft(trained), config)
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        return named_by_backbone(stored)
+
     def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "..."]]:
         """(alpha / rank) B A for every weight it adds to, by the weight's name and in its layout; fp32."""
         found = {}
@@ -67,6 +91,9 @@ class LoRA:
                 delta = self.alpha / self.rank * (b.detach().float() @ a.detach().float())
                 found[f"{name}.weight"] = delta if isinstance(layer, nn.Linear) else delta.T
         return found
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        return Work(count(parameters), narrow=count(parameters))
 
 
 @dataclass(frozen=True)
@@ -110,3 +137,10 @@ def shape(layer: nn.Module) -> tuple[int, int]:
     """Inputs and outputs of a linear layer."""
     rows, columns = cast(Tensor, layer.weight).shape
     return (columns, rows) if isinstance(layer, nn.Linear) else (rows, columns)
+
+
+def _shortest(layers: list[str], module: nn.Module) -> list[str]:
+    """Last names (`q_proj`), which other loaders expect, where they mean exactly `layers`; whole names otherwise."""
+    last = {name.rpartition(".")[2] for name in layers}
+    meant = {name for name, _ in module.named_modules() if name.rpartition(".")[2] in last}
+    return sorted(last) if meant == set(layers) else layers

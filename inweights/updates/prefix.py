@@ -1,6 +1,7 @@
-"""Prefix tuning (Li & Liang 2021, arXiv 2101.00190): keys and values in front of every text are learnt, and no weight."""
+"""Prefix tuning: learned keys and values before every text, and PEFT's format of keys and values."""
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,21 +10,29 @@ from torch import Tensor, nn
 
 from inweights.engine.learned_prefix import LearnedPrefix
 from inweights.models.base import LanguageModel
+from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates.base import Adapted
+from inweights.updates.base import Adapted, Work, count
+from inweights.updates.peft_format import Stored, Target, refuse_head
 
 
 @dataclass(frozen=True)
 class PrefixTuning:
-    """The keys and values of `tokens` positions in every block, begun as those of tokens drawn from the vocabulary."""
+    """Prefix tuning (Li & Liang 2021, arXiv 2101.00190): keys and values of `tokens` positions in every block.
+
+    They start as those of tokens drawn from the vocabulary.
+    """
 
     name = "prefix"
     stacks = True
+    schedule = Schedule(lr=1e-2, epochs=20, batch_size=8)
+    peft = True
+    limits = ""
     tokens: int = 16
 
     def __post_init__(self) -> None:
         if self.tokens < 1:
-            raise UserError(f"a prefix has at least 1 token, not {self.tokens}")
+            raise UserError(f"expected a prefix of at least 1 token, not {self.tokens}")
 
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
         has_place_in_front(model, "a prefix")
@@ -41,12 +50,68 @@ class PrefixTuning:
         )
         return Adapted(model.patched(front), parameters)
 
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
+        from peft import PrefixTuningConfig
+
+        refuse_head(self.name, target)
+        blocks = sum(name.endswith(".key") for name in trained)
+        keys, values = ([trained[f"prefix.{block}.{kind}"] for block in range(blocks)] for kind in ("key", "value"))
+        return Stored(_rows(keys, values), PrefixTuningConfig(**_sizes(keys), **target.common()))
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        blocks, heads = len(adapted.parameters) // 2, adapted.parameters["prefix.0.key"].shape[0]
+        keys, values = keys_and_values(stored, blocks, heads)
+        return {
+            f"prefix.{block}.{kind}": each
+            for kind, tensors in (("key", keys), ("value", values))
+            for block, each in enumerate(tensors)
+        }
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> None:
+        return None
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        return Work(count(parameters), kept=0.85)
+
+
+def cartridge(prefix: LearnedPrefix, target: Target) -> Stored:
+    """A prefix whose first positions do not change, as PEFT has it (CartridgeConfig)."""
+    from peft import CartridgeConfig
+
+    whole = prefix.prefix_in(torch.float32)
+    frozen = prefix.tokens - prefix.keys[0].shape[1]
+    config = CartridgeConfig(num_frozen_tokens=frozen, **_sizes(whole.keys), **target.common())
+    return Stored(_rows(whole.keys, whole.values), config)
+
+
+def keys_and_values(stored: Mapping[str, Tensor], blocks: int, heads: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """By block, heads x tokens x size, from PEFT's table."""
+    table = stored["prompt_embeddings"]
+    pairs = table.view(table.shape[0], 2 * blocks, heads, -1).permute(1, 2, 0, 3)
+    return pairs[0::2].unbind(0), pairs[1::2].unbind(0)
+
+
+def _rows(keys: Sequence[Tensor], values: Sequence[Tensor]) -> dict[str, Tensor]:
+    """PEFT's table: a row for each token, its keys and values in every block, head by head."""
+    pairs = [each.detach().cpu() for pair in zip(keys, values, strict=True) for each in pair]
+    return {"prompt_embeddings": torch.stack(pairs).permute(2, 0, 1, 3).flatten(1)}
+
+
+def _sizes(keys: Sequence[Tensor]) -> dict[str, int]:
+    heads, tokens, size = keys[0].shape
+    return {
+        "num_virtual_tokens": tokens,
+        "num_layers": len(keys),
+        "num_attention_heads": heads,
+        "token_dim": heads * size,
+    }
+
 
 def has_place_in_front(model: LanguageModel, what: str) -> None:
-    """Raises UserError where the model cannot be read behind what is learnt; asked of shapes alone, only by its family."""
+    """Raises UserError where the model has no room for a learned prefix; of shapes alone, only the family is known."""
     card = model.card
     if card.family != "causal":
-        raise UserError(f"{what} is learnt for causal models, and {card.name} is of the family {card.family}")
+        raise UserError(f"{what} is learned on causal models, and {card.name} is of the family {card.family}")
     if card.device != "none" and not getattr(model, "packs", False):
         raise UserError(f"{card.architecture} reads whole padded prompts and has no place for {what}: take lora")
 
@@ -60,7 +125,7 @@ def drops_attention(model: LanguageModel) -> bool:
 
 @torch.no_grad()
 def _begun(model: LanguageModel, tokens: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Those of real tokens: far from what any text gives, as random ones are, hardly anything is learnt."""
+    """Those of real tokens: random ones are far from those of any text, and hardly learn."""
     rng, size = random.Random(f"prefix {seed}"), int(cast(Any, model.module).get_input_embeddings().weight.shape[0])
     found = model.prefix([rng.randrange(size) for _ in range(tokens)])
     return [each.float().clone() for each in found.keys], [each.float().clone() for each in found.values]

@@ -1,31 +1,40 @@
-"""Prompt tuning (Lester et al. 2021, arXiv 2104.08691): embeddings in front of every text are learnt, and no weight."""
+"""Prompt tuning: learned embeddings before every text."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inweights.engine.soft_prompt import SoftPrompt
 from inweights.models.base import LanguageModel
+from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates.base import Adapted
+from inweights.updates.base import Adapted, Work, count
+from inweights.updates.peft_format import Stored, Target, refuse_head
 from inweights.updates.prefix import drops_attention, has_place_in_front
 
 
 @dataclass(frozen=True)
 class PromptTuning:
-    """The embeddings of `tokens` positions, begun as those of tokens drawn from the vocabulary (section 3.1)."""
+    """Prompt tuning (Lester et al. 2021, arXiv 2104.08691): the embeddings of `tokens` positions.
+
+    They start as those of tokens drawn from the vocabulary (section 3.1).
+    """
 
     name = "prompt"
     stacks = True
+    schedule = Schedule(lr=3e-2, epochs=20, batch_size=8)
+    peft = True
+    limits = ""
     tokens: int = 20
     """More than 20 gain little (section 3.2)."""
 
     def __post_init__(self) -> None:
         if self.tokens < 1:
-            raise UserError(f"a learnt prompt has at least 1 token, not {self.tokens}")
+            raise UserError(f"expected a learned prompt of at least 1 token, not {self.tokens}")
 
     @torch.no_grad()
     def apply(self, model: LanguageModel, seed: int) -> Adapted:
@@ -36,3 +45,27 @@ class PromptTuning:
         # Run, not indexed: some architectures scale what they look up.
         learned = nn.Parameter(table(drawn).float().clone())
         return Adapted(model.patched(SoftPrompt((learned,), not drops_attention(model))), {"prompt.embeddings": learned})
+
+    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
+        from peft import PromptTuningConfig
+
+        refuse_head(self.name, target)
+        table = trained["prompt.embeddings"]
+        config = PromptTuningConfig(
+            num_virtual_tokens=table.shape[0],
+            token_dim=table.shape[1],
+            num_layers=len(target.model.blocks()),
+            num_attention_heads=cast(Any, target.module).config.get_text_config().num_attention_heads,
+            num_transformer_submodules=1,
+            **target.common(),
+        )
+        return Stored({"prompt_embeddings": table}, config)
+
+    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+        return {"prompt.embeddings": stored["prompt_embeddings"]}
+
+    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> None:
+        return None
+
+    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+        return Work(count(parameters), tokens=self.tokens, kept=0.85)

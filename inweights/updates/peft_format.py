@@ -1,0 +1,115 @@
+"""PEFT's file format: `adapter_config.json` and `adapter_model.safetensors`, with PEFT's own key names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from inweights.models.base import LanguageModel
+from inweights.types import UserError
+
+ROOT = "base_model.model."
+TENSORS = "adapter_model.safetensors"
+TaskType = Literal["CAUSAL_LM", "SEQ_CLS", "FEATURE_EXTRACTION"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a stored adapter is put on when it is loaded."""
+
+    model: LanguageModel
+    base: str
+    """A hub name or the whole path of a folder."""
+    task_type: TaskType = "CAUSAL_LM"
+    """Which class of transformers loads the base model; SEQ_CLS and FEATURE_EXTRACTION have a head on it."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The module that names in the file begin at."""
+        inner = self.task_type == "FEATURE_EXTRACTION"
+        return cast(nn.Module, self.model.module.base_model) if inner else self.model.module
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its parameters begin in `model`."""
+        return inner_prefix(self.model.module) if self.task_type == "FEATURE_EXTRACTION" else ""
+
+    def common(self) -> dict[str, Any]:
+        """Of every PEFT configuration."""
+        return {"inference_mode": True, "task_type": self.task_type, "base_model_name_or_path": self.base}
+
+    def with_head(self) -> dict[str, Any]:
+        """The same, and the head that is stored beside the adapter."""
+        return {**self.common(), "modules_to_save": ["score"] if self.task_type == "SEQ_CLS" else None}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The files of an adapter."""
+
+    tensors: Mapping[str, Tensor]
+    config: Any = None
+    """A PeftConfig; None for what PEFT does not know."""
+    file: str = TENSORS
+
+    def write(self, folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        if self.config is not None:
+            self.config.save_pretrained(str(folder))
+        whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.tensors.items()}
+        save_file(whole, folder / self.file, metadata={"format": "pt"})
+
+
+def named_by_peft(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{ROOT}{name}": tensor for name, tensor in tensors.items()}
+
+
+def named_by_backbone(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The reverse. PEFT moves a layer that carries a LoRA one level down."""
+    return {name.removeprefix(ROOT).replace(".base_layer.", "."): each for name, each in tensors.items()}
+
+
+def on_a_zero_lora(trained: Mapping[str, Tensor], target: Target) -> Stored:
+    """Biases, or a head alone, beside a LoRA of rank 1 whose factors are zero: PEFT stores them with a LoRA only.
+
+    Loads and merges to exactly the trained biases (METHODS: checked on OPT).
+    """
+    from peft import LoraConfig
+
+    vehicle = next(name for name, each in target.module.named_modules() if type(each).__name__ in ("Linear", "Conv1D"))
+    linear = target.module.get_submodule(vehicle)
+    weight = cast(Tensor, linear.weight)
+    outputs, inputs = reversed(weight.shape) if is_conv(linear) else weight.shape
+    factors = {f"{vehicle}.lora_A.weight": torch.zeros(1, inputs), f"{vehicle}.lora_B.weight": torch.zeros(outputs, 1)}
+    named = {name.replace(f"{vehicle}.bias", f"{vehicle}.base_layer.bias"): each for name, each in trained.items()}
+    config = LoraConfig(
+        r=1,
+        lora_alpha=1,
+        lora_dropout=0.0,
+        target_modules=[vehicle],
+        bias="all" if any(name.endswith(".bias") for name in trained) else "none",
+        fan_in_fan_out=is_conv(linear),
+        **target.with_head(),
+    )
+    return Stored(named_by_peft(factors | named), config)
+
+
+def refuse_head(name: str, target: Target) -> None:
+    """Raises UserError for a head on a model with a learned prefix, which no task type of PEFT has."""
+    if target.task_type != "CAUSAL_LM":
+        raise UserError(f"a head on a learned {name} has no form that PEFT reads: export pbft+{name}")
+
+
+def is_conv(layer: nn.Module) -> bool:
+    """GPT-2's linear layer, whose weight is transposed."""
+    return type(layer).__name__ == "Conv1D"
+
+
+def inner_prefix(module: nn.Module) -> str:
+    """How the names of a backbone's parameters begin where it stands inside a model with an LM head."""
+    inner = module.base_model
+    return next((f"{name}." for name, each in module.named_modules() if each is inner and name), "")
