@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME] [--data DIR] [--quick] [--repeats N]`: list the benchmarks, or run one."""
+"""`python -m benchmarks [NAME] [--data DIR] [--models DIR] [--quick] [--repeats N]`: list the benchmarks, or run one."""
 
 import argparse
 import difflib
@@ -21,6 +21,8 @@ from benchmarks import (
     learn_window,
     memory,
     plan,
+    real,
+    real_study,
     scoring,
     scoring_cost,
     seeds,
@@ -30,7 +32,21 @@ from benchmarks.bench import Benchmark, Options, record, write
 from inweights.types import UserError
 
 LEARNING = (learn, learn_composition, learn_window, learn_next_token, learn_teacher, learn_real)
-FAMILIES = (scoring, scoring_cost, finetune, seeds, adaptive, utilisation, distillation, memory, plan, compiled, *LEARNING)
+FAMILIES = (
+    scoring,
+    scoring_cost,
+    finetune,
+    seeds,
+    adaptive,
+    utilisation,
+    distillation,
+    memory,
+    plan,
+    compiled,
+    real,
+    real_study,
+    *LEARNING,
+)
 BENCHMARKS: dict[str, Benchmark] = {each.name: each for family in FAMILIES for each in family.BENCHMARKS}
 
 
@@ -45,6 +61,9 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="two layers and tiny counts; nothing is written")
     parser.add_argument("--repeats", type=int, metavar="N", help="turns that each side takes")
+    parser.add_argument(
+        "--models", type=Path, metavar="DIR", help="a folder with smollm2-135m-instruct/ and gemma-3-270m/ (real-... only)"
+    )
     options = parser.parse_args()
     if options.name is None:
         width = max(map(len, BENCHMARKS))
@@ -56,12 +75,13 @@ def main() -> None:
     if options.data is not None and not options.data.is_dir():
         _stop(f"there is no folder {options.data}: give the one with what {options.name} reads, or leave --data out")
     try:
-        rows = benchmark.run(Options(options.data, options.quick, options.repeats), benchmark.goal)
+        rows = benchmark.run(Options(options.data, options.quick, options.repeats, options.models), benchmark.goal)
     except UserError as error:  # such as data that is not where it was said to be
         _stop(str(error))
     # Of the data's place its name alone: where it lies on this machine says nothing to others.
     given = ["--data", options.data.resolve().name] if options.data else []
     turns = ["--repeats", str(options.repeats)] if options.repeats else []
+    given += ["--models", options.models.resolve().name] if options.models else []
     words = ["python", "-m", "benchmarks", benchmark.name, *given, *["--quick"] * options.quick, *turns]
     found = record(benchmark, rows, shlex.join(words))
     print(json.dumps(found, indent=2))

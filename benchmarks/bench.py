@@ -23,6 +23,8 @@ class Options:
     quick: bool = False
     """Two layers and tiny counts: whether it runs, not how fast."""
     repeats: int | None = None
+    models: Path | None = None
+    """A folder with smollm2-135m-instruct/ and gemma-3-270m/, for the benchmarks whose names begin with `real-`."""
 
 
 @dataclass(frozen=True)
