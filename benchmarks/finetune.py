@@ -12,7 +12,7 @@ from benchmarks.flop import matrix_rate, shares, training_flop
 from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import entailment, written
 from benchmarks.trainer import Trained, rows_of, train, trained, warm_up, with_peft
-from inweights.methods.pattern import WordFineTune
+from inweights.methods.pattern import PatternFineTune
 from inweights.models.base import LanguageModel
 from inweights.scoring import queries_of
 from inweights.study.draw import draw
@@ -50,7 +50,7 @@ class Run:
         return training_flop(self.shape.theirs(), parameters, self.tokens_per_step, self.schedule.batch_size)
 
     def ours(self) -> Timed[list[float]]:
-        method = WordFineTune(self.update, self.schedule, loss="vocabulary")
+        method = PatternFineTune(self.update, self.schedule, loss="vocabulary")
         done = timed(lambda: method.fit(self.model, self.prompt, [self.shots], Budget()))
         return Timed(done.seconds, list(done.result[0].losses))
 

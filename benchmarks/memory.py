@@ -18,7 +18,7 @@ from benchmarks.text import acceptability, written
 from inweights.meter import measure
 from inweights.methods import Method
 from inweights.methods.context_distillation import ContextDistillation
-from inweights.methods.pattern import WordFineTune
+from inweights.methods.pattern import PatternFineTune
 from inweights.models import load
 from inweights.study.draw import draw
 from inweights.types import Budget, Shots
@@ -27,7 +27,7 @@ from inweights.updates import Full
 SCHEDULE = steady(RATES["full"], batch_size=16)
 METHODS: Mapping[str, Method] = {
     "distillation": ContextDistillation(Full(), SCHEDULE, "top_k", contexts=1),
-    "fine-tuning": WordFineTune(Full(), SCHEDULE, loss="vocabulary"),
+    "fine-tuning": PatternFineTune(Full(), SCHEDULE, loss="vocabulary"),
 }
 SHOWN = 16
 ALIKE = ("trained_parameters", "steps", "batch_size", "examples")

@@ -10,7 +10,7 @@ from benchmarks.bench import Benchmark, Goal, Options, Row, Timed, compared, in_
 from benchmarks.finetune import RATES, Run, steady
 from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import entailment, written
-from inweights.methods.pattern import WordFineTune
+from inweights.methods.pattern import PatternFineTune
 from inweights.study.draw import draw
 from inweights.types import Budget, Shots
 from inweights.updates import LoRA
@@ -38,7 +38,7 @@ def together(options: Options, goal: Goal) -> list[Row]:
 
 
 def _ours(run: Run, draws: Sequence[Shots]) -> Timed[list[tuple[float, ...]]]:
-    method = WordFineTune(run.update, run.schedule, loss="vocabulary")
+    method = PatternFineTune(run.update, run.schedule, loss="vocabulary")
     done = timed(lambda: method.fit(run.model, run.prompt, draws, Budget()))
     return Timed(done.seconds, [each.losses for each in done.result])
 

@@ -40,17 +40,17 @@ def _changed(value: Any, path: str, text: str, whole: str) -> Any:
         raise UserError(f"{type(value).__name__} has no setting {name!r}; {hint}")
     inner = getattr(value, name)
     if rest and not is_dataclass(inner):
-        raise UserError(f"{whole!r} is no setting: {name!r} is a value, not a group of settings")
+        raise UserError(f"{whole!r} is not a setting: {name!r} is a value, not a group of settings")
     if rest:
         return replace(value, **{name: _changed(inner, rest, text, whole)})
     if is_dataclass(inner):
-        own = ", ".join(_names(inner))
-        raise UserError(f"{whole!r} is a group of settings, not a value; set one of its own: {own}")
+        own = f"set one of its own: {', '.join(_names(inner))}" if _names(inner) else f"{type(inner).__name__} has none"
+        raise UserError(f"{whole!r} is a group of settings, not a value; {own}")
     hint = get_type_hints(type(value))[name]
     try:
         parsed = _parsed(text, hint)
     except ValueError as error:
-        raise UserError(f"{text!r} is no value for {whole!r}, which wants {_spelled(hint)}") from error
+        raise UserError(f"{text!r} is not a valid {whole}: expected {_spelled(hint)}") from error
     return replace(value, **{name: parsed})
 
 
@@ -85,4 +85,4 @@ def _spelled(hint: Any) -> str:
         return "one of " + ", ".join(map(str, get_args(hint)))
     if get_origin(hint) in (Union, types.UnionType):
         return " or ".join("none" if each is type(None) else _spelled(each) for each in get_args(hint))
-    return {int: "a whole number", float: "a number", bool: "true or false"}.get(hint, str(hint))
+    return {int: "an integer", float: "a number", bool: "true or false"}.get(hint, str(hint))

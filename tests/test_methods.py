@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from inweights.methods import METHODS, Fitted, Method, method
-from inweights.methods.pattern import WordFineTune
+from inweights.methods.pattern import PatternFineTune
 from inweights.models.base import LanguageModel
 from inweights.readouts import LabelWords
 from inweights.scoring import calibration
@@ -96,23 +96,25 @@ def test_losses_of_t_few_are_those_of_the_paper_on_numbers_worked_out_by_hand():
     tokens = torch.tensor([[[0.5, 0.8], [0.25, 1.0]]]).log()
     gold = torch.tensor([0])
     among = -math.log(0.4 / (0.4 + 0.25))
-    assert WordFineTune().of_scores(tokens, gold).tolist() == pytest.approx([among])
-    assert WordFineTune(loss="vocabulary").of_scores(tokens, gold).tolist() == pytest.approx([-math.log(0.4)])
-    unlikely = WordFineTune(unlikelihood=1.0).of_scores(tokens, gold).item() - among
+    assert PatternFineTune().of_scores(tokens, gold).tolist() == pytest.approx([among])
+    assert PatternFineTune(loss="vocabulary").of_scores(tokens, gold).tolist() == pytest.approx([-math.log(0.4)])
+    unlikely = PatternFineTune(unlikelihood=1.0).of_scores(tokens, gold).item() - among
     assert unlikely == pytest.approx(-math.log(1 - 0.25))
-    normalised = WordFineTune(length_normalised=1.0).of_scores(tokens, gold).item() - among
+    normalised = PatternFineTune(length_normalised=1.0).of_scores(tokens, gold).item() - among
     assert normalised == pytest.approx(-math.log(0.4**0.5 / (0.4**0.5 + 0.25)))
 
 
 def test_full_vocabulary_loss_makes_the_label_the_likeliest_of_all_tokens():
     schedule = Schedule(lr=0.01, epochs=60, batch_size=8)
     model = tiny("opt")
-    assert fit(WordFineTune(schedule=replace(schedule, epochs=1)), model).diagnostics()["vocabulary_accuracy_on_shots"] < 0.5
-    learned = fit(WordFineTune(schedule=schedule, loss="vocabulary"), model, budget=Budget())
+    assert (
+        fit(PatternFineTune(schedule=replace(schedule, epochs=1)), model).diagnostics()["vocabulary_accuracy_on_shots"] < 0.5
+    )
+    learned = fit(PatternFineTune(schedule=schedule, loss="vocabulary"), model, budget=Budget())
     assert learned.diagnostics()["vocabulary_accuracy_on_shots"] == 1.0
 
 
-@pytest.mark.parametrize("name", ["vanilla+lora", "pbft", "adaptive", "vanilla"])
+@pytest.mark.parametrize("name", ["vanilla+lora", "pbft", "pbft+last-blocks", "vanilla"])
 def test_snapshots_are_the_method_at_earlier_steps(name):
     model = tiny("opt")
     wanted = method(name, {"snapshots": "2", "schedule.decay": "constant", "schedule.warmup": "0"})
@@ -176,7 +178,7 @@ def test_shots_longer_than_the_window_are_shortened_and_learnt_from():
         assert len(fit(METHODS[name], narrow(tiny(architecture), 64), replace(SHOTS, labelled=long)).losses) == 4
 
 
-@pytest.mark.parametrize("name", ["vanilla", "pbft", "adaptive", "distill"])
+@pytest.mark.parametrize("name", ["vanilla", "pbft", "pbft+last-blocks", "distill"])
 def test_nothing_to_learn_from_is_an_error(name):
     with pytest.raises(UserError, match="learns from labelled examples and got none: ask for shots, or take zero-shot"):
         fit(METHODS[name], tiny("opt"), replace(SHOTS, labelled=()))

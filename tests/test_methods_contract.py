@@ -1,20 +1,27 @@
-"""What every method promises, on a causal model and, where it runs there, on an encoder. Parametrised over METHODS."""
+"""What every method promises, on a causal model and, where it runs there, on an encoder.
+
+Methods are kinds times updates. Every promise is tested of every update with one kind, and of every kind with some
+updates (WHOLE); the other combinations are each fitted once.
+"""
 
 import dataclasses
+import re
 from dataclasses import replace
 from typing import get_type_hints
 
 import pytest
 import torch
 
-from inweights.methods import METHODS, Fitted, Method
+from inweights.methods import ALIASES, DEFAULT_METHODS, KINDS, METHODS, Fitted, Method, canonical, method
+from inweights.methods.description import described
 from inweights.methods.in_context import InContext
 from inweights.models.base import LanguageModel
 from inweights.models.digest import weights_digest
 from inweights.readouts import Ensemble, Head, LabelWords
 from inweights.settings import changed, settings
 from inweights.study.draw import draw
-from inweights.types import Budget, Example, Prompt, Seeds, Shots, Split, Task
+from inweights.types import Budget, Example, Prompt, Seeds, Shots, Split, Task, UserError
+from inweights.updates import UPDATES
 from tests.tiny import tiny
 
 PROMPT = Prompt("question: {text} true?", ("yes", "not good"), ("right", "wrong"), " answer:")
@@ -32,10 +39,21 @@ SHOTS = Shots(
 QUERIES = [Example({"text": text + extra}) for text in TEXTS[:4] for extra in ("", " and the judge was paid by the king")]
 BUDGET = Budget(steps=4)
 FAMILIES = {"causal": "opt", "encoder": "bert"}
-CASES = [(name, family) for name, method in METHODS.items() for family in FAMILIES if family in method.families]
-TRAINED = [case for case in CASES if not isinstance(METHODS[case[0]], InContext)]
-LEARNING = [case for case in TRAINED if not case[0].startswith("distill")]
-WORDS = [name for name, method in METHODS.items() if method.families == ("causal",)]
+WHOLE = {name for name in METHODS if isinstance(METHODS[name], InContext) or name.startswith("pbft")}
+WHOLE |= {name for name in METHODS if name.partition("+")[2] in ("", "lora", "prefix", "frozen")}
+
+
+def runs_on(name: str, family: str) -> bool:
+    if family not in METHODS[name].families:
+        return False
+    return family == "causal" or name.partition("+")[2] not in ("prefix", "prompt")
+
+
+ALL = [(name, family) for name in METHODS for family in FAMILIES if runs_on(name, family)]
+CASES = [(name, family) for name, family in ALL if name in WHOLE or family == "encoder"]
+OTHERS = [case for case in ALL if case not in CASES]
+LEARNING = [case for case in CASES if not isinstance(METHODS[case[0]], InContext) and not case[0].startswith("distill")]
+WORDS = [name for name in WHOLE if METHODS[name].families == ("causal",)]
 
 
 def quick(method: Method) -> Method:
@@ -147,6 +165,63 @@ def test_settings_read_back_from_text_give_the_same_method(name):
         if not dataclasses.is_dataclass(_at(method, path)):
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             assert changed(method, path, text) == method
+
+
+@pytest.mark.parametrize(("name", "family"), OTHERS)
+def test_a_kind_with_an_update_of_its_choice_trains_exactly_that(name, family):
+    method, model = quick(METHODS[name]), tiny(FAMILIES[family])
+    before = weights_digest(model.module)
+    fitted, again = fit(method, model), fit(method, model)
+    assert weights_digest(model.module) == before
+    assert torch.equal(fitted.readout(QUERIES), again.readout(QUERIES))
+    assert bool(torch.isfinite(fitted.readout(QUERIES)).all())
+    start = fitted.update.apply(model, SHOTS.seeds.init).parameters
+    assert {key for key in fitted.trained if not key.startswith("score.")} == set(start)
+    assert all(not torch.equal(p, start[key]) for key, p in fitted.trained.items() if key in start)
+    assert len(fitted.losses) == BUDGET.steps
+
+
+def test_methods_are_kinds_times_updates_where_there_is_something_to_train():
+    trained = {name for name, method in METHODS.items() if not isinstance(method, InContext)}
+    product = {kind if update == "full" else f"{kind}+{update}" for kind in KINDS for update in UPDATES}
+    assert trained == product - {"pbft+frozen", "distill+frozen"}
+    assert all(METHODS[name].update == UPDATES[name.partition("+")[2] or "full"] for name in trained)
+    assert set(DEFAULT_METHODS) <= set(METHODS)
+    assert len(set(DEFAULT_METHODS)) == len(DEFAULT_METHODS)
+
+
+def test_a_kind_takes_an_update_on_the_update_s_schedule_and_distillation_on_half_the_epochs():
+    for name, update in UPDATES.items():
+        assert KINDS["vanilla"].of(update).schedule == update.schedule
+        if name != "frozen":
+            assert KINDS["pbft"].of(update).schedule == update.schedule
+            distilled = KINDS["distill"].of(update).schedule
+            assert distilled.epochs == update.schedule.epochs // 2
+            assert distilled.batch_size == 2 * update.schedule.batch_size
+            assert distilled.lr == update.schedule.lr
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_described_in_one_line_that_cites_its_papers(name):
+    line = described(METHODS[name])
+    assert "\n" not in line
+    assert len(re.findall(r"arXiv \d{4}\.\d{5}", line)) == (
+        2 if not isinstance(METHODS[name], InContext) or METHODS[name].calibration != "none" else 1
+    )
+
+
+def test_other_names_of_a_method_are_the_method():
+    assert method("adaptive") == METHODS["pbft+last-blocks"]
+    assert canonical("adaptive+head") == "vanilla+last-blocks"
+    assert canonical("distill+full") == "distill"
+    assert set(ALIASES.values()) <= set(METHODS)
+
+
+def test_an_update_is_chosen_by_the_name_of_the_method_and_the_message_says_so():
+    with pytest.raises(UserError, match=r"update=lora: an update is chosen by the method's name: take pbft\+lora$"):
+        method("pbft", {"update": "lora"})
+    with pytest.raises(UserError, match=r"update=xyz: .*: take vanilla, vanilla\+last-blocks, vanilla\+bitfit, "):
+        method("vanilla+lora", {"update": "xyz"})
 
 
 @pytest.mark.parametrize("name", METHODS)

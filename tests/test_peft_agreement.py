@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from inweights.methods.pattern import WordFineTune
+from inweights.methods.pattern import PatternFineTune
 from inweights.training import Schedule
 from inweights.types import Budget, Example, Prompt, Seeds, Shots
 from inweights.updates import BitFit, LoRA, PromptTuning
@@ -29,7 +29,7 @@ SCHEDULE = Schedule(lr=5e-3, epochs=STEPS, batch_size=len(EXAMPLES), warmup=0.0,
 def ours(architecture: str, update):
     model = tiny(architecture)
     without_dropout(model.module)
-    [fitted] = WordFineTune(update, SCHEDULE).fit(model, PROMPT, [SHOTS], Budget())
+    [fitted] = PatternFineTune(update, SCHEDULE).fit(model, PROMPT, [SHOTS], Budget())
     return fitted
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from inweights.engine.trees import Tree
-from inweights.methods.pattern import WordFineTune
+from inweights.methods.pattern import PatternFineTune
 from inweights.models.digest import weights_digest
 from inweights.types import Budget, UserError
 from inweights.updates import IA3, PrefixTuning
@@ -90,7 +90,7 @@ def test_demonstrations_are_read_behind_a_learnt_prefix():
 
 
 def test_prefixes_stack_where_attention_drops_nothing():
-    model, method = dropping(tiny("llama"), 0.0), WordFineTune(PrefixTuning(4), SCHEDULE)
+    model, method = dropping(tiny("llama"), 0.0), PatternFineTune(PrefixTuning(4), SCHEDULE)
     together = method.fit(model, PROMPT, draws(), Budget())
     alone = method.fit(model, PROMPT, draws(), Budget(isolated=True))
     for one, other in zip(together, alone, strict=True):

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 from inweights.engine.trees import Tree
 from inweights.exports import About
 from inweights.exports.export import write
-from inweights.methods.pattern import WordFineTune
+from inweights.methods.pattern import PatternFineTune
 from inweights.methods.vanilla import HeadFineTune
 from inweights.models import load
 from inweights.models.digest import weights_digest
@@ -90,7 +90,7 @@ def test_demonstrations_are_read_behind_a_learnt_prompt():
 @pytest.mark.parametrize("architecture", ["opt", "llama", "gpt2", "gemma2"])
 def test_prompts_stack_where_attention_drops_nothing(architecture):
     """With dropout between the layers of GPT-2, which each lane's prompt draws from that run's own stream."""
-    model, method = dropping(tiny(architecture), 0.0), WordFineTune(PromptTuning(4), SCHEDULE)
+    model, method = dropping(tiny(architecture), 0.0), PatternFineTune(PromptTuning(4), SCHEDULE)
     for name, module in model.module.named_modules():
         if isinstance(module, nn.Dropout) and not name.endswith("attn_dropout"):
             module.p = 0.1
@@ -107,7 +107,7 @@ def test_texts_are_cut_to_the_room_that_what_is_learnt_in_front_leaves(update):
     model = tiny("llama")
     model = replace(model, card=replace(model.card, max_tokens=64))
     long = tuple(replace(each, fields={"text": "the judge saw " * 300}) for each in SHOTS.labelled)
-    for kind in (WordFineTune, HeadFineTune):
+    for kind in (PatternFineTune, HeadFineTune):
         [fitted] = kind(update, SCHEDULE).fit(model, PROMPT, [replace(SHOTS, labelled=long)], Budget(steps=2))
         assert bool(torch.isfinite(fitted.readout(long)).all())
         assert fitted.readout.model.card.max_tokens == 56

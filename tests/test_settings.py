@@ -62,19 +62,24 @@ def test_a_setting_is_read_as_its_fields_type(path, text, expected):
         ("inner.rnak", "4", "Inner has no setting 'rnak'; did you mean 'rank'?"),
         ("zzz", "4", "Outer has no setting 'zzz'; it has inner, lr, limit, kind, layers, deep"),
         ("inner", "4", "'inner' is a group of settings, not a value; set one of its own: rank, targets"),
-        ("inner.rank", "four", "'four' is no value for 'inner.rank', which wants a whole number"),
-        ("lr", "fast", "'fast' is no value for 'lr', which wants a number"),
-        ("lr", "nan", "'nan' is no value for 'lr', which wants a number"),
-        ("limit", "x", "'x' is no value for 'limit', which wants a whole number or none"),
-        ("kind", "c", "'c' is no value for 'kind', which wants one of a, b"),
-        ("deep", "yes", "'yes' is no value for 'deep', which wants true or false"),
-        ("lr.x", "1", "'lr.x' is no setting: 'lr' is a value, not a group of settings"),
+        ("inner.rank", "four", "'four' is not a valid inner.rank: expected an integer"),
+        ("lr", "fast", "'fast' is not a valid lr: expected a number"),
+        ("lr", "nan", "'nan' is not a valid lr: expected a number"),
+        ("limit", "x", "'x' is not a valid limit: expected an integer or none"),
+        ("kind", "c", "'c' is not a valid kind: expected one of a, b"),
+        ("deep", "yes", "'yes' is not a valid deep: expected true or false"),
+        ("lr.x", "1", "'lr.x' is not a setting: 'lr' is a value, not a group of settings"),
     ],
 )
 def test_a_mistake_says_what_was_given_and_what_is_wanted(path, text, message):
     with pytest.raises(UserError) as error:
         changed(Outer(), path, text)
     assert str(error.value) == message
+
+
+def test_a_group_without_settings_says_so_instead_of_listing_none():
+    with pytest.raises(UserError, match=r"^'update' is a group of settings, not a value; Full has none$"):
+        changed(METHODS["pbft"], "update", "lora")
 
 
 def test_a_method_is_found_by_name_and_its_settings_are_changed():
@@ -96,7 +101,7 @@ def test_a_learning_rate_that_is_given_is_taken_as_it_is_for_any_width_of_backbo
     [
         ("pbtf+lora", "there is no method 'pbtf+lora'; did you mean pbft+lora?"),
         ("icl+full", "there is no method 'icl+full'; did you mean icl?"),
-        ("xxxxxxx", "there is no method 'xxxxxxx'; there are zero-shot, icl, "),
+        ("xxxxxxx", "there is no method 'xxxxxxx'; there are zero-shot, zero-shot+contextual, "),
     ],
 )
 def test_an_unknown_method_names_the_nearest(name, message):
@@ -110,5 +115,5 @@ def test_a_value_that_a_method_cannot_work_with_is_refused_by_name():
         method("pbft", {"schedule.lr": "-1"})
     with pytest.raises(UserError, match="a LoRA has a rank of at least 1, not 0"):
         method("pbft+lora", {"update.rank": "0"})
-    with pytest.raises(UserError, match="'all' is no value for 'targets', which wants one of labels, top_k, vocabulary"):
+    with pytest.raises(UserError, match="'all' is not a valid targets: expected one of labels, top_k, vocabulary"):
         method("distill", {"targets": "all"})

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inweights.methods import prepared
-from inweights.methods.pattern import WordFineTune
+from inweights.methods.pattern import PatternFineTune
 from inweights.report import markdown
 from inweights.report.rows import rows_of
 from inweights.study.api import compare
@@ -71,7 +71,7 @@ def test_what_a_failed_stack_asked_its_teacher_is_part_of_what_each_run_took(mon
 
 
 def test_a_stack_that_fails_is_done_run_by_run(monkeypatch):
-    whole = WordFineTune.fit
+    whole = PatternFineTune.fit
 
     def fit(self, model, prompt, shots, budget):
         if len(shots) > 1:
@@ -79,7 +79,7 @@ def test_a_stack_that_fails_is_done_run_by_run(monkeypatch):
         return whole(self, model, prompt, shots, budget)
 
     expected = records_of(["pbft+lora"], isolated=True)
-    monkeypatch.setattr(WordFineTune, "fit", fit)
+    monkeypatch.setattr(PatternFineTune, "fit", fit)
     for key, record in records_of(["pbft+lora"]).items():
         assert "stacked" not in record.notes
         assert record.losses == pytest.approx(expected[key[0], key[1]].losses, abs=1e-4)
@@ -103,8 +103,8 @@ def test_nothing_of_a_teacher_is_left_when_its_run_has_ended(tmp_path):
 
 
 def test_tuning_tries_its_rates_and_folds_together_and_chooses_as_it_would_one_by_one():
-    method = WordFineTune(schedule=SCHEDULE)
-    lora = WordFineTune(LoRA(), SCHEDULE)
+    method = PatternFineTune(schedule=SCHEDULE)
+    lora = PatternFineTune(LoRA(), SCHEDULE)
     for each in (method, lora):
         together = tuned(each, "kfold", tiny("opt"), PROMPT, SHOTS, Budget(steps=4))
         alone = tuned(each, "kfold", tiny("opt"), PROMPT, SHOTS, Budget(steps=4, isolated=True))

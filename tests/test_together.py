@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModel
 
 from inweights.engine import ragged
 from inweights.engine.trees import Tree
-from inweights.methods.pattern import WordFineTune
+from inweights.methods.pattern import PatternFineTune
 from inweights.methods.vanilla import HeadFineTune
 from inweights.models import load
 from inweights.models.base import LanguageModel
@@ -77,7 +77,7 @@ UPDATES |= {"prefix": PrefixTuning(4), "prompt": PromptTuning(4), "adapter": Ada
 def test_runs_stacked_in_one_pass_equal_separate_runs_over_twenty_steps(kind, update, architecture):
     """With dropout on, draws of unlike sizes, label words of several tokens."""
     model = dropping(tiny(architecture))
-    of_kind = {"pbft": WordFineTune, "vanilla": HeadFineTune}[kind]
+    of_kind = {"pbft": PatternFineTune, "vanilla": HeadFineTune}[kind]
     method = of_kind(UPDATES[update], SCHEDULE)
     together = method.fit(model, SEVERAL_TOKENS, draws(), Budget())
     alone = method.fit(model, SEVERAL_TOKENS, draws(), Budget(isolated=True))
@@ -92,7 +92,7 @@ def test_runs_stacked_in_one_pass_equal_separate_runs_over_twenty_steps(kind, up
 
 
 def test_more_runs_than_a_pass_has_room_for_take_turns():
-    model, method = tiny("llama"), WordFineTune(LoRA(), SCHEDULE)
+    model, method = tiny("llama"), PatternFineTune(LoRA(), SCHEDULE)
     runs = [method.prepared(model, PROMPT, draw, Budget()) for draw in draws(3)]
     each = [4 * max(run.lengths) for run in runs]
     fitted = method.fit(model, PROMPT, draws(3), Budget(batch_tokens=sum(each[:2]), steps=2))
@@ -114,7 +114,7 @@ def test_updates_that_write_weights_or_differ_in_rank_do_not_share_a_pass():
 def test_frozen_blocks_kept_equal_frozen_blocks_run_again(architecture, update):
     """And, without dropout, equal training that runs every block each time."""
     model = dropping(tiny(architecture), 0.0)
-    method = WordFineTune(update, SCHEDULE)
+    method = PatternFineTune(update, SCHEDULE)
     assert first_changed_block(model, update.apply(model, 0).parameters) == 1
     before = model.counter.tokens
     [kept] = method.fit(model, SEVERAL_TOKENS, draws(1), Budget())
@@ -141,7 +141,7 @@ def test_a_head_on_a_frozen_backbone_reads_it_once(architecture):
 def test_dropout_acts_only_in_what_an_update_reaches(architecture):
     """Blocks below the first one that changes are run as at inference, whether what they give is kept or not."""
     model = dropping(tiny(architecture), 0.5)
-    method = WordFineTune(LastBlocks(blocks=1), SCHEDULE)
+    method = PatternFineTune(LastBlocks(blocks=1), SCHEDULE)
     [kept] = method.fit(model, PROMPT, draws(1), Budget())
     [again] = method.fit(model, PROMPT, draws(1), Budget(kept_bytes=0))
     assert kept.losses == pytest.approx(again.losses, abs=1e-4)
@@ -168,7 +168,7 @@ def test_the_first_block_that_changes_is_found(update, architecture, first):
 
 
 class _whole:  # noqa: N801  a method that knows nothing of frozen blocks
-    def __init__(self, method: WordFineTune) -> None:
+    def __init__(self, method: PatternFineTune) -> None:
         self.method = method
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: list[Shots], budget: Budget):
@@ -199,7 +199,7 @@ def saved_bytes(work) -> int:
 def test_blocks_run_again_in_the_backward_pass_give_the_same_training(kind, architecture, update):
     """With dropout, which is drawn again as it was, alone and stacked."""
     model = dropping(tiny(architecture))
-    of_kind = {"pbft": WordFineTune, "vanilla": HeadFineTune}[kind]
+    of_kind = {"pbft": PatternFineTune, "vanilla": HeadFineTune}[kind]
     method = of_kind(UPDATES[update], SCHEDULE)
     for isolated in (True, False):
         kept = method.fit(model, PROMPT, draws(2), Budget(steps=6, isolated=isolated))
@@ -221,7 +221,7 @@ def test_blocks_run_again_in_the_backward_pass_keep_less():
 @pytest.mark.parametrize("isolated", [True, False], ids=["alone", "stacked"])
 def test_training_in_bf16_comes_near_training_in_fp32(update, isolated):
     """Of weights that change, too: what autocast has cast once must not be used again."""
-    model, method = tiny("opt"), WordFineTune(update, SCHEDULE)
+    model, method = tiny("opt"), PatternFineTune(update, SCHEDULE)
     whole = method.fit(model, PROMPT, draws(2), Budget(steps=8, isolated=isolated))
     half = method.fit(model, PROMPT, draws(2), Budget(steps=8, isolated=isolated, autocast="bf16"))
     for one, other in zip(whole, half, strict=True):
@@ -231,7 +231,7 @@ def test_training_in_bf16_comes_near_training_in_fp32(update, isolated):
 
 
 def test_training_in_fp16_scales_its_losses_and_skips_steps_that_overflow():
-    model, method = tiny("llama"), WordFineTune(LoRA(), SCHEDULE)
+    model, method = tiny("llama"), PatternFineTune(LoRA(), SCHEDULE)
     [whole] = method.fit(model, PROMPT, draws(1), Budget(steps=8))
     [half] = method.fit(model, PROMPT, draws(1), Budget(steps=8, autocast="fp16"))
     assert half.losses[0] == pytest.approx(whole.losses[0], rel=0.01)
@@ -243,7 +243,7 @@ def test_adafactor_moves_what_is_zero_at_the_start():
     """LoRA's B: torch's Adafactor multiplies the rate by a parameter's size."""
     sizes = {}
     for optimizer in ("adamw", "adafactor"):
-        method = WordFineTune(LoRA(), replace(SCHEDULE, optimizer=optimizer))
+        method = PatternFineTune(LoRA(), replace(SCHEDULE, optimizer=optimizer))
         [fitted] = method.fit(tiny("opt"), PROMPT, draws(1), Budget())
         sizes[optimizer] = sum(float(p.norm()) for name, p in fitted.trained.items() if "lora_B" in name)
     assert sizes["adafactor"] > sizes["adamw"] / 3
@@ -273,7 +273,7 @@ def test_biases_of_an_lm_head_train_run_by_run():
     model = tiny("opt")
     head = model.module.get_output_embeddings()
     head.bias = nn.Parameter(torch.zeros(head.weight.shape[0]), requires_grad=False)
-    fitted = WordFineTune(BitFit(), SCHEDULE).fit(model, PROMPT, draws(2), Budget(steps=2))
+    fitted = PatternFineTune(BitFit(), SCHEDULE).fit(model, PROMPT, draws(2), Budget(steps=2))
     assert all("lm_head.bias" in each.trained and "stacked" not in each.notes for each in fitted)
 
 
@@ -294,7 +294,7 @@ def test_blocks_that_share_their_weights_are_all_trained(tmp_path):
 @pytest.mark.parametrize("architecture", ["opt", "gemma2", "mistral"])
 def test_runs_stacked_equal_separate_runs_where_attention_is_in_blocks(architecture, monkeypatch):
     monkeypatch.setitem(ragged.ANOTHER_BLOCK, "cpu", 1)
-    model, method = dropping(tiny(architecture)), WordFineTune(LoRA(), SCHEDULE)
+    model, method = dropping(tiny(architecture)), PatternFineTune(LoRA(), SCHEDULE)
     together = method.fit(model, SEVERAL_TOKENS, draws(), Budget())
     alone = method.fit(model, SEVERAL_TOKENS, draws(), Budget(isolated=True))
     for one, other in zip(together, alone, strict=True):

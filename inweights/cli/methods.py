@@ -13,16 +13,18 @@ def methods(
 
     Example: inweights methods --model gpt2
     """
-    from inweights.methods import METHODS
-    from inweights.settings import settings as planned_runs
+    from inweights.methods import ALIASES, DEFAULT_METHODS, METHODS
+    from inweights.methods.description import described
+    from inweights.settings import settings as settings_of
 
     fits = _fits(model) if model else {}
     for name, method in METHODS.items():
-        doc = (type(method).__doc__ or "").strip().splitlines()[0]
-        print(f"{name:16} {fits.get(name, doc)}")
+        default = "*" if name in DEFAULT_METHODS else " "
+        print(f"{default} {name:20} {fits.get(name, described(method))}")
         if settings:
-            for key, value in planned_runs(method).items():
+            for key, value in settings_of(method).items():
                 print(f"    {name}.{key}={value}")
+    print("\n* compared when --methods names none; " + ", ".join(f"{alias} is {name}" for alias, name in ALIASES.items()))
 
 
 def _fits(model: str) -> dict[str, str]:

@@ -44,3 +44,15 @@ class Method(Protocol):
         Raises UserError for what the user must change, DivergedError for a loss that is not finite.
         """
         ...
+
+
+class Kind(Protocol):
+    """A class of methods that train: with each update that it takes it is a method."""
+
+    def takes(self, update: Update) -> bool:
+        """Whether there is anything to train with it."""
+        ...
+
+    def of(self, update: Update) -> Method:
+        """The method with that update, on the update's schedule or one derived from it."""
+        ...

@@ -1,4 +1,4 @@
-"""Context distillation (Askell et al. 2021, arXiv 2112.00861): answer without the demonstrations as if they were shown.
+"""Context distillation: answer without the demonstrations as if they were shown.
 
 The teacher is the untouched backbone with demonstrations in front, the student the same weights with an update on and
 nothing in front. The demonstrations' labels act only through the teacher.
@@ -22,12 +22,12 @@ from inweights.readouts import LabelWords, words_within
 from inweights.scoring import fitting_demonstrations, teacher_targets
 from inweights.training import Job, Schedule, Trace
 from inweights.types import Budget, Example, Prompt, Shots, UserError
-from inweights.updates import Full, Update, first_changed_block
+from inweights.updates import Frozen, Full, Update, first_changed_block
 
 
 @dataclass(frozen=True)
 class ContextDistillation:
-    """Context distillation: minimises KL(teacher || student) at the answer, in fp32."""
+    """Context distillation (Askell et al. 2021, arXiv 2112.00861): KL(teacher || student) at the answer."""
 
     families: ClassVar[tuple[str, ...]] = ("causal",)
     update: Update = Full()
@@ -52,6 +52,16 @@ class ContextDistillation:
             raise UserError(
                 "top_k, contexts and pool_size are at least 1, share is above 0 and at most 1, gold_weight at least 0"
             )
+
+    @classmethod
+    def takes(cls, update: Update) -> bool:
+        return not isinstance(update, Frozen)
+
+    @classmethod
+    def of(cls, update: Update) -> "ContextDistillation":
+        # The pool is larger than the shots: fewer epochs make as many steps.
+        usual = update.schedule
+        return cls(update, replace(usual, epochs=max(1, usual.epochs // 2), batch_size=2 * usual.batch_size))
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         runs = [self.prepared(model, prompt, draw, budget) for draw in shots]

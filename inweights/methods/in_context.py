@@ -1,4 +1,4 @@
-"""In-context learning (Brown et al. 2020): the shots go into the prompt, nothing is trained."""
+"""In-context learning: the shots go into the prompt, nothing is trained."""
 
 import random
 from collections.abc import Sequence
@@ -16,7 +16,10 @@ from inweights.types import Budget, Example, Prompt, Shots, UserError
 
 @dataclass(frozen=True)
 class InContext:
-    """In-context learning: demonstrations in random order; where they do not all fit, whole ones are left out."""
+    """In-context learning (Brown et al. 2020, arXiv 2005.14165): demonstrations in random order.
+
+    Where they do not all fit, whole ones are left out.
+    """
 
     families: ClassVar[tuple[str, ...]] = ("causal",)
     demonstrations: int | None = None

@@ -1,4 +1,4 @@
-"""Pattern-based fine-tuning (Schick & Schütze 2021): label words through the LM head, no new parameters."""
+"""Pattern-based fine-tuning: the label words' scores are trained, and nothing is added on top."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from inweights.readouts import LabelWords, words_within
 from inweights.scoring import Queries, batches_of, longest_word, only_tokens, queries_of, token_log_probs, word_logits
 from inweights.training import Job, Schedule, Trace
 from inweights.types import Budget, Prompt, Shots
-from inweights.updates import Full, Update, first_changed_block
+from inweights.updates import Frozen, Full, Update, first_changed_block
 
 
 @dataclass(frozen=True)
-class WordFineTune:
-    """Pattern-based fine-tuning: label words through the LM head, no new parameters."""
+class PatternFineTune:
+    """Pattern-based fine-tuning (Schick & Schütze 2021, arXiv 2001.07676): label words, no new parameters."""
 
     families: ClassVar[tuple[str, ...]] = ("causal",)
     update: Update = Full()
@@ -37,6 +37,14 @@ class WordFineTune:
     """Weight of the cross-entropy among scores divided by their tokens (T-Few)."""
     snapshots: int = 0
     """Checkpoints to keep, at equal distances."""
+
+    @classmethod
+    def takes(cls, update: Update) -> bool:
+        return not isinstance(update, Frozen)
+
+    @classmethod
+    def of(cls, update: Update) -> "PatternFineTune":
+        return cls(update, update.schedule)
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         runs = [self.prepared(model, prompt, draw, budget) for draw in shots]

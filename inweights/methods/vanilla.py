@@ -22,7 +22,7 @@ from inweights.updates import Full, Update, first_changed_block
 
 @dataclass(frozen=True)
 class HeadFineTune:
-    """Vanilla fine-tuning: a new head on the hidden state of the whole text."""
+    """Fine-tuning with a new head (Devlin et al. 2019, arXiv 1810.04805): it reads the hidden state of the whole text."""
 
     families: ClassVar[tuple[str, ...]] = ("causal", "encoder")
     update: Update = Full()
@@ -34,6 +34,14 @@ class HeadFineTune:
     model, mean on an encoder, where a few shots teach more through it (MiniLM, 16 shots: TREC .62 against .33)."""
     snapshots: int = 0
     """Checkpoints to keep, at equal distances."""
+
+    @classmethod
+    def takes(cls, update: Update) -> bool:
+        return True  # without any of the backbone the head still trains
+
+    @classmethod
+    def of(cls, update: Update) -> "HeadFineTune":
+        return cls(update, update.schedule)
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         runs = [self.prepared(model, prompt, draw, budget) for draw in shots]

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from inweights.methods import METHODS, Method, method
+from inweights.methods import DEFAULT_METHODS, METHODS, Method, method
 from inweights.models.base import LanguageModel
 from inweights.models.skeleton import skeleton
 from inweights.settings import settings
@@ -31,6 +31,6 @@ def trainable(tried: Method, model: LanguageModel) -> int:
 def default_methods(model: str) -> tuple[list[str], dict[str, str]]:
     """What is compared on a model when nothing is said, and what is left out, by name with the reason."""
     family = skeleton(model).card.family
-    names = [name for name, each in METHODS.items() if family in each.families]
+    names = [name for name in DEFAULT_METHODS if family in METHODS[name].families]
     reasons = {name: reason for name in names if (reason := why_not_applicable(method(name), model))}
     return [name for name in names if name not in reasons], reasons

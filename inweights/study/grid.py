@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
-from inweights.methods import METHODS, method
+from inweights.methods import METHODS, canonical, method
 from inweights.settings import settings
 from inweights.study.applicability import default_methods, why_not_applicable
 from inweights.study.draw import check_distinct
@@ -96,7 +96,7 @@ def _overrides(spec: Spec, names: Sequence[str]) -> Overrides:
     known = {name: settings(method(name)) for name in names}
     for path, value in spec.set.items():
         first, _, setting = path.partition(".")
-        if first.removesuffix("+full") in METHODS:
+        if canonical(first) in METHODS:
             if not setting:
                 raise UserError(f"--set {path}={value}: METHOD.SETTING=VALUE is wanted, such as pbft+lora.update.rank=4")
             if _plain(first) not in found:
@@ -116,7 +116,7 @@ def _overrides(spec: Spec, names: Sequence[str]) -> Overrides:
 
 def _plain(name: str) -> str:
     method(name)
-    return name.removesuffix("+full")
+    return canonical(name)
 
 
 def _seeds(spec: Spec) -> range:

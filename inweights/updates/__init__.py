@@ -1,4 +1,4 @@
-"""Which numbers may change, by name. To add one: write its file, add its line; the contract suite tests it."""
+"""Every update by name. To add one: write its file, add its line; the contract suite tests it with every kind."""
 
 from inweights.updates.adapter import Adapter
 from inweights.updates.base import Adapted, Update
@@ -12,7 +12,7 @@ from inweights.updates.lora import LoRA
 from inweights.updates.prefix import PrefixTuning
 from inweights.updates.prompt import PromptTuning
 
-_ALL = (Full(), BitFit(), LoRA(), LastBlocks(), Frozen(), IA3(), PrefixTuning(), PromptTuning(), Adapter())
+_ALL = (Full(), LastBlocks(), BitFit(), LoRA(), Adapter(), IA3(), PrefixTuning(), PromptTuning(), Frozen())
 UPDATES: dict[str, Update] = {update.name: update for update in _ALL}
 
 __all__ = [
