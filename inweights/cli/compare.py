@@ -21,7 +21,7 @@ GRID, OWN, RUNS = "What to compare", "Your own data", "How to run"
 def compare(
     file: Annotated[Path | None, Argument(help="A study as YAML: the same keys as the options.")] = None,
     model: Annotated[
-        list[str] | None, Option(help="Folder, hub name, `embedded` or `minilm`; repeatable.", rich_help_panel=GRID)
+        list[str] | None, Option(help="Folder, GGUF file, hub or short name; repeatable.", rich_help_panel=GRID)
     ] = None,
     task: Annotated[
         list[str] | None,

@@ -36,7 +36,7 @@ class Effort(StrEnum):
 
 def learn(
     sources: Annotated[list[Path], Argument(help="Texts, PDFs, dialogues, repositories; several at once.")],
-    model: Annotated[str, Option(help="Folder, hub name or `embedded`.", rich_help_panel=SOURCES)],
+    model: Annotated[str, Option(help="Folder, GGUF file, hub or short name.", rich_help_panel=SOURCES)],
     out: Annotated[Path, Option("--out", "-o", help="The folder to write.", rich_help_panel=SOURCES)],
     kind: Annotated[Kind, Option(help="What the sources are.", rich_help_panel=SOURCES)] = Kind.auto,
     as_: Annotated[Form, Option("--as", help="What to hand out.", rich_help_panel=TRAINING)] = Form.lora,

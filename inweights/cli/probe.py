@@ -12,7 +12,7 @@ from inweights.cli.predict import Format
 
 def probe(
     sources: Annotated[list[Path], Argument(help="Texts, PDFs, dialogues, repositories; several at once.")],
-    model: Annotated[str, Option(help="Folder, hub name or `embedded`.")],
+    model: Annotated[str, Option(help="Folder, GGUF file, hub or short name.")],
     kind: Annotated[Kind, Option(help="What the sources are.")] = Kind.auto,
     queries: Annotated[Path | None, Option(help="Your own questions instead of the model's.")] = None,
     test: Annotated[Path | None, Option(help="Questions with right answers, as JSONL.")] = None,

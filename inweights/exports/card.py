@@ -88,7 +88,19 @@ def _use(manifest: Manifest, loading: str) -> str:
     given = '"..."' if len(fields) == 1 else " ".join(f'--field {name}="..."' for name in fields)
     return (
         f"## Use\n```\ninweights predict FOLDER {given}\ninweights eval FOLDER --test test.jsonl\n```\n"
-        f"Without inweights:\n```python\n{loading.strip()}\n```"
+        f"Without inweights:\n```python\n{loading.strip()}\n```{_llama_cpp(manifest)}"
+    )
+
+
+def _llama_cpp(manifest: Manifest) -> str:
+    """How a LoRA is served on the GGUF file whose dequantised weights it was trained on."""
+    base = manifest.base
+    if not base.name.endswith(".gguf") or manifest.update is None or manifest.update.name != "lora":
+        return ""
+    return (
+        "\n\nWith llama.cpp, on the same file (the base folder holds that file's weights, dequantised):\n```\n"
+        f"python convert_lora_to_gguf.py --base {base.place} --outfile adapter.gguf FOLDER\n"
+        f"llama-server -m {base.name} --lora adapter.gguf\n```"
     )
 
 

@@ -26,7 +26,7 @@ LORA = """With vLLM, then asking for the model `context`:
 With llama.cpp:
 
     python convert_lora_to_gguf.py --base {place} --outfile context.gguf {folder}
-    llama-server -m BASE.gguf --lora context.gguf
+    llama-server -m {gguf} --lora context.gguf
 
 Or merged into the weights: learn it again with `--as merged`.
 """
@@ -77,7 +77,8 @@ def _loading(form: str, card: ContextCard, folder: str) -> str:
     if form == "merged":
         return MERGED
     special = ", add_special_tokens=False" if form == "kv" else ""
-    values = {"place": place, "folder": folder, "dtype": card.base.torch_dtype, "special": special}
+    gguf = card.base.name if card.base.name.endswith(".gguf") else "BASE.gguf"
+    values = {"place": place, "folder": folder, "dtype": card.base.torch_dtype, "special": special, "gguf": gguf}
     code = PEFT.format(**values, template=card.template["alone"], tokens=card.template["answer_tokens"])
     after = LORA.format(**values, rank=card.settings["rank"]) if form == "lora" else CARTRIDGE
     return f"{code}\n{after}"

@@ -48,7 +48,7 @@ def base_of(model: LanguageModel, tokenizer: str) -> Base:
     """An export is bound to this; `tokenizer`: the digest that tells its tokenizer from others."""
     name = model.card.name
     return Base(
-        name=place_of(name) if Path(name).is_dir() else name,
+        name=str(Path(name).resolve()) if Path(name).exists() else name,
         place=place_of(name),
         digest=model.card.digest,
         weights=weights_digest(model.module),

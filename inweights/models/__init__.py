@@ -1,11 +1,11 @@
-"""Backbones by name: a folder, a hub name, `embedded` (ships with the package) or `minilm` (an installed package)."""
+"""Backbones by name: a folder, a GGUF file, a hub name, `embedded` (ships with the package), or an installed package."""
 
 from pathlib import Path
 
 from inweights.models.base import LanguageModel
 from inweights.types import UserError
 
-SHORT_NAMES = ("embedded", "minilm")
+SHORT_NAMES = ("embedded", "minilm", "smollm2", "gemma3-270m")
 
 
 def load(name: str, dtype: str | None = None, device: str | None = None) -> LanguageModel:
@@ -20,16 +20,24 @@ def load(name: str, dtype: str | None = None, device: str | None = None) -> Lang
 
 
 def locate(name: str) -> str:
-    """The folder a short name stands for; any other name as it is. Imports nothing heavy."""
+    """The folder that a short name or a GGUF file stands for; any other name as it is.
+
+    Imports nothing heavy, but where a GGUF file is dequantised for the first time.
+    """
     if name == "embedded":
         folder = Path(__file__).parent / "embedded" / "weights"
         if not folder.is_dir():
             raise UserError("this copy of inweights lacks its embedded model: install the package whole, or give a folder")
         return str(folder)
     if name == "minilm":
-        from inweights.models.minilm import minilm_folder
+        from inweights.models.packaged import minilm_folder
 
         return str(minilm_folder())
+    if name in SHORT_NAMES or (name.endswith(".gguf") and Path(name).is_file()):
+        from inweights.models.gguf import gguf_folder
+        from inweights.models.packaged import gguf_parts
+
+        return str(gguf_folder(*(gguf_parts(name) if name in SHORT_NAMES else ([Path(name)], Path(name).name))))
     return name
 
 

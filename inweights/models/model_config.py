@@ -25,9 +25,9 @@ def configuration(name: str, place: str) -> Any:
     if Path(place).is_dir():
         _check_folder(place)
     elif Path(place).is_file():
-        raise UserError(f"{place} is a file; give the folder that holds config.json and model.safetensors")
-    elif place.startswith((".", "/", "~")) or place.count("/") > 1 or "\\" in place:
-        raise UserError(f"there is no model folder {place}")
+        raise UserError(f"{place} is a file; give the folder that holds config.json and model.safetensors, or a GGUF file")
+    elif place.startswith((".", "/", "~")) or place.endswith(".gguf") or place.count("/") > 1 or "\\" in place:
+        raise UserError(f"there is no model {'file' if place.endswith('.gguf') else 'folder'} {place}")
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except Exception as error:  # transformers raises whatever its readers do
@@ -71,7 +71,7 @@ def why(error: Exception, name: str = "", place: str = "") -> str:
         line = "it cannot be reached, and no copy is here from before"
     return (
         f"{name!r} is no folder here and could not be had from a model hub: give a folder with config.json and "
-        f"model.safetensors, `embedded` or `minilm` ({line})"
+        f"model.safetensors, a GGUF file, `embedded`, `minilm`, `smollm2` or `gemma3-270m` ({line})"
     )
 
 

@@ -98,8 +98,8 @@ def _listed(key: str, value: Any) -> Any:
 
 
 def _folder(name: str) -> str:
-    """A model folder by its whole path: which model a record is of must not depend on where one stands."""
-    return os.path.abspath(name) if name not in SHORT_NAMES and os.path.isdir(name) else name
+    """A model folder or file by its whole path: which model a record is of must not depend on where one stands."""
+    return os.path.abspath(name) if name not in SHORT_NAMES and os.path.exists(name) else name
 
 
 def to_keep(spec: Spec) -> dict[str, Any]:
