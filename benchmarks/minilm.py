@@ -1,4 +1,4 @@
-"""Fine-tuning a real encoder on few examples of the literature: the README's table of MiniLM.
+"""Fine-tuning a real encoder on few examples of the literature: the table of MiniLM in docs/benchmarks.md.
 
     python benchmarks/minilm.py --data DIR [--out studies/minilm] [--limit 400]
 

@@ -1,8 +1,8 @@
-"""The README's tables, made of the records under benchmarks/: `python benchmarks/readme.py`.
+"""The tables of README.md and docs/benchmarks.md, made from the records under benchmarks/: `python benchmarks/readme.py`.
 
-Each stands between two marks in the README, `<!-- NAME -->` and `<!-- end -->`; tests/test_readme.py checks that they are
-those of the records. `results/demo.json` is `inweights report studies/demo --format json` behind `make demo`; what
-`python -m benchmarks` wrote into `records/` is the table `performance`.
+A table stands between two marks, `<!-- NAME -->` and `<!-- end -->`; tests/test_readme.py checks that every table is that
+of the records. `results/demo.json` is `inweights report studies/demo --format json` after `make demo`, `results/real.json`
+the same for the study that README.md names; what `python -m benchmarks` wrote into `records/` is the table `performance`.
 """
 
 import json
@@ -13,22 +13,30 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 RECORDS = Path(__file__).parent / "records"
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
 
 
 def main() -> None:
-    README.write_text(filled(README.read_text()))
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))
 
 
 def filled(text: str) -> str:
-    """The README with every table made anew."""
-    tables = {name: make(json.loads((RESULTS / f"{name}.json").read_text())) for name, make in TABLES.items()}
-    tables["performance"] = performance([json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))])
-    for name, table in tables.items():
+    """The page with each of its tables made anew."""
+    for name in re.findall(r"<!-- (\w+) -->\n", text):
+        if name == "end":
+            continue
         parts = re.split(rf"(?<=<!-- {name} -->\n)(.*?)(?=<!-- end -->)", text, flags=re.DOTALL)
-        assert len(parts) == 3, f"{README} has {len(parts) // 2} places for the table {name}"
-        text = parts[0] + table + parts[2]
+        assert len(parts) == 3, f"the page has {len(parts) // 2} places for the table {name}"
+        text = parts[0] + _made(name) + parts[2]
     return text
+
+
+def _made(name: str) -> str:
+    if name == "performance":
+        return performance([json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))])
+    return TABLES[name](json.loads((RESULTS / f"{name}.json").read_text()))
 
 
 def demo(record: Mapping[str, Any]) -> str:
