@@ -53,7 +53,7 @@ ALL = [(name, family) for name in METHODS for family in FAMILIES if runs_on(name
 CASES = [(name, family) for name, family in ALL if name in WHOLE or family == "encoder"]
 OTHERS = [case for case in ALL if case not in CASES]
 LEARNING = [case for case in CASES if not isinstance(METHODS[case[0]], InContext) and not case[0].startswith("distill")]
-WORDS = [name for name in WHOLE if METHODS[name].families == ("causal",)]
+WORDS = [name for name in METHODS if name in WHOLE and METHODS[name].families == ("causal",)]
 
 
 def quick(method: Method) -> Method:
