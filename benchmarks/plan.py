@@ -14,7 +14,7 @@ from inweights.models.skeleton import skeleton
 from inweights.study.estimate import estimate
 from inweights.study.execute import PlannedRun, execute
 from inweights.study.loading import load
-from inweights.types import Budget, Run
+from inweights.types import Budget, Run, Weights
 
 METHODS = ("icl", "pbft", "pbft+lora", "pbft+bitfit", "adaptive", "distill+lora")
 SETTINGS = {"distill+lora": {"pool_size": "64", "contexts": "2"}}
@@ -25,7 +25,7 @@ def predicted(options: Options, goal: Goal) -> list[Row]:
     task = entailment(options)
 
     def rows(made: ModelShape) -> list[Row]:
-        loaded, found = load(str(made.place)), []
+        loaded, found = load(Weights(str(made.place))), []
         for name in METHODS:
             if name == "pbft+bitfit" and made.name.startswith("llama"):
                 continue  # it has no biases
@@ -38,7 +38,7 @@ def predicted(options: Options, goal: Goal) -> list[Row]:
 
 def _rows(made: ModelShape, name: str, task: Any, loaded: Any, options: Options, goal: Goal) -> list[Row]:
     settings = SETTINGS.get(name, {})
-    run = Run(str(made.place), task.name, name, 16, 0, task.prompt.name, settings, Budget(STEPS), 64)
+    run = Run(Weights(str(made.place)), task.name, name, 16, 0, task.prompt.name, settings, Budget(STEPS), 64)
     setting = PlannedRun(run, task, task.prompt, method(name, settings))
     execute(replace(setting, run=replace(run, budget=Budget(1), limit=4)), loaded)  # once before the clock starts
     record = execute(setting, loaded)

@@ -8,9 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inweights.types import Budget, Cost, Outcome, Record, Run, UserError
+from inweights.types import Budget, Cost, Outcome, Record, Run, UserError, Weights
 
-FORMAT = 1
+FORMAT = 2
+"""1 held the indices of labels and the model's name alone: no scores, no answers, no dtype."""
+
+
+class OldFormatError(ValueError):
+    """The record was written by an earlier version."""
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -36,11 +41,15 @@ def to_json(record: Record) -> str:
 
 
 def from_json(text: str) -> Record:
-    """Raises ValueError, KeyError or TypeError where the text is no record of this format."""
+    """Raises ValueError, KeyError or TypeError where the text is not a record of this format."""
     values: dict[str, Any] = json.loads(text)
-    if values.pop("format") != FORMAT:
+    found = values.pop("format")
+    if isinstance(found, int) and found < FORMAT:
+        raise OldFormatError(f"it has record format {found}, and this version of inweights reads format {FORMAT}")
+    if found != FORMAT:
         raise ValueError("it was written in another format")
     values["run"]["budget"] = Budget(**values["run"]["budget"])
+    values["run"]["weights"] = Weights(**values["run"]["weights"])
     values["run"] = Run(**values["run"])
     values["outcomes"] = {name: _outcome(each) for name, each in values["outcomes"].items()}
     oracles = values.get("oracles", {}).items()
@@ -53,11 +62,16 @@ def from_json(text: str) -> Record:
 
 
 def read(path: Path) -> Record:
-    """Raises UserError that names the file where it holds no whole record."""
+    """Raises UserError that names the file where it does not hold a whole record of this format."""
     try:
         return from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except OldFormatError as error:
+        raise UserError(
+            f"{path} was written by an earlier version ({error}): run the study again with another --out, "
+            f"or delete {path.parent} to measure again in the same folder"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} is not a whole record ({error}): delete it and run the study again, which redoes that run"
@@ -68,7 +82,7 @@ def read_folder(study: Path) -> list[Record]:
     """Every record under `study`/records, in the order of their names."""
     folder = study / "records"
     if not folder.is_dir():
-        raise UserError(f"{study} is no study: it has no folder `records`; `inweights compare --out {study}` makes one")
+        raise UserError(f"{study} is not a study: it has no folder `records`; `inweights compare --out {study}` makes one")
     return [read(path) for path in sorted(folder.glob("*.json"))]
 
 
@@ -77,6 +91,6 @@ def _cost(values: Mapping[str, Any] | None) -> Cost | None:
 
 
 def _outcome(values: dict[str, Any]) -> Outcome:
-    for name in ("gold", "predicted", "subsets"):
+    for name in ("scores", "answers", "gold", "subsets"):
         values[name] = tuple(values[name])
-    return Outcome(**values)
+    return Outcome(**{**values, "probabilities": tuple(map(tuple, values["probabilities"]))})

@@ -176,7 +176,7 @@ class Task:
     """Every way of putting it, by `Prompt.name`; the first is the default."""
     splits: Mapping[str, Split]
     """`train`, perhaps `unlabelled`, and any number of evaluation sets."""
-    metric: Literal["accuracy", "mcc"] = "accuracy"
+    metric: Literal["accuracy", "mcc", "exact-match", "contained", "token-f1", "rouge-l"] = "accuracy"
     """The literature's figure for the task; accuracy is always reported beside it."""
     notes: tuple[str, ...] = ()
     """What a user should be told before anything runs, such as a challenge set that was not found."""
@@ -263,7 +263,7 @@ class Cost:
 class Run:
     """What to do, as plain values: enough to do it again."""
 
-    model: str
+    weights: Weights
     task: str
     method: str
     """`method[+update]`, a name of METHODS."""
@@ -280,18 +280,28 @@ class Run:
     tune: str = ""
     """How the learning rate is chosen: "" (the method's own), `holdout` or `kfold` of the shots."""
 
+    @property
+    def model(self) -> str:
+        """The name of the weights; two runs of one name can differ in dtype."""
+        return self.weights.name
+
 
 @dataclass(frozen=True)
 class Outcome:
     """What a run answered on one evaluation set, example by example."""
 
     domain: Domain
-    gold: tuple[int, ...]
-    predicted: tuple[int, ...]
+    scores: tuple[float, ...]
+    """In the task's metric, from 0 to 1; 0 or 1 where answers are labels."""
+    answers: tuple[str, ...]
+    """Names of labels, or generated texts."""
+    gold: tuple[str, ...]
     subsets: tuple[str, ...] = ()
     """Empty where the set has no parts, else one per example."""
     log_loss: float | None = None
     """Mean negative log-probability of the gold label after a softmax over the labels; nats."""
+    probabilities: tuple[tuple[float, ...], ...] = ()
+    """Of every label, in the order of the record's labels, per example; empty for generated texts."""
 
 
 Status = Literal["ok", "failed", "out-of-memory", "diverged"]

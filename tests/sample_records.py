@@ -2,9 +2,10 @@
 
 import random
 
-from inweights.types import Cost, Outcome, Record, Run
+from inweights.types import Cost, Outcome, Record, Run, Weights
 
 ACCURACY = {"zero-shot": 0.5, "icl": 0.7, "vanilla+lora": 0.65, "pbft": 0.8, "pbft+lora": 0.81, "distill+lora": 0.7}
+LABELS = ("no", "yes & <maybe>")
 SECONDS = {"icl": 0.010}
 
 
@@ -15,9 +16,9 @@ def record(method: str, seed: int = 0, shots: int = 16, task: str = "rte", examp
     per_query = SECONDS.get(method, 0.002)
     trained = 0 if method in ("zero-shot", "icl") else 1000
     return Record(
-        run=Run("tiny", task, method, shots, seed),
+        run=Run(Weights("tiny"), task, method, shots, seed),
         status="ok",
-        labels=("no", "yes & <maybe>"),
+        labels=LABELS,
         outcomes={
             "dev": outcome(rng, "in-domain", right, examples),
             "hans": outcome(rng, "out-of-domain", right - 0.1, examples),
@@ -35,9 +36,15 @@ def record(method: str, seed: int = 0, shots: int = 16, task: str = "rte", examp
 def outcome(rng: random.Random, domain: str, right: float, examples: int) -> Outcome:
     gold = tuple(i % 2 for i in range(examples))
     predicted = tuple(g if rng.random() < right else 1 - g for g in gold)
-    return Outcome(domain, gold, predicted, log_loss=0.5)  # type: ignore[arg-type]
+    return answered(gold, predicted, LABELS, domain=domain, log_loss=0.5)
+
+
+def answered(gold, answers, labels, domain="in-domain", **more) -> Outcome:
+    """The outcome of a classifier, from indices of labels."""
+    scores = tuple(float(g == a) for g, a in zip(gold, answers, strict=True))
+    return Outcome(domain, scores, tuple(labels[a] for a in answers), tuple(labels[g] for g in gold), **more)
 
 
 def study(shots: tuple[int, ...] = (16, 64), seeds: int = 5) -> list[Record]:
-    failed = Record(Run("tiny", "rte", "pbft", 16, 99), "diverged", "the loss was nan at step 3 of 40")
+    failed = Record(Run(Weights("tiny"), "rte", "pbft", 16, 99), "diverged", "the loss was nan at step 3 of 40")
     return [record(m, seed, k) for k in shots for seed in range(seeds) for m in ACCURACY] + [failed]

@@ -104,7 +104,7 @@ def test_a_query_longer_than_the_context_window_is_scored_and_counted(call: Call
     code, _, _ = call()
     [record] = records.read_folder(Path("study"))
     assert (code, record.status) == (0, "ok")
-    assert len(record.outcomes["test"].predicted) == 5
+    assert len(record.outcomes["test"].answers) == 5
     assert "shortened" in json.dumps(record.notes)
 
 

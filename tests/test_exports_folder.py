@@ -10,8 +10,9 @@ import yaml
 from inweights.exports import About, load
 from inweights.exports.export import write
 from inweights.exports.staging import staged
-from inweights.types import Cost, Outcome, Record, Run, UserError
+from inweights.types import Cost, Record, Run, UserError, Weights
 from tests.exports import CHECKS, head, in_context, words
+from tests.sample_records import answered
 from tests.tiny import folder, tiny
 
 COST = Cost(1.5, 100, 2**20, 2**21, "VmHWM")
@@ -177,8 +178,9 @@ def test_the_files_can_be_read_by_others(out: Path, tmp_path: Path) -> None:
 
 
 def test_the_model_card_tells_results_in_and_out_of_domain_cost_settings_and_limits(tmp_path: Path) -> None:
-    run = Run("opt", "reviews", "pbft+lora", 16, 3)
-    outcomes = {"test": Outcome("in-domain", (0, 1), (0, 1)), "far": Outcome("out-of-domain", (0, 1, 1, 1), (0, 0, 0, 1))}
+    run = Run(Weights("opt"), "reviews", "pbft+lora", 16, 3)
+    test, far = answered((0, 1), (0, 1), "ab"), answered((0, 1, 1, 1), (0, 0, 0, 1), "ab", "out-of-domain")
+    outcomes = {"test": test, "far": far}
     record = Record(run, "ok", outcomes=outcomes, load=COST, adapt=COST, predict=COST, queries=6, indices=(4, 2))
     write(words(tiny("gpt2"), "bitfit"), tmp_path, CHECKS, About("pbft+bitfit", {"schedule.lr": 0.001}, record, (record,)))
     card = (tmp_path / "README.md").read_text()

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from inweights.records import read, read_folder, to_json, write_whole
-from inweights.types import Budget, Cost, Outcome, Record, Run, UserError
+from inweights.types import Budget, Cost, Outcome, Record, Run, UserError, Weights
 
 RECORD = Record(
-    run=Run("m", "rte", "pbft+lora", 16, 3, "gpt-3", {"update.rank": "4"}, Budget(steps=5), 100, "kfold"),
+    run=Run(Weights("m", "bf16"), "rte", "pbft+lora", 16, 3, "gpt-3", {"update.rank": "4"}, Budget(steps=5), 100, "kfold"),
     status="ok",
     labels=("no", "ja «»"),
-    outcomes={"dev": Outcome("in-domain", (0, 1), (1, 1), ("a/b", "a/c"), 0.25)},
+    outcomes={
+        "dev": Outcome("in-domain", (0.0, 1.0), ("ja «»",) * 2, ("no", "ja «»"), ("a/b", "a/c"), 0.25, ((0.4, 0.6),) * 2)
+    },
     load=Cost(0.5, 0, 10, 20, "VmHWM"),
     adapt=Cost(1.5, 7, 11, 21, "VmHWM"),
     queries=2,
@@ -28,7 +30,7 @@ RECORD = Record(
     notes={"demonstrations": [1, 2]},
     environment={"torch": "2"},
 )
-FAILED = Record(Run("m", "rte", "icl", 16, 3), "diverged", "the loss was nan at step 3", losses=(0.5,))
+FAILED = Record(Run(Weights("m"), "rte", "icl", 16, 3), "diverged", "the loss was nan at step 3", losses=(0.5,))
 
 
 @pytest.mark.parametrize("record", [RECORD, FAILED], ids=["ok", "failed"])
@@ -64,15 +66,23 @@ def test_a_record_of_another_shape_is_no_record(change, tmp_path):
         read(tmp_path / "a.json")
 
 
-@pytest.mark.parametrize("text", [b"[]", b"3", b"null", b"\xff\xfe", b'{"format": 1}'])
+@pytest.mark.parametrize("text", [b"[]", b"3", b"null", b"\xff\xfe", b'{"format": 2}'])
 def test_what_is_no_record_at_all_is_named_too(text, tmp_path):
     (tmp_path / "a.json").write_bytes(text)
     with pytest.raises(UserError, match="is not a whole record"):
         read(tmp_path / "a.json")
 
 
+def test_a_record_of_an_earlier_format_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "a.json").write_text('{"format":1,"run":{"model":"m","task":"rte"}}')
+    with pytest.raises(
+        UserError, match=r"a.json was written by an earlier version .*: run the study again with another --out"
+    ):
+        read(tmp_path / "a.json")
+
+
 def test_a_folder_is_read_in_the_order_of_names_and_leftovers_are_passed_over(tmp_path):
-    with pytest.raises(UserError, match="is no study: it has no folder `records`"):
+    with pytest.raises(UserError, match="is not a study: it has no folder `records`"):
         read_folder(tmp_path)
     (tmp_path / "records").mkdir()
     write_whole(tmp_path / "records" / "b.json", to_json(RECORD))

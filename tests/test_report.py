@@ -13,7 +13,7 @@ from inweights.report.page import headlines, page
 from inweights.report.rows import as_json, tied_text
 from inweights.report.statistics import by_subset
 from inweights.report.tables import markdown, terminal
-from inweights.types import Budget, Cost, NothingFitsError, UserError
+from inweights.types import Budget, Cost, NothingFitsError, UserError, Weights
 from tests.sample_records import ACCURACY, study
 
 KEYS = {
@@ -130,7 +130,8 @@ def test_rows_over_different_examples_are_not_tested_against_each_other():
 
 
 def cut(outcome, count):
-    return replace(outcome, gold=outcome.gold[:count], predicted=outcome.predicted[:count], subsets=outcome.subsets[:count])
+    names = ("scores", "answers", "gold", "subsets")
+    return replace(outcome, **{name: getattr(outcome, name)[:count] for name in names})
 
 
 def test_a_limit_on_memory_counts_the_model_too():
@@ -162,7 +163,9 @@ def test_without_an_in_domain_set_nothing_is_chosen_by_it():
 
 def test_ties_are_of_the_same_model_and_of_the_sets_the_objective_is_about():
     found = study(shots=(16,))
-    other = [replace(each, run=replace(each.run, model="other")) for each in found if each.run.method == "zero-shot"]
+    other = [
+        replace(each, run=replace(each.run, weights=Weights("other"))) for each in found if each.run.method == "zero-shot"
+    ]
     for objective in ("in-domain", "ood"):
         choice = choose([*found, *other], objective)
         assert all(row.model == choice.row.model for row in choice.tied)

@@ -15,10 +15,11 @@ from inweights.report.statistics import (
     paired_p,
 )
 from inweights.types import Outcome
+from tests.sample_records import answered
 
 
 def outcome(gold: str, predicted: str) -> Outcome:
-    return Outcome("in-domain", tuple(map(int, gold)), tuple(map(int, predicted)))
+    return answered(tuple(map(int, gold)), tuple(map(int, predicted)), "012")
 
 
 def test_the_interval_over_seeds_is_students():
@@ -37,7 +38,7 @@ def test_one_seed_gets_wilsons_interval_over_its_examples():
 def test_matthews_correlation_equals_scikit_learns():
     metrics = pytest.importorskip("sklearn.metrics")
     one = outcome("0012210120", "0011210220")
-    assert mcc(one) == pytest.approx(metrics.matthews_corrcoef(one.gold, one.predicted))
+    assert mcc(one) == pytest.approx(metrics.matthews_corrcoef(one.gold, one.answers))
     assert mcc(outcome("0101", "1111")) == 0.0
 
 
@@ -45,7 +46,7 @@ def test_counts_by_hand():
     one = outcome("0001", "0111")
     assert accuracy(one) == 0.5
     assert majority(one) == 0.75
-    assert confusion(one, 2) == [[1, 2], [0, 1]]
+    assert confusion(one, "01") == [[1, 2], [0, 1]]
     assert not constant(one)
     assert constant(outcome("0001", "1111"))
 

@@ -21,7 +21,7 @@ from inweights.study.grid import tasks_of
 from inweights.study.loading import load
 from inweights.study.spec import spec_of
 from inweights.study.store import Store, run_id
-from inweights.types import DivergedError, Run, UserError
+from inweights.types import DivergedError, Run, UserError, Weights
 from tests.tiny import folder, tiny
 
 GRID = {"task": ["made-topic"], "methods": ["icl", "vanilla+lora"], "shots": [4], "seeds": 3, "limit": 12, "steps": 3}
@@ -29,7 +29,7 @@ GRID = {"task": ["made-topic"], "methods": ["icl", "vanilla+lora"], "shots": [4]
 
 def figures(study: Path) -> dict[str, tuple[object, ...]]:
     found = records.read_folder(study)
-    return {run_id(r.run): (r.status, {n: o.predicted for n, o in r.outcomes.items()}, r.losses) for r in found}
+    return {run_id(r.run): (r.status, {n: o.answers for n, o in r.outcomes.items()}, r.losses) for r in found}
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -126,7 +126,7 @@ class Broken:
 )
 def test_a_run_that_fails_is_a_record_with_its_reason(error, status, tmp_path):
     study = small_study(tmp_path)
-    record = execute(replace(study.settings[0], method=Broken(error)), load(str(folder("gpt2"))))
+    record = execute(replace(study.settings[0], method=Broken(error)), load(Weights(str(folder("gpt2")))))
     assert record.status == status
     assert record.reason == (" ".join(str(error).split()) or type(error).__name__)
     assert records.from_json(records.to_json(record)) == record
@@ -135,7 +135,7 @@ def test_a_run_that_fails_is_a_record_with_its_reason(error, status, tmp_path):
 def test_a_run_that_is_interrupted_is_no_record(tmp_path):
     study = small_study(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        execute(replace(study.settings[0], method=Broken(KeyboardInterrupt())), load(str(folder("gpt2"))))
+        execute(replace(study.settings[0], method=Broken(KeyboardInterrupt())), load(Weights(str(folder("gpt2")))))
 
 
 def small_study(out: Path):
@@ -155,7 +155,7 @@ def test_a_failed_run_is_done_again_only_when_asked_for(tmp_path):
     study = small_study(tmp_path)
     setting = study.settings[0]
     study.store.prepare({})
-    study.store.write(execute(replace(setting, method=Broken(RuntimeError("x"))), load(str(folder("gpt2")))))
+    study.store.write(execute(replace(setting, method=Broken(RuntimeError("x"))), load(Weights(str(folder("gpt2"))))))
     assert setting not in study.missing()
     assert setting in study.missing(retry_failed=("failed",))
 
@@ -194,7 +194,7 @@ def test_a_corrupted_record_is_named_with_the_way_out(whole, tmp_path):
 def test_a_full_disk_leaves_the_old_record_and_nothing_half_written(tmp_path, monkeypatch):
     store = Store(tmp_path)
     store.prepare({})
-    run = Run("m", "t", "icl", 4, 0)
+    run = Run(Weights("m"), "t", "icl", 4, 0)
     first = execute_module.Record(run, "failed", "first")
     store.write(first)
 

@@ -1,5 +1,6 @@
 """A grid is resolved and checked before weights are read: what runs on which model, with which settings."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +11,14 @@ from inweights import models
 from inweights.cli import main
 from inweights.methods import METHODS, method
 from inweights.models.skeleton import skeleton
+from inweights.records import read_folder
+from inweights.report.rows import rows_of
 from inweights.study.api import compare, study_of
 from inweights.study.applicability import default_methods, trainable, why_not_applicable
 from inweights.study.grid import planned_runs, tasks_of
 from inweights.study.progress import State
-from inweights.study.spec import spec_of, to_keep
-from inweights.types import UserError
+from inweights.study.spec import spec_of, to_keep, weights_of
+from inweights.types import UserError, Weights
 from tests.tiny import folder
 from tests.user_files import TEXTS, jsonl
 
@@ -141,3 +144,47 @@ def test_a_line_break_in_a_pattern_can_be_typed_in_a_shell(tmp_path, monkeypatch
     shown = capsys.readouterr().out
     assert "Answer:" in shown
     assert r"\n" not in shown
+
+
+def test_weights_of_two_dtypes_are_two_runs_and_stand_in_one_table(tmp_path):
+    place = {"task": "made-topic", "methods": "zero-shot", "shots": 4, "limit": 4, "seeds": 1}
+    name = str(folder("gpt2"))
+    compare(model=name, **place, out=tmp_path)
+    again = compare(model=name, dtype="bf16", **place, out=tmp_path)
+    assert [record.environment["dtype"] for record in again.records] == ["bf16"]
+    assert {row.model for row in rows_of(read_folder(tmp_path))} == {name, f"{name}@bf16"}
+    both = compare(model=[name, f"{name}@bf16"], **place, out=tmp_path)
+    assert [record.environment["dtype"] for record in both.records] == ["fp32", "bf16"]
+
+
+def test_the_dtype_is_that_of_every_model_without_a_suffix():
+    spec = spec_of({"model": ["org/a", "org/b@fp32", "org/c@nf4"], "dtype": "bf16"})
+    assert weights_of(spec) == [Weights("org/a", "bf16"), Weights("org/b", "fp32"), Weights("org/c", quantization="nf4")]
+    with pytest.raises(UserError, match="'float' is not a dtype: expected one of auto, fp32, bf16, fp16"):
+        grid(dtype="float")
+
+
+def test_quantized_weights_are_refused_before_anything_runs():
+    with pytest.raises(UserError, match=r"quantized weights \(nf4\) are not available yet: take org/a@bf16, or org/a"):
+        grid(model="org/a@nf4")
+
+
+def test_a_record_keeps_answers_gold_and_scores_by_example(tmp_path):
+    study = compare(
+        model=str(folder("gpt2")), task="made-topic", methods="zero-shot", shots=4, limit=6, seeds=1, out=tmp_path
+    )
+    [record] = study.records
+    for outcome in record.outcomes.values():
+        assert set(outcome.answers) | set(outcome.gold) <= set(record.labels)
+        assert outcome.scores == tuple(float(a == g) for a, g in zip(outcome.answers, outcome.gold, strict=True))
+        for answer, row in zip(outcome.answers, outcome.probabilities, strict=True):
+            assert record.labels[row.index(max(row))] == answer
+            assert sum(row) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("changed", ["config.json", "tokenizer.json"])
+def test_the_digest_of_a_model_covers_its_configuration_and_its_tokenizer(changed, tmp_path):
+    copy = Path(shutil.copytree(folder("gpt2"), tmp_path / "copy"))
+    before = models.load(str(copy)).card.digest
+    (copy / changed).write_text((copy / changed).read_text() + "\n")
+    assert models.load(str(copy)).card.digest != before

@@ -34,7 +34,7 @@ def test_stacked_and_isolated_studies_have_the_same_figures():
     for key, record in together.items():
         other = alone[key]
         assert record.losses == pytest.approx(other.losses, abs=1e-4)
-        assert {n: o.predicted for n, o in record.outcomes.items()} == {n: o.predicted for n, o in other.outcomes.items()}
+        assert {n: o.answers for n, o in record.outcomes.items()} == {n: o.answers for n, o in other.outcomes.items()}
         assert record.notes.get("stacked", 1) == (1 if key[0] in ("pbft", "icl") else 3)
         assert "stacked" not in other.notes
 

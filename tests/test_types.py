@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inweights.types import Domain, Example, Prompt, Record, Run, Split, Task, UserError
+from inweights.types import Domain, Example, Prompt, Record, Run, Split, Task, UserError, Weights
 
 
 def prompt(pattern: str, **more: str) -> Prompt:
@@ -97,4 +97,4 @@ def test_a_prompt_is_found_by_name_and_the_first_is_the_default():
 
 
 def test_seconds_per_query_are_not_made_up_where_nothing_was_predicted():
-    assert Record(Run("m", "t", "icl", 2, 0), "failed").seconds_per_query is None
+    assert Record(Run(Weights("m"), "t", "icl", 2, 0), "failed").seconds_per_query is None

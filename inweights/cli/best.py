@@ -54,7 +54,11 @@ def best(
         adapt_seconds=parse_seconds(max_adapt_time) if max_adapt_time else None,
     )
     found = [each for each in records.read_folder(folder) if _wanted(each.run.task, task)]
-    choice = choose([each for each in found if _wanted(each.run.model, model)], objective.value, limits)
+    choice = choose(
+        [each for each in found if _wanted(each.run.model, model) or _wanted(str(each.run.weights), model)],
+        objective.value,
+        limits,
+    )
     print(_as_json(choice) if format is Format.json else _as_text(choice))
     if export is not None:
         _hand_out(folder, choice, export)

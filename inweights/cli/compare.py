@@ -11,8 +11,9 @@ from inweights.types import UserError
 if TYPE_CHECKING:
     from inweights.study import Study
     from inweights.study.execute import Loaded
+    from inweights.types import Weights
 
-    Load = Callable[[str], Loaded]
+    Load = Callable[[Weights], Loaded]
 
 FAILED = ("failed", "out-of-memory", "diverged")
 GRID, OWN, RUNS = "What to compare", "Your own data", "How to run"
@@ -21,7 +22,8 @@ GRID, OWN, RUNS = "What to compare", "Your own data", "How to run"
 def compare(
     file: Annotated[Path | None, Argument(help="A study as YAML: the same keys as the options.")] = None,
     model: Annotated[
-        list[str] | None, Option(help="Folder, GGUF file, hub or short name; repeatable.", rich_help_panel=GRID)
+        list[str] | None,
+        Option(help="Folder, GGUF file, hub or short name; @bf16 sets a dtype; repeatable.", rich_help_panel=GRID),
     ] = None,
     task: Annotated[
         list[str] | None,
@@ -167,10 +169,10 @@ def _prepared(file: Path | None, given: dict[str, Any], out: Path | None) -> tup
     for line in [*told, *(f"left out: {name}: {reason}" for name, reason in study.left_out.items())]:
         print(line)
 
-    def shown(name: str) -> "Loaded":
-        loaded = load(name, spec.dtype, spec.device)
+    def shown(weights: "Weights") -> "Loaded":
+        loaded = load(weights, spec.device)
         card = loaded.model.card
-        print(f"{name}: {card.architecture}, {card.parameters:,} parameters, {card.dtype} on {card.device}", flush=True)
+        print(f"{weights}: {card.architecture}, {card.parameters:,} parameters, {card.dtype} on {card.device}", flush=True)
         if card.slow_path:
             print(card.slow_path, flush=True)
         return loaded

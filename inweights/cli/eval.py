@@ -29,9 +29,11 @@ def evaluate(
     artifact = load(folder, model)
     given = dict(_pair(each) for each in columns or [])
     examples = _standard_input(artifact.prompt, given) if str(test) == "-" else _read(test, artifact.prompt, given)
-    gold = tuple(each.label for each in examples if each.label is not None)
-    outcome = Outcome("in-domain", gold, tuple(artifact.readout(examples).argmax(-1).tolist()))
-    found = figures(outcome, artifact.prompt.labels)
+    gold = tuple(artifact.prompt.labels[each.label] for each in examples if each.label is not None)
+    labels = artifact.prompt.labels
+    answers = tuple(labels[i] for i in artifact.readout(examples).argmax(-1).tolist())
+    scores = tuple(float(answer == right) for answer, right in zip(answers, gold, strict=True))
+    found = figures(Outcome("in-domain", scores, answers, gold), labels)
     print(json.dumps(found, ensure_ascii=False) if format is Format.json else _table(found))
     print_fallbacks(artifact.readout.fallbacks(examples), len(examples))
 
@@ -41,7 +43,7 @@ def figures(outcome: Outcome, labels: Sequence[str]) -> dict[str, Any]:
     from inweights.report.statistics import accuracy, confusion, majority, mcc, over_seeds
 
     interval = over_seeds([accuracy(outcome)], len(outcome.gold))
-    counts = confusion(outcome, len(labels))
+    counts = confusion(outcome, labels)
     return {
         "examples": len(outcome.gold),
         "accuracy": interval.mean,

@@ -5,11 +5,11 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from inweights import models
 from inweights.exports.card import About
 from inweights.methods import Fitted, method
 from inweights.study.execute import PlannedRun, fit, limited, outcome
 from inweights.study.grid import data_digest, tasks_of
+from inweights.study.loading import backbone
 from inweights.study.spec import Spec, spec_of
 from inweights.tasks import task as task_named
 from inweights.types import Example, Record, Run, Task, UserError
@@ -31,7 +31,7 @@ def refit(study: Path, record: Record) -> tuple[Fitted, list[Example], Mapping[s
     """
     spec = _spec(study)
     setting = _setting(spec, record.run)
-    model = models.load(record.run.model, spec.dtype, spec.device)
+    model = backbone(record.run.weights, spec.device)
     _same(record, "model digest", model.card.digest)
     _same(record, "data digest", data_digest(setting.task))
     fitted, shots, chosen = fit(setting, model)
@@ -90,8 +90,8 @@ def _same_answers(setting: PlannedRun, fitted: Fitted, record: Record) -> list[E
         examples = limited(split.load(), setting.run.limit, f"{setting.task.name} {name}")
         # Those that plain libraries can be given too: whole, and with every demonstration.
         whole = [i for i, each in enumerate(examples[:SEARCHED]) if not fitted.readout.fallbacks([each])][:CHECKED]
-        now = outcome(split, fitted, [examples[i] for i in whole]).predicted if whole else ()
-        then = tuple(record.outcomes[name].predicted[i] for i in whole)
+        now = outcome(split, fitted, [examples[i] for i in whole]).answers if whole else ()
+        then = tuple(record.outcomes[name].answers[i] for i in whole)
         if now != then:
             raise OtherResultError(f"{_named(record.run)} answers {name} otherwise now: {now}, it was {then}")
         checked += [examples[i] for i in whole]

@@ -6,14 +6,24 @@ from pathlib import Path
 import torch
 from torch import nn
 
+FILES = (
+    *("*.safetensors", "config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template*"),
+    *("vocab.*", "merges.txt", "*.model", "*.tiktoken"),
+)
+"""What of a folder decides a model's scores."""
+
 
 def digest(place: str, module: nn.Module) -> str:
-    """SHA-256 of a folder's safetensors files, or of the weights in memory where there is no folder; 16 digits."""
-    files = sorted(Path(place).glob("*.safetensors")) if Path(place).is_dir() else []
-    if not files:
+    """SHA-256 of a model folder's files, or of the weights in memory where there is no folder; 16 hexadecimal digits.
+
+    The configuration and the tokenizer count as much as the weights: another one of either gives other scores.
+    """
+    folder = Path(place)
+    if not folder.is_dir() or not any(folder.glob("*.safetensors")):
         return weights_digest(module)
     sha = hashlib.sha256()
-    for file in files:
+    for file in sorted({file for kind in FILES for file in folder.glob(kind)}):
+        sha.update(file.name.encode())
         with file.open("rb") as stream:
             while block := stream.read(1 << 24):
                 sha.update(block)

@@ -166,7 +166,7 @@ def _most(group: Sequence[Record]) -> dict[str, dict[str, int]]:
 def failures(records: Sequence[Record]) -> list[dict[str, Any]]:
     return [
         {
-            "task": r.run.task, "model": r.run.model, "method": r.run.method, "shots": r.run.shots,
+            "task": r.run.task, "model": str(r.run.weights), "method": r.run.method, "shots": r.run.shots,
             "seed": r.run.seed, "status": r.status, "reason": r.reason,
         }
         for r in records
@@ -208,7 +208,7 @@ def _key(record: Record, several: Mapping[str, set[str]]) -> Key:
     extra += [f"{name}: {conditions[name] or 'any number'}" for name in sorted(several[run.task])]
     name = f"{run.method} ({', '.join(extra)})" if extra else run.method
     oracle = record.notes.get("oracle")
-    return run.task, run.model, f"{name} [{oracle}]" if oracle else name, run.shots
+    return run.task, str(run.weights), f"{name} [{oracle}]" if oracle else name, run.shots
 
 
 def _row(key: Key, group: list[Record]) -> Row:
@@ -228,7 +228,7 @@ def _row(key: Key, group: list[Record]) -> Row:
         majority={name: majority(each[0]) for name, each in outcomes.items()},
         mcc={name: mean(map(mcc, each)) for name, each in outcomes.items()},
         constant={name: sum(map(constant, each)) for name, each in outcomes.items()},
-        confusion={name: _added(each, len(first.labels)) for name, each in outcomes.items()},
+        confusion={name: _added(each, first.labels) for name, each in outcomes.items()},
         subsets={name: _mean_of([by_subset(o) for o in each]) for name, each in outcomes.items() if each[0].subsets},
         labels=first.labels,
         adapt_seconds=median(adapt.seconds for adapt, _ in costs),
@@ -250,9 +250,9 @@ def _mean_of(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: mean(table[name] for table in tables) for name in tables[0]}
 
 
-def _added(outcomes: Sequence[Outcome], labels: int) -> list[list[int]]:
+def _added(outcomes: Sequence[Outcome], labels: Sequence[str]) -> list[list[int]]:
     tables = [confusion(outcome, labels) for outcome in outcomes]
-    return [[sum(t[i][j] for t in tables) for j in range(labels)] for i in range(labels)]
+    return [[sum(t[i][j] for t in tables) for j in range(len(labels))] for i in range(len(labels))]
 
 
 def _compared(row: Row, rows: Sequence[Row]) -> Row:
@@ -268,15 +268,15 @@ def _compared(row: Row, rows: Sequence[Row]) -> Row:
 def ties(row: Row, rows: Sequence[Row], domain: str) -> list[Row]:
     """Those beside it that a paired test on the sets of that domain does not tell from it (Holm, 5 %)."""
     beside = [r for r in rows if r.beside == row.beside and r is not row and not r.oracle and r.examples == row.examples]
-    tested = {r.method: p for r in beside if (p := paired_p(_correct(row, domain), _correct(r, domain))) is not None}
+    tested = {r.method: p for r in beside if (p := paired_p(_scores(row, domain), _scores(r, domain))) is not None}
     kept = {name for name, p in holm(tested).items() if p >= 0.05}
     return [r for r in beside if r.method in kept]
 
 
-def _correct(row: Row, domain: str) -> dict[int, list[bool]]:
+def _scores(row: Row, domain: str) -> dict[int, list[float]]:
     """On the sets of that domain, or on all where there is none."""
     found = {}
     for record in row.records:
         sets = [o for o in record.outcomes.values() if o.domain == domain] or list(record.outcomes.values())
-        found[record.run.seed] = [g == p for o in sets for g, p in zip(o.gold, o.predicted, strict=True)]
+        found[record.run.seed] = [score for o in sets for score in o.scores]
     return found

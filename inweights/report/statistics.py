@@ -32,7 +32,8 @@ def over_seeds(values: Sequence[float], examples: int) -> Interval:
 
 
 def accuracy(outcome: Outcome) -> float:
-    return mean(g == p for g, p in zip(outcome.gold, outcome.predicted, strict=True))
+    """The mean score: of zeros and ones the accuracy, of other metrics their mean over the examples."""
+    return mean(outcome.scores)
 
 
 def majority(outcome: Outcome) -> float:
@@ -42,41 +43,43 @@ def majority(outcome: Outcome) -> float:
 
 def constant(outcome: Outcome) -> bool:
     """Every example got the same answer."""
-    return len(set(outcome.predicted)) == 1
+    return len(set(outcome.answers)) == 1
 
 
 def mcc(outcome: Outcome) -> float:
     """Matthews correlation for any number of classes (Gorodkin 2004); 0 where one side is constant."""
     n = len(outcome.gold)
-    right = sum(g == p for g, p in zip(outcome.gold, outcome.predicted, strict=True))
-    gold, predicted = Counter(outcome.gold), Counter(outcome.predicted)
+    right = sum(g == p for g, p in zip(outcome.gold, outcome.answers, strict=True))
+    gold, predicted = Counter(outcome.gold), Counter(outcome.answers)
     shared = sum(gold[k] * predicted[k] for k in gold)
     spread = (n * n - sum(v * v for v in predicted.values())) * (n * n - sum(v * v for v in gold.values()))
     return (right * n - shared) / math.sqrt(spread) if spread else 0.0
 
 
-def confusion(outcome: Outcome, labels: int) -> list[list[int]]:
-    """Counts [gold][predicted]."""
-    table = [[0] * labels for _ in range(labels)]
-    for gold, predicted in zip(outcome.gold, outcome.predicted, strict=True):
-        table[gold][predicted] += 1
+def confusion(outcome: Outcome, labels: Sequence[str]) -> list[list[int]]:
+    """Counts [gold][answer], in the order of the labels; of answers that are none of them nothing is counted."""
+    place = {name: index for index, name in enumerate(labels)}
+    table = [[0] * len(labels) for _ in labels]
+    for gold, answer in zip(outcome.gold, outcome.answers, strict=True):
+        if gold in place and answer in place:
+            table[place[gold]][place[answer]] += 1
     return table
 
 
 def by_subset(outcome: Outcome) -> dict[str, float]:
-    """Accuracy on every subset, and on every group of subsets before a slash (HANS: heuristic/subcase)."""
-    found: dict[str, list[bool]] = {}
-    for subset, gold, predicted in zip(outcome.subsets, outcome.gold, outcome.predicted, strict=True):
+    """Mean score of every subset, and of every group of subsets before a slash (HANS: heuristic/subcase)."""
+    found: dict[str, list[float]] = {}
+    for subset, score in zip(outcome.subsets, outcome.scores, strict=True):
         for name in dict.fromkeys((subset.partition("/")[0], subset)):
-            found.setdefault(name, []).append(gold == predicted)
-    return {name: mean(right) for name, right in sorted(found.items())}
+            found.setdefault(name, []).append(score)
+    return {name: mean(scores) for name, scores in sorted(found.items())}
 
 
-Correct = Mapping[int, Sequence[bool]]
-"""Seed -> which examples were right."""
+Scores = Mapping[int, Sequence[float]]
+"""By seed, of every example."""
 
 
-def paired_p(one: Correct, other: Correct, resamples: int = 2000) -> float | None:
+def paired_p(one: Scores, other: Scores, resamples: int = 2000) -> float | None:
     """Two-sided p that two methods are equally accurate, on shared seeds and the same examples.
 
     Paired bootstrap (Koehn 2004) of both seeds and examples, because either could have been drawn otherwise; the

@@ -39,7 +39,7 @@ def compare(
     }
     spec = spec_of(values)
     study = study_of(spec, tasks_of(spec)[0], Path(out) if out else Path(mkdtemp(prefix="inweights-")))
-    study.run(partial(load, dtype=spec.dtype, device=spec.device), watch)
+    study.run(partial(load, device=spec.device), watch)
     return study
 
 

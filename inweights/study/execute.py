@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import mean
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.meter import measure
 from inweights.methods import Fitted, Method
+from inweights.metrics import METRICS
 from inweights.models.base import LanguageModel
 from inweights.scoring.target_cache import reused
 from inweights.settings import settings
@@ -21,6 +24,8 @@ from inweights.study.tuning import tuned
 from inweights.types import Cost, DivergedError, Example, Outcome, Prompt, Record, Run, Shots, Split, Status, Task
 
 T = TypeVar("T")
+DECIMALS = 5
+"""Of the probabilities that a record keeps."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +167,7 @@ def oracles_of(task: Task, fitted: Fitted, evaluation: Mapping[str, Sequence[Exa
 
 
 def _accuracy_on(outcomes: Mapping[str, Outcome], domain: str) -> float:
-    pairs = [pair for o in outcomes.values() if o.domain == domain for pair in zip(o.gold, o.predicted, strict=True)]
-    return sum(gold == predicted for gold, predicted in pairs) / len(pairs)
+    return mean(score for outcome in outcomes.values() if outcome.domain == domain for score in outcome.scores)
 
 
 def _fallbacks(fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, object]:
@@ -173,12 +177,12 @@ def _fallbacks(fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> d
 
 
 def _outcomes(task: Task, fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, Outcome]:
-    return {name: outcome(task.splits[name], fitted, examples) for name, examples in evaluation.items()}
+    return {name: outcome(task.splits[name], fitted, examples, task.metric) for name, examples in evaluation.items()}
 
 
-def outcome(split: Split, fitted: Fitted, examples: Sequence[Example]) -> Outcome:
-    """Every example is scored; `log_loss` is None where a score is not finite."""
-    scores = fitted.readout(examples)
+def outcome(split: Split, fitted: Fitted, examples: Sequence[Example], metric: str = "accuracy") -> Outcome:
+    """Every example is scored; `log_loss` is None where a label's score is not finite."""
+    scores, labels = fitted.readout(examples), fitted.readout.prompt.labels
     predicted = scores.argmax(-1).tolist()
     gold = [example.label for example in examples if example.label is not None]
     if split.reads_as:
@@ -190,7 +194,20 @@ def outcome(split: Split, fitted: Fitted, examples: Sequence[Example]) -> Outcom
     loss = torch.nn.functional.cross_entropy(scores.float(), torch.tensor(gold)).item()
     subsets = tuple(example.subset for example in examples)
     finite = bool(torch.isfinite(scores).all())
-    return Outcome(split.domain, tuple(gold), tuple(predicted), subsets if any(subsets) else (), loss if finite else None)
+    answers, right = tuple(labels[i] for i in predicted), tuple(labels[i] for i in gold)
+    return Outcome(
+        split.domain,
+        scores=tuple(map(METRICS[metric], answers, right)),
+        answers=answers,
+        gold=right,
+        subsets=subsets if any(subsets) else (),
+        log_loss=loss if finite else None,
+        probabilities=_probabilities(scores) if finite else (),
+    )
+
+
+def _probabilities(scores: Tensor) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(round(each, DECIMALS) for each in row) for row in scores.float().softmax(-1).tolist())
 
 
 def limited(examples: Sequence[Example], limit: int | None, name: str) -> Sequence[Example]:

@@ -12,7 +12,7 @@ from inweights.study.estimate import Estimate, estimate
 from inweights.study.execute import PlannedRun
 from inweights.study.machine import device, free_bytes
 from inweights.study.study import Study
-from inweights.types import Record
+from inweights.types import Record, Weights
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ class Forecast:
 def forecast(study: Study) -> list[Forecast]:
     """One for each run, in the order in which they will be done."""
     records = [study.store.find(setting.run) for setting in study.settings]
-    half = study.spec.dtype in ("bf16", "fp16") or (study.spec.dtype is None and device() == "cuda")
     plain = [estimate(setting) for setting in study.settings]
     ratios = [
         (setting, _ratio(record, predicted))
@@ -43,9 +42,15 @@ def forecast(study: Study) -> list[Forecast]:
         if record is not None and record.status == "ok"
     ]
     return [
-        Forecast(setting, predicted * _correction(setting, ratios), record is not None, 2 if half else 4)
+        Forecast(setting, predicted * _correction(setting, ratios), record is not None, number_bytes(setting.run.weights))
         for setting, record, predicted in zip(study.settings, records, plain, strict=True)
     ]
+
+
+def number_bytes(weights: Weights) -> int:
+    """Bytes of one of the loaded model's numbers on this machine."""
+    half = weights.dtype in ("bf16", "fp16") or (weights.dtype == "auto" and device() == "cuda")
+    return 2 if half else 4
 
 
 def as_text(forecasts: Sequence[Forecast]) -> str:
@@ -56,7 +61,7 @@ def as_text(forecasts: Sequence[Forecast]) -> str:
         changed = "".join(f" {path}={value}" for path, value in run.settings.items())
         took = f"{_span(each.estimate.seconds)}, {_size(each.estimate.peak_bytes)} above the model"
         lines.append(
-            f"{run.model} {run.task} {run.method} {run.shots} shots seed {run.seed} pattern {run.prompt}{changed}: "
+            f"{run.weights} {run.task} {run.method} {run.shots} shots seed {run.seed} pattern {run.prompt}{changed}: "
             + ("done" if each.done else took)
         )
     left = [each for each in forecasts if not each.done]
@@ -78,8 +83,8 @@ def _too_large(left: Sequence[Forecast], free: float) -> list[str]:
             run, model = each.setting.run, ("the model (--dtype bf16, or a smaller one)", each.model_bytes)
             named = sorted([model, *each.estimate.parts], key=lambda part: -part[1])[:2]
             most = " and ".join(f"{_size(size)} for {name}" for name, size in named)
-            lines[run.model, run.method] = (
-                f"{run.method} on {run.model} wants {_size(each.peak_bytes)} and {_size(free)} are free: {most}"
+            lines[str(run.weights), run.method] = (
+                f"{run.method} on {run.weights} needs {_size(each.peak_bytes)} and {_size(free)} are free: {most}"
             )
     return list(lines.values())
 
@@ -94,7 +99,7 @@ def _ratio(record: Record, predicted: Estimate) -> Estimate:
 
 def _correction(setting: PlannedRun, ratios: Sequence[tuple[PlannedRun, Estimate]]) -> Estimate:
     """From the model's records of the same method, or of any."""
-    of_model = [(other, ratio) for other, ratio in ratios if other.run.model == setting.run.model]
+    of_model = [(other, ratio) for other, ratio in ratios if other.run.weights == setting.run.weights]
     same = [ratio for other, ratio in of_model if other.run.method == setting.run.method]
     found = same or [ratio for _, ratio in of_model]
     if not found:

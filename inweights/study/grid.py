@@ -12,11 +12,12 @@ from inweights.settings import settings
 from inweights.study.applicability import default_methods, why_not_applicable
 from inweights.study.draw import check_distinct
 from inweights.study.execute import PlannedRun
-from inweights.study.spec import DEMO_TASKS, Spec
+from inweights.study.loading import refuse_unavailable
+from inweights.study.spec import DEMO_TASKS, Spec, weights_of
 from inweights.tasks import digest
 from inweights.tasks import task as task_named
 from inweights.tasks.files import from_files
-from inweights.types import Budget, Prompt, Run, Task, UserError
+from inweights.types import Budget, Prompt, Run, Task, UserError, Weights
 
 Overrides = Mapping[str, Mapping[str, str]]
 """By method: settings that differ from its own."""
@@ -55,7 +56,7 @@ def planned_runs(spec: Spec, tasks: Sequence[Task]) -> tuple[list[PlannedRun], M
     overrides = _overrides(spec, list(dict.fromkeys(name for names in methods.values() for name in names)))
     for model, names in methods.items():
         for name in names:
-            if reason := why_not_applicable(method(name, overrides[name]), model):
+            if reason := why_not_applicable(method(name, overrides[name]), model.name):
                 raise UserError(f"{name} does not run on {model}: {reason}")
     prompts = [_prompt(spec, task) for task in tasks]
     for task, shots in product(tasks, spec.shots):
@@ -74,16 +75,18 @@ def planned_runs(spec: Spec, tasks: Sequence[Task]) -> tuple[list[PlannedRun], M
                 found.append(PlannedRun(run, task, prompt, fitted_by, data[task.name]))
     # All methods of the first seed come first, with them the seeds that share their passes: a study that is stopped
     # early is still a comparison.
-    return sorted(found, key=lambda setting: (spec.model.index(setting.run.model), setting.run.seed)), left_out
+    order = list(methods)
+    return sorted(found, key=lambda setting: (order.index(setting.run.weights), setting.run.seed)), left_out
 
 
-def _methods(spec: Spec) -> tuple[dict[str, list[str]], dict[str, str]]:
+def _methods(spec: Spec) -> tuple[dict[Weights, list[str]], dict[str, str]]:
     """By model: those asked for by name, or else those that run on it."""
-    found: dict[str, list[str]] = {}
+    found: dict[Weights, list[str]] = {}
     left_out: dict[str, str] = {}
-    for model in dict.fromkeys(spec.model):
+    for model in weights_of(spec):
+        refuse_unavailable(model)
         if not spec.methods:
-            found[model], reasons = default_methods(model)
+            found[model], reasons = default_methods(model.name)
             left_out |= {f"{name} on {model}": reason for name, reason in reasons.items()}
             continue
         found[model] = list(dict.fromkeys(_plain(name) for name in spec.methods))

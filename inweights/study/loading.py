@@ -8,11 +8,13 @@ from pathlib import Path
 
 from inweights import __version__, models
 from inweights.meter import measure
+from inweights.models.base import LanguageModel
 from inweights.study.execute import Loaded
+from inweights.types import UserError, Weights
 
 
-def load(name: str, dtype: str | None = None, device: str | None = None) -> Loaded:
-    model, cost = measure(lambda: models.load(name, dtype, device))
+def load(weights: Weights, device: str | None = None) -> Loaded:
+    model, cost = measure(lambda: backbone(weights, device))
     card = model.card
     environment = {
         "inweights": __version__,
@@ -28,6 +30,21 @@ def load(name: str, dtype: str | None = None, device: str | None = None) -> Load
         "attention": card.attention,
     }
     return Loaded(model, cost, environment)
+
+
+def backbone(weights: Weights, device: str | None = None) -> LanguageModel:
+    """The weights in memory. Raises UserError where they cannot be had."""
+    refuse_unavailable(weights)
+    return models.load(weights.name, None if weights.dtype == "auto" else weights.dtype, device)
+
+
+def refuse_unavailable(weights: Weights) -> None:
+    """Raises UserError for a quantization."""
+    if weights.quantization:
+        raise UserError(
+            f"{weights}: quantized weights ({weights.quantization}) are not available yet: "
+            f"take {weights.name}@bf16, or {weights.name}"
+        )
 
 
 def _machine() -> str:

@@ -103,9 +103,6 @@ def _name(setting: PlannedRun) -> str:
 def _result(record: Record) -> str:
     if record.status != "ok":
         return f"{record.status}: {record.reason}"
-    accuracies = [
-        f"{name} {sum(g == p for g, p in zip(o.gold, o.predicted, strict=True)) / len(o.gold):.3f}"
-        for name, o in record.outcomes.items()
-    ]
+    accuracies = [f"{name} {sum(outcome.scores) / len(outcome.scores):.3f}" for name, outcome in record.outcomes.items()]
     assert record.adapt is not None
     return f"{', '.join(accuracies)}, adapted in {record.adapt.seconds:.1f} s"

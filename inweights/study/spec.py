@@ -2,12 +2,13 @@
 
 import difflib
 import os
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inweights.models import SHORT_NAMES
-from inweights.types import UserError
+from inweights.types import Dtype, UserError, Weights
 
 DEMO_TASKS = ("made-acceptability", "made-entailment")
 # Of every kind one or two; all that run on the model take twice as long.
@@ -66,6 +67,7 @@ class Spec(BaseModel):
     autocast: Literal["", "bf16", "fp16"] = ""
     checkpointing: bool = False
     dtype: str | None = None
+    """Of every model without a suffix of its own, such as `gpt2@bf16`."""
     device: str | None = None
 
 
@@ -93,13 +95,27 @@ def _listed(key: str, value: Any) -> Any:
     if key in ("task", "methods", "shots", "labels", "verbalizer") and isinstance(value, (str, int)):
         return [each.strip() for each in str(value).split(",") if each.strip()]
     if key == "model":
-        return [_folder(str(name)) for name in ([value] if isinstance(value, str) else value)]
+        return [str(_whole(Weights.parse(str(name)))) for name in ([value] if isinstance(value, str) else value)]
     return value
 
 
-def _folder(name: str) -> str:
-    """A model folder or file by its whole path: which model a record is of must not depend on where one stands."""
-    return os.path.abspath(name) if name not in SHORT_NAMES and os.path.exists(name) else name
+def _whole(weights: Weights) -> Weights:
+    """A model folder or file by its whole path: a record's model must not depend on the working directory."""
+    name = weights.name
+    there = name not in SHORT_NAMES and os.path.exists(name)
+    return replace(weights, name=os.path.abspath(name)) if there else weights
+
+
+def weights_of(spec: Spec) -> list[Weights]:
+    """The spec's models in order, each once; `dtype` is that of all that name neither a dtype nor a quantization."""
+    dtypes = get_args(Dtype)
+    if spec.dtype not in (None, *dtypes):
+        raise UserError(f"{spec.dtype!r} is not a dtype: expected one of {', '.join(dtypes)}")
+    found = []
+    for each in map(Weights.parse, spec.model):
+        plain = each.dtype == "auto" and not each.quantization
+        found.append(replace(each, dtype=cast(Dtype, spec.dtype)) if plain and spec.dtype else each)
+    return list(dict.fromkeys(found))
 
 
 def to_keep(spec: Spec) -> dict[str, Any]:

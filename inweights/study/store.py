@@ -77,6 +77,6 @@ class Store:
 def run_id(run: Run) -> str:
     """Readable, and different where anything about the run is."""
     values = json.dumps(asdict(run), sort_keys=True)
-    model = Path(run.model).name
+    model = replace(run.weights, name=Path(run.model).name)
     readable = f"{model}-{run.task}-{run.method}-{run.shots}-seed{run.seed}"
     return f"{re.sub(r'[^A-Za-z0-9+.-]', '_', readable)}-{hashlib.sha256(values.encode()).hexdigest()[:10]}"

@@ -12,7 +12,7 @@ from inweights.study.execute import Loaded, PlannedRun, execute, execute_togethe
 from inweights.study.spec import Spec, to_keep
 from inweights.study.stacking import alike, stacks
 from inweights.study.store import Store
-from inweights.types import Record, UserError
+from inweights.types import Record, UserError, Weights
 
 if TYPE_CHECKING:
     from inweights.methods import Fitted
@@ -47,13 +47,13 @@ class Study:
         found = [(setting, self.store.find(setting.run)) for setting in self.settings]
         return [setting for setting, record in found if record is None or record.status in retry_failed]
 
-    def run(self, load: Callable[[str], Loaded], watch: Watch, retry_failed: Sequence[str] = ()) -> None:
+    def run(self, load: Callable[[Weights], Loaded], watch: Watch, retry_failed: Sequence[str] = ()) -> None:
         """Do what is missing. Runs that another process holds are left to it, and waited for at the end."""
         for setting in self.settings:
             self._check_ground(setting, setting.environment)
         self.store.prepare(to_keep(self.spec))
         held = []
-        loaded: dict[str, Loaded] = {}
+        loaded: dict[Weights, Loaded] = {}
         waiting = self.missing(retry_failed)
         while waiting:
             setting = waiting.pop(0)
@@ -65,10 +65,10 @@ class Study:
                 if record is not None and record.status not in retry_failed:
                     watch(setting, record)
                     continue
-                if setting.run.model not in loaded:
+                if setting.run.weights not in loaded:
                     loaded.clear()  # runs are in the order of their models: two need not be in memory at once
-                    loaded[setting.run.model] = self._loaded(load, setting.run.model)
-                model = loaded[setting.run.model]
+                    loaded[setting.run.weights] = self._loaded(load, setting.run.weights)
+                model = loaded[setting.run.weights]
                 together = [setting]
                 for other in waiting if stacks(setting, model) else []:
                     if alike(setting, other) and claims.enter_context(self.store.claimed(other.run)):
@@ -122,19 +122,19 @@ class Study:
 
     def fit(self, method: str, seed: int | None = None, shots: int | None = None) -> "Fitted":
         """The fitted method of one of the study's runs, made again; of the first that fits what is given."""
-        from inweights import models
+        from inweights.study.loading import backbone
 
         for setting in self.settings:
             run = setting.run
             if run.method == method.removesuffix("+full") and seed in (None, run.seed) and shots in (None, run.shots):
-                return fit(setting, models.load(run.model, self.spec.dtype, self.spec.device))[0]
+                return fit(setting, backbone(run.weights, self.spec.device))[0]
         known = dict.fromkeys(f"{s.run.method} with {s.run.shots} shots and seed {s.run.seed}" for s in self.settings)
         raise UserError(f"the study has no such run of {method!r}; it has {', '.join(known)}")
 
-    def _loaded(self, load: Callable[[str], Loaded], name: str) -> Loaded:
-        loaded = load(name)
+    def _loaded(self, load: Callable[[Weights], Loaded], weights: Weights) -> Loaded:
+        loaded = load(weights)
         for setting in self.settings:
-            if setting.run.model == name:
+            if setting.run.weights == weights:
                 self._check_ground(setting, loaded.environment)
         return loaded
 
