@@ -65,8 +65,8 @@ def test_blocks_run_again_take_longer_and_keep_less(tmp_path):
 def test_what_does_not_fit_is_named_with_what_takes_most(tmp_path, monkeypatch):
     monkeypatch.setattr(forecast_module, "free_bytes", lambda: 1000)
     text = as_text(forecast(study(tmp_path, ["pbft", "icl"], limit=1)))
-    assert f"\npbft on {folder('opt')} wants " in text
-    assert f"\nicl on {folder('opt')} wants " in text
+    assert f"\npbft on {folder('opt')} needs " in text
+    assert f"\nicl on {folder('opt')} needs " in text
     assert "0 MB are free: " in text
     assert "(another update)" in text
 
