@@ -84,14 +84,16 @@ def models(architecture: str):
     return MODELS.setdefault(architecture, tiny(architecture))
 
 
-def test_neighbours_share_a_piece_and_other_headings_begin_another(causal):
+def test_neighbours_share_a_piece_with_new_headings_inline_and_other_sources_begin_another(causal):
     sections = [
         Section("it rained.", "Tale", ("One",), "s", "page 1"),
         Section("money was short.", "Tale", ("One",), "s", "page 2"),
     ]
-    first, second = chunks_of(causal, Context((*sections, Section("nobody paid.", "Tale", ("Two",), "s", "page 3"))), 100)
-    assert (first.text, first.name) == ("Tale > One\nit rained.\nmoney was short.", "s, page 1 to page 2")
-    assert (second.text, second.name) == ("Tale > Two\nnobody paid.", "s, page 3")
+    more = (Section("nobody paid.", "Tale", ("Two",), "s", "page 3"), Section("it rained.", "Tale", ("Two",), "t", "page 1"))
+    first, second = chunks_of(causal, Context((*sections, *more)), 100)
+    assert first.text == "Tale > One\nit rained.\nmoney was short.\n\nTwo\nnobody paid."
+    assert (first.body, first.name) == ("it rained.\nmoney was short.\nnobody paid.", "s, page 1 to page 3")
+    assert (second.text, second.name) == ("Tale > Two\nit rained.", "t, page 1")
 
 
 def test_the_same_text_gives_the_same_pieces_and_another_title_other_digests(causal):

@@ -61,8 +61,11 @@ def learn(
     size: Annotated[int | None, Option(help="Tokens of a key/value prefix.", rich_help_panel=TRAINING)] = None,
     rank: Annotated[int | None, Option(help="Of the LoRA.", rich_help_panel=TRAINING)] = None,
     lr: Annotated[float | None, Option(help="Peak learning rate.", rich_help_panel=TRAINING)] = None,
-    epochs: Annotated[int | None, Option(help="Times each answer is met.", rich_help_panel=TRAINING)] = None,
-    batch_tokens: Annotated[int | None, Option(help="Packed tokens of a step.", rich_help_panel=TRAINING)] = None,
+    epochs: Annotated[int | None, Option(help="Times each answer is trained on.", rich_help_panel=TRAINING)] = None,
+    steps: Annotated[int | None, Option(help="Minimum number of optimiser steps.", rich_help_panel=TRAINING)] = None,
+    batch_tokens: Annotated[
+        int | None, Option(help="Maximum number of packed tokens of a step.", rich_help_panel=TRAINING)
+    ] = None,
     replay: Annotated[
         float | None, Option(help="Share of neutral and conflicting prompts.", rich_help_panel=TRAINING)
     ] = None,
@@ -104,6 +107,7 @@ def learn(
         "alpha": float(rank) if rank else None,
         "lr": lr,
         "epochs": epochs,
+        "steps": steps,
         "batch_tokens": batch_tokens,
         "replay": replay,
         "polish": polish,

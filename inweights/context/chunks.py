@@ -1,4 +1,4 @@
-"""A context cut into pieces that fit in front of a question, each with its title and section path."""
+"""A context cut into pieces that fit in front of a question, with its title in front and its headings inline."""
 
 import hashlib
 import re
@@ -32,7 +32,7 @@ class Chunk:
 
 
 def chunks_of(model: LanguageModel, context: Context, tokens: int) -> list[Chunk]:
-    """At most `tokens` tokens each, title and path included; sections that fit together stay together.
+    """At most `tokens` tokens each, titles and headings included; neighbouring sections that fit together share a piece.
 
     Raises UserError where there is no text, and where not even a few words of it fit beside a title.
     """
@@ -50,7 +50,7 @@ def chunks_of(model: LanguageModel, context: Context, tokens: int) -> list[Chunk
         raise UserError("the context has no text: there is nothing to learn from it")
     chunks: list[Chunk] = []
     for group in _neighbours(written):
-        room = tokens - count([_header(group[0])])[0] - 2
+        room = tokens - max(count([_header(section) for section in group])) - 2
         if room < LEAST_TOKENS // 2:
             raise UserError(
                 f"the title and headings of {group[0].source} leave {max(0, room)} of {tokens} tokens to its text: "
@@ -90,15 +90,21 @@ def _packed(units: Iterable[tuple[str, int, Section]], room: int) -> list[list[t
 
 
 def _neighbours(sections: Sequence[Section]) -> Iterator[list[Section]]:
-    """Runs of sections that share a header: what stands in front of a chunk holds for all of it."""
+    """Runs of sections of one source under one title; their headings may differ."""
     run: list[Section] = []
     for section in sections:
-        if run and (section.source, _header(section)) != (run[-1].source, _header(run[-1])):
+        if run and (section.source, section.title) != (run[-1].source, run[-1].title):
             yield run
             run = []
         run.append(section)
     if run:
         yield run
+
+
+def _heading(section: Section, before: Section) -> str:
+    """The line between two sections of one piece: the headings below the title, where they are new."""
+    line = " > ".join(dict.fromkeys(part for part in section.path if part and part != section.title))
+    return f"\n{line}\n" if line and section.path != before.path else ""
 
 
 def _header(section: Section) -> str:
@@ -110,11 +116,15 @@ def _header(section: Section) -> str:
 def _units(group: Sequence[Section], room: int, count: Count) -> Iterator[tuple[str, int, Section]]:
     """Texts that are not cut further, with the white space behind them, and their tokens: sections, or sentences of
     one that is too long; more of them than need be, so that a piece can end at any."""
+    before = group[0]
     for section in group:
         text = section.text.strip() + "\n"
+        heading, before = _heading(section, before), section
+        extra = count([heading])[0] if heading else 0
         units = [text] if count([text])[0] <= room // 2 else _cut(text, room // 2, count)
         for unit, size in zip(units, count(units), strict=True):
-            yield unit, size, section
+            yield unit, size + extra, section
+            extra = 0
 
 
 def _cut(text: str, most: int, count: Count) -> list[str]:
@@ -138,6 +148,10 @@ def _begins(unit: str, before: str) -> bool:
 def _chunk(held: Sequence[tuple[str, Section]]) -> Chunk:
     sections = list(dict.fromkeys(section for _, section in held))
     body = "".join(unit for unit, _ in held).strip()
-    text = _header(sections[0]) + body
+    inline, before = "", sections[0]
+    for unit, section in held:
+        inline += _heading(section, before) + unit
+        before = section
+    text = _header(sections[0]) + inline.strip()
     where = " to ".join(dict.fromkeys(each.where for each in (sections[0], sections[-1]) if each.where))
     return Chunk(text, body, sections[0].source, where, hashlib.sha256(text.encode()).hexdigest()[:16])

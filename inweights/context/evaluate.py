@@ -171,7 +171,8 @@ def _trained(
         found.append(of_learnt("sft", learned, time.monotonic() - started))
     if "next-token" in rivals:
         started = time.monotonic()
-        reads = settings.epochs * sum(len(each.alone.completion_ids) for each in outcome.lessons.lessons)
+        epochs = settings.epochs_of(len(outcome.lessons.lessons))
+        reads = epochs * sum(len(each.alone.completion_ids) for each in outcome.lessons.lessons)
         learned = next_token(model, chunks, lora, reads, budget)
         found.append(of_learnt("next-token", learned, time.monotonic() - started))
     return found

@@ -1,4 +1,4 @@
-"""From a context to an adapter: ask, answer behind the context, train without it, ask again where it is not known yet."""
+"""From a context to an adapter: ask, answer with the context, train without it, ask again where the student fails."""
 
 import hashlib
 import math
@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inweights.context.chunks import Chunk
+from inweights.context.given_answers import taught
 from inweights.context.metrics import Recovered, information_recovered
 from inweights.context.on_policy import polish
 from inweights.context.qa_tokens import Question
-from inweights.context.question_sampling import own_questions, split_held_out
+from inweights.context.question_sampling import LESSON_TOKENS, own_questions, split_held_out
 from inweights.context.settings import Settings
 from inweights.context.teacher import assign_chunks, teacher_answers, teacher_kl
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext, initial_update, train
-from inweights.context.training_mix import replay, rows_of, select_answers
+from inweights.context.training_mix import replay, select_answers
 from inweights.context.training_rows import Row
 from inweights.context.work_cache import Store, TeacherAnswers, digest
 from inweights.models.base import LanguageModel
@@ -88,7 +89,7 @@ def learn(
     own = set(about) if about is not None else set() if queries else set(range(len(chunks)))
     asked = split_held_out(assign_chunks(model, template, chunks, queries), settings.held_out)
     clock.ends("questions")
-    rounds = settings.rounds if own else 1
+    rounds = settings.rounds_of(settings.effort * context / LESSON_TOKENS) if own else 1
     recovered: list[Recovered] = []
     losses: tuple[float, ...] = ()
     start = _bytes_digest(learned)
@@ -105,11 +106,14 @@ def learn(
         lessons = teacher_answers(model, template, chunks, asked.learned, store, until=until)
         say(f"{len(lessons.lessons):,} answers learnt by, {len(held_out.lessons):,} held out")
         clock.ends("answers")
-        epochs = max(1, round(settings.epochs * (1 - settings.polish) / rounds))
         wrong = teacher_kl(warm, lessons) if warm else lessons.bare
-        rows = rows_of(select_answers(lessons, wrong, settings)) * epochs
+        known = taught(model, template, select_answers(lessons, wrong, settings))
+        if known.given:
+            say(known.summary)
+        epochs = max(1, round(settings.epochs_of(len(known.rows)) * (1 - settings.polish) / rounds))
+        rows = list(known.rows) * epochs
         # All that a round follows from: a file of another one would be taken up for this.
-        texts = [(each.question.chunk, each.behind, each.alone) for each in lessons.lessons]
+        texts = [(each.question.chunk, each.question.gold, each.behind, each.alone) for each in lessons.lessons]
         follows = (model.card.digest, model.card.dtype, template.digest, [each.digest for each in chunks], settings, texts)
 
         def replayed_now(lessons: TeacherAnswers = lessons, rows: list[Row] = rows, number: int = number) -> list[Row]:
@@ -118,6 +122,8 @@ def learn(
 
         replayed = store.rows((follows, len(rows), number, seconds), replayed_now)
         clock.ends("replay")
+        if rows:
+            say(_plan(settings, len(known.rows), [*rows, *replayed], model.hidden_size))
         key = digest((follows, len(rows), number, start))
         resume = Resume(folder / "training" / f"{key}.safetensors", key)
         until = clock.at((number + 1) / rounds * (1 - settings.polish))
@@ -137,6 +143,15 @@ def learn(
         clock.ends("polish")
         recovered.append(information_recovered(held_out.bare, teacher_kl(learned, held_out)))
     return Outcome(learned, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
+
+
+def _plan(settings: Settings, answers: int, rows: Sequence[Row], hidden_size: int) -> str:
+    """What training will be, in one line."""
+    schedule = settings.schedule(len(rows), sum(len(row.tree) for row in rows) / max(1, len(rows)), hidden_size)
+    return (
+        f"training: {schedule.steps(len(rows), None):,} steps of {schedule.batch_size} texts, rate {schedule.lr:.2g}, "
+        f"from {answers:,} answers and {len(rows):,} texts with repetitions and replay"
+    )
 
 
 def _bytes_digest(learned: LearnedContext) -> str:

@@ -13,8 +13,9 @@ from dataclasses import replace
 import torch
 
 from inweights.context.chunks import Chunk
+from inweights.context.memory import reading_tokens
 from inweights.context.qa_tokens import answers, asked
-from inweights.context.settings import Settings
+from inweights.context.settings import MINIMUM_BATCH, Settings
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext, train
 from inweights.context.training_rows import Row, row_of
@@ -40,9 +41,11 @@ def polish(
     """Train on for `settings.polish` of the steps; the losses. `deadline`: on time.monotonic(), for each turn's share."""
     rng = random.Random(f"polish {settings.seed}")
     choose = sampling(1.0, torch.Generator().manual_seed(rng.getrandbits(63)))
-    gentle = replace(settings, lr=settings.peak_lr / 4)
     losses: tuple[float, ...] = ()
-    count = max(1, round(settings.polish * settings.epochs * len(lessons.lessons) / TURNS))
+    epochs = settings.epochs_of(len(lessons.lessons))
+    count = max(1, round(settings.polish * epochs * len(lessons.lessons) / TURNS))
+    steps = 1 if settings.epochs else math.ceil(count / MINIMUM_BATCH)
+    gentle = replace(settings, lr=settings.peak_lr(teacher.hidden_size) / 4, width=None, steps=steps)
     for turn in range(TURNS):
         until = time.monotonic() + (deadline - time.monotonic()) / (TURNS - turn)
         part = rng.sample(lessons.lessons * math.ceil(count / len(lessons.lessons)), count)
@@ -55,7 +58,8 @@ def polish(
             pairs = [
                 (stem, bare, answer) for stem, bare, answer in zip(read.behind, read.alone, said, strict=True) if answer
             ]
-            told = teacher_logprobs(teacher, read.prefix, [Completion(stem, answer) for stem, _, answer in pairs])
+            behind = [Completion(stem, answer) for stem, _, answer in pairs]
+            told = teacher_logprobs(teacher, read.prefix, behind, batch_tokens=reading_tokens(teacher))
             rows += [
                 row_of(Completion(bare, answer).tree, each) for (_, bare, answer), each in zip(pairs, told, strict=True)
             ]

@@ -109,7 +109,7 @@ def _efforts(
     found = {}
     for name, effort in EFFORTS.items():
         lessons = max(1.0, effort * tokens / mean_tokens)
-        training = lessons * settings.epochs * per_row / (1 - settings.replay)
+        training = lessons * settings.epochs_of(round(lessons)) * per_row / (1 - settings.replay)
         seconds = lessons * asking + training
         rivals = {
             rival: break_even(seconds, alone, 0.0, times[rival]["seconds"])

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from inweights.context.chunks import Chunk
+from inweights.context.memory import reading_tokens
 from inweights.context.qa_tokens import Asked, TeacherAnswer, answers, asked, text_of
 from inweights.context.template import Template
 from inweights.context.training_rows import Row, row_of
@@ -51,7 +52,8 @@ def neutral_rows(
             break
         said += continued(model, [start] * min(64, count - first), None, NEUTRAL_TOKENS, (), choose)
     texts = [Completion(start, tuple(tokens)) for tokens in said if tokens]
-    return [row_of(text.tree, told) for text, told in zip(texts, teacher_logprobs(model, None, texts, kept), strict=True)]
+    told = teacher_logprobs(model, None, texts, kept, batch_tokens=reading_tokens(model))
+    return [row_of(text.tree, each) for text, each in zip(texts, told, strict=True)]
 
 
 @torch.no_grad()
@@ -97,7 +99,7 @@ def _answered(model: LanguageModel, template: Template, read: Sequence[Asked], k
     before = [each.prefix for each in read for _ in each.behind]
     stems = [stem for each in read for stem in each.behind]
     pairs = [Completion(*pair) for pair in zip(stems, answers(model, template, before, stems), strict=True)]
-    told = teacher_logprobs(model, before, pairs, kept)
+    told = teacher_logprobs(model, before, pairs, kept, batch_tokens=reading_tokens(model))
     rows, start = [], 0
     for each in read:
         part = slice(start, start + len(each.behind))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from inweights.context.chunks import Chunk
+from inweights.context.memory import reading_tokens
 from inweights.context.qa_tokens import Asked, Question, TeacherAnswer, answers, asked
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext
@@ -70,7 +71,8 @@ def teacher_answers_of(
         for question, behind, alone, answer in zip(questions, read.behind, read.alone, said, strict=True)
         if answer
     ]
-    told = teacher_logprobs(model, read.prefix, [each.behind for each in lessons], kept)
+    pairs = [each.behind for each in lessons]
+    told = teacher_logprobs(model, read.prefix, pairs, kept, batch_tokens=reading_tokens(model))
     return TeacherAnswers(tuple(lessons), tuple(told), tuple(distances(model, [each.alone for each in lessons], told)))
 
 
@@ -80,9 +82,7 @@ def teacher_kl(learned: LearnedContext, lessons: TeacherAnswers) -> list[float]:
     return distances(learned.model, [learned.reads(each.alone) for each in lessons.lessons], lessons.told)
 
 
-def distances(
-    model: LanguageModel, asked: Sequence[Completion], told: Sequence[TeacherLogprobs], batch_tokens: int = 8192
-) -> list[float]:
+def distances(model: LanguageModel, asked: Sequence[Completion], told: Sequence[TeacherLogprobs]) -> list[float]:
     """KL(teacher || model) of each answer in nats, added up over its tokens; `asked` as the model reads it."""
     if not asked:
         return []
@@ -92,7 +92,7 @@ def distances(
         each = targets.kl_to(torch.cat(list(rows)).log_softmax(-1))
         return torch.stack([part.sum() for part in each.split([len(row) for row in rows])]).tolist()
 
-    return read_completions(model, None, asked, of, batch_tokens)
+    return read_completions(model, None, asked, of, reading_tokens(model))
 
 
 @torch.no_grad()

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
+from inweights.context.memory import MAXIMUM, training_reads, training_tokens
 from inweights.context.prefix import prefix_begun
 from inweights.context.settings import Settings
 from inweights.context.training_rows import Row, Student, without_front
@@ -17,7 +20,6 @@ from inweights.training import Job, Resume, Trace, minimize
 from inweights.types import Seeds, UserError
 from inweights.updates import Adapted, LoRA
 
-PASS_TOKENS = 8192
 Watch = Callable[[int, int, float], None]
 
 
@@ -60,7 +62,7 @@ def train(
     deadline: float = math.inf,
     divergence: Divergence = TeacherLogprobs.kl_to,
 ) -> Trace:
-    """Change the update in place, meeting every row once; rows to be met again are given again.
+    """Change the update in place, training on every row once; a row to be trained on again is given again.
 
     `deadline`: on time.monotonic(); as many steps are taken as end before it. Raises UserError where there is nothing
     to learn from.
@@ -76,43 +78,56 @@ def train(
         steps = max(
             1, min(steps, int((deadline - time.monotonic()) / seconds_of_step(learned, student, schedule.batch_size)))
         )
-    reader = TrainingForward([model])
-
-    def pieces(batch: Sequence[int]) -> list[list[int]]:
-        parts: list[list[int]] = [[]]
-        used = 0
-        for row in sorted(batch, key=lambda row: student.lengths[row]):
-            # Where attention is in one block (a GPU, models that do not pack), short texts are padded to a long one.
-            unlike = parts[-1] and student.lengths[row] > 3 * student.lengths[parts[-1][0]]
-            if unlike or (parts[-1] and used + student.lengths[row] > PASS_TOKENS):
-                parts.append([])
-                used = 0
-            parts[-1].append(row)
-            used += student.lengths[row]
-        return parts
-
+    passes = _Passes(model, student)
     seed = settings.seed
     return minimize(
-        lambda batch: student.loss(batch, reader.logits({0: student.asked(batch)})[0]),
+        passes.loss,
         Job(learned.adapted.parameters, range(len(rows)), schedule, Seeds(seed, seed, seed, seed)),
         model.module,
         most_steps=steps,
-        pieces=pieces,
+        pieces=passes.split,
         resume=resume,
         watch=watch,
     )
 
 
+class _Passes:
+    """Batches in passes that fit in memory: few tokens, and fewer positions with logits of the whole vocabulary."""
+
+    def __init__(self, model: LanguageModel, student: Student) -> None:
+        self.student = student
+        self.tokens, self.reads = training_tokens(model), training_reads(model)
+        # What fits in one pass whole is not run again.
+        self.forward = TrainingForward([model], checkpointing=self.tokens < MAXIMUM)
+
+    def loss(self, batch: Sequence[int]) -> Tensor:
+        return self.student.loss(batch, self.forward.logits({0: self.student.asked(batch)})[0])
+
+    def split(self, batch: Sequence[int]) -> list[list[int]]:
+        lengths, parts = self.student.lengths, list[list[int]]()
+        tokens = reads = 0
+        for row in sorted(batch, key=lambda row: lengths[row]):
+            tokens, reads = tokens + lengths[row], reads + len(self.student.rows[row].told)
+            # Where attention is in one block (a GPU, models that do not pack), short texts are padded to a long one.
+            unlike = parts and lengths[row] > 3 * lengths[parts[-1][0]]
+            if not parts or unlike or tokens > self.tokens or reads > self.reads:
+                parts.append([])
+                tokens, reads = lengths[row], len(self.student.rows[row].told)
+            parts[-1].append(row)
+        return parts
+
+
 def seconds_of_step(learned: LearnedContext, student: Student, batch: int) -> float:
     """Measured on part of a batch, twice, the second time in earnest; nothing is changed."""
     mean = sum(student.lengths) / len(student.rows)
-    count = max(1, min(batch // 4, int(PASS_TOKENS / mean)))
+    passes = _Passes(learned.model, student)
+    count = max(1, min(batch, int(passes.tokens / mean)))
     part = random.Random(0).sample(range(len(student.rows)), count)  # the last rows are longer than the first
     seconds = 0.0
     for _ in range(2):
         started = time.perf_counter()
-        loss = student.loss(part, learned.model.next_token_logits(student.asked(part))).sum()
-        loss.backward()
+        for piece in passes.split(part):
+            passes.loss(piece).sum().backward()
         seconds = (time.perf_counter() - started) * batch / count
         for parameter in learned.adapted.parameters.values():
             parameter.grad = None

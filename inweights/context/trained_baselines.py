@@ -17,7 +17,7 @@ def sft(
 ) -> LearnedContext:
     """Supervised fine-tuning: cross-entropy on the very answers the student is distilled on, and no distributions."""
     rows = [row_of(each.alone.tree, gold_targets(each.alone.completion_ids)) for each in lessons.lessons]
-    return _trained(model, chunks, rows * settings.epochs, settings, seconds)
+    return _trained(model, chunks, rows * settings.epochs_of(len(rows)), settings, seconds)
 
 
 def next_token(

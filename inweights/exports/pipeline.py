@@ -153,7 +153,10 @@ def _learnt(
     kind: Form = "kv" if form == "kv" else "lora"
     settings = replace(wish.settings, form=kind)
     if again:
-        settings = replace(settings, epochs=max(1, round(EPOCHS * settings.epochs)), lr=RATE * settings.peak_lr)
+        rate = RATE * settings.peak_lr(given.model.hidden_size)
+        epochs = max(1, round(EPOCHS * settings.epochs)) if settings.epochs else None
+        steps = max(1, round(EPOCHS * settings.minimum_steps)) if settings.minimum_steps > 1 else None
+        settings = replace(settings, epochs=epochs, steps=steps, lr=rate, width=None)
     return learn(
         given.model,
         given.template,

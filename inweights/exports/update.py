@@ -50,7 +50,8 @@ def change(chunks: Sequence[Chunk], pieces: Sequence[context_card.Piece], work: 
         new=frozenset(number for digest, number in now.items() if digest not in known),
         gone=len(known - set(now)),
         kept=tuple(replace(each, chunk=now[digest]) for each, digest in before if digest in now),
-        again=tuple(each for each, digest in before if digest not in now),
+        # The answer that was given to these may be the one that the edit replaced.
+        again=tuple(replace(each, gold="") for each, digest in before if digest not in now),
     )
 
 
