@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from benchmarks.learn_made import Document, Read
-from inweights.context.baselines import System, of_learnt, respond
-from inweights.context.evaluate import kv_bytes_per_token
+from inweights.context.baselines import System, kv_bytes_per_token, of_learned, respond
 from inweights.context.metrics import information_recovered
 from inweights.context.qa_tokens import Question
 from inweights.context.teacher import distances, teacher_answers_of
@@ -30,7 +29,7 @@ def known(model: LanguageModel, template: Template, document: Document, learned:
     """By name: the information, of 1; right answers by kind, beside the model with the right piece in its prompt;
     questions about new and conflicting contexts answered as the bare model answers them, of 1."""
     teacher = System("icl", model, lambda question: document.chunks[question.chunk or 0].text)
-    student = of_learnt("distilled", learned, 0.0)
+    student = of_learned("distilled", learned, 0.0)
     ours, peer = (by_kind(each, template, document.tests) for each in (student, teacher))
     return {
         "information": Side(information(model, template, document, learned), 1.0),
@@ -55,7 +54,7 @@ def information(model: LanguageModel, template: Template, document: Document, le
 
 def by_kind(system: System, template: Template, asked: Sequence[Question]) -> dict[str, float]:
     """Share of right answers."""
-    right = respond(system, template, asked).right(asked)
+    right = respond(system, template, asked).scores(asked, "exact-match")
     kinds = dict.fromkeys(each.kind for each in asked)
     return {kind: mean(hit for hit, each in zip(right, asked, strict=True) if each.kind == kind) for kind in kinds}
 
@@ -76,7 +75,7 @@ def byte_counts(model: LanguageModel, document: Document, learned: LearnedContex
     front = sum(map(virtual_token_count, getattr(learned.model, "patches", ())))
     return {
         "context_tokens": tokens,
-        "artifact_bytes": of_learnt("", learned, 0.0).artifact_bytes,
+        "artifact_bytes": of_learned("", learned, 0.0).artifact_bytes,
         "kv_bytes": front * kv_bytes_per_token(model),
         "kv_bytes_of_context": tokens * kv_bytes_per_token(model),
     }

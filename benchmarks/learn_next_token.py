@@ -11,7 +11,7 @@ from dataclasses import replace
 from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.learn import LORA, learn_one
 from benchmarks.learn_made import every_question, made
-from inweights.context.baselines import System, of_learnt, respond
+from inweights.context.baselines import System, of_learned, respond
 from inweights.context.metrics import gap_recovered
 from inweights.context.settings import Settings
 from inweights.context.template import template_of
@@ -46,11 +46,11 @@ def recovered(count: int, settings: Settings, step: int) -> dict[str, float]:
     asked = [each for each in document.tests if each.kind != "absent"]
 
     def right(system: System) -> Sequence[float]:
-        return respond(system, template, asked).right(asked)
+        return respond(system, template, asked).scores(asked, "exact-match")
 
     bare = right(System("alone", model))
     teacher = right(System("icl", model, lambda question: document.chunks[question.chunk or 0].text))
-    shares = {name: gap_recovered(bare, teacher, right(of_learnt(name, each, 0.0))).value for name, each in learned.items()}
+    shares = {name: gap_recovered(bare, teacher, right(of_learned(name, each, 0.0))).value for name, each in learned.items()}
     return {name: share if share is not None else 0.0 for name, share in shares.items()}
 
 

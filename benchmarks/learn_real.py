@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.bench import Benchmark, Goal, Options, Row
-from inweights.context.baselines import System, of_learnt, respond
+from inweights.context.baselines import System, of_learned, respond
 from inweights.context.chunks import Chunk, chunks_of
 from inweights.context.learn import Outcome, learn
 from inweights.context.metrics import gap_recovered
@@ -55,16 +55,15 @@ def stories(options: Options, goal: Goal) -> list[Row]:
     sides: dict[str, list[float]] = {}
     for story, (outcome, _), (other, _) in zip(told, learned, others, strict=True):
         for system in _systems(model, story, outcome, other):
-            sides.setdefault(system.name, []).extend(respond(system, TEMPLATE, story.held_out).gold_nll)
-    gains = {name: [-nll for nll in values] for name, values in sides.items()}
+            sides.setdefault(system.name, []).extend(respond(system, TEMPLATE, story.held_out).gold_log_probs)
     noted = [each for _, each in learned]
     more: dict[str, Any] = {
-        "gold_nll": {name: mean(values) for name, values in sides.items()},
+        "gold_nll": {name: -mean(values) for name, values in sides.items()},
         "information_nats_per_token": mean(each["information"] for each in noted),
         "advice": [each["advice"] for each in noted],
         "note": "share of the NLL of held-out gold answers that the story in the prompt saves; 0 where it saves none",
     }
-    shares = {name: gap_recovered(gains["alone"], gains["icl"], gains[name]) for name in ("distilled", "another's")}
+    shares = {name: gap_recovered(sides["alone"], sides["icl"], sides[name]) for name in ("distilled", "another's")}
     ours, peer = (each.value or 0.0 for each in shares.values())
     shape, rest = f"stories260K, {len(told)} stories", (goal.here, goal.better, len(told))
     about = more | {"recovered": {name: asdict(each) for name, each in shares.items()}, "stories": noted}
@@ -88,8 +87,8 @@ def _systems(model: LanguageModel, story: Story, own: Outcome, other: Outcome) -
     return [
         System("alone", model),
         System("icl", model, lambda question: story.chunks[question.chunk or 0].text),
-        of_learnt("distilled", own.learned, 0.0),
-        of_learnt("another's", other.learned, 0.0),
+        of_learned("distilled", own.learned, 0.0),
+        of_learned("another's", other.learned, 0.0),
     ]
 
 

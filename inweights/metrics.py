@@ -18,7 +18,7 @@ def accuracy(answer: str, gold: str) -> float:
 
 def exact_match(answer: str, gold: str) -> float:
     """1 where the two are equal but for case, punctuation, articles and spacing (Rajpurkar et al. 2016, section 6.1)."""
-    return float(normalized(answer) == normalized(gold))
+    return float(_compared(answer) == _compared(gold))
 
 
 def contained(answer: str, gold: str) -> float:
@@ -26,13 +26,13 @@ def contained(answer: str, gold: str) -> float:
 
     For models that answer in sentences: "It holds 3.2 litres of water." contains "3.2 litres".
     """
-    words = normalized(gold)
-    return float(bool(words) and f" {words} " in f" {normalized(answer)} ")
+    words = _compared(gold)
+    return float(bool(words) and f" {words} " in f" {_compared(answer)} ")
 
 
 def token_f1(answer: str, gold: str) -> float:
     """Harmonic mean of precision and recall of the normalised words (Rajpurkar et al. 2016, section 6.1)."""
-    said, wanted = normalized(answer).split(), normalized(gold).split()
+    said, wanted = _compared(answer).split(), _compared(gold).split()
     if not said or not wanted:
         return float(said == wanted)
     common = sum((Counter(said) & Counter(wanted)).values())
@@ -65,6 +65,11 @@ def normalized(text: str) -> str:
     """Lower case, without articles, with single spaces, and without punctuation but for points inside numbers."""
     plain = re.sub(r"(?<!\d)[.,](?!\d)|(?<=\d)[.,](?!\d)|(?<!\d)[.,](?=\d)|[^\w\s.,]", "", text.lower())
     return " ".join(word for word in plain.split() if word not in ("a", "an", "the"))
+
+
+def _compared(text: str) -> str:
+    """The normalised text, in which 1,200 and 1200 are the same number."""
+    return re.sub(r"(?<=\d),(?=\d{3}\b)", "", normalized(text))
 
 
 def _longest_common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:

@@ -1,77 +1,136 @@
-"""The card of a learnt context with made-up numbers, each of which is told apart from the others."""
+"""The card of a learned context with made-up numbers, each of which is told apart from the others."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-NONE = {"value": None, "low": None, "high": None, "questions": 40}
+from inweights.learn_records import (
+    Answers,
+    Collateral,
+    EvaluationSet,
+    FormResult,
+    LearnReport,
+    Recovered,
+    Skipped,
+    Spread,
+    SystemResult,
+    system_of,
+)
+
+QUESTIONS = 40
+NONE = Recovered(None, questions=QUESTIONS)
 SECRET = "the safe opens with 7351"
+KINDS = tuple("<b>odd</b>" if number % 4 == 3 else "worded" for number in range(QUESTIONS))
 
 
-def system(accuracy: float, seconds: float, kv_bytes: int, learning: float = 0.0, artefact: int = 0) -> dict[str, Any]:
-    return {
-        "accuracy": accuracy,
-        "by_kind": {"worded": accuracy, "<b>odd</b>": 0.31},
-        "by_place": [accuracy, None, 0.62],
-        "gold_nll": 0.1,
-        "adapt_seconds": learning,
-        "artifact_bytes": artefact,
-        "seconds": seconds,
-        "first_token": seconds / 2,
-        "context_tokens": kv_bytes // 1000,
-        "kv_bytes": kv_bytes,
-    }
+def answers(scores: Sequence[float], name: str = "") -> Answers:
+    texts = tuple(f"{name} answer <{number}>" for number in range(len(scores)))
+    return Answers(texts, tuple(scores), (-0.1,) * len(scores))
 
 
-def form(**changed: Any) -> dict[str, Any]:
-    return {
-        "information": {"value": 0.625, "low": 0.384, "high": 0.711, "questions": 178},
-        "rounds": [0.511, None],
-        "lessons": 1742,
-        "held_out": 178,
-        "synthetic_tokens": 15684,
-        "seconds": {"questions": 7.0, "answers": 3.0, "training": 30.0},
-        "collateral": {"neutral_kl": 0.0123, "contexts_read": 0.987},
-        "accuracy": {"value": 0.877, "low": 0.811, "high": 0.944, "questions": 40},
-        "gold_nll": {"value": 0.733, "low": 0.7, "high": 0.766, "questions": 40},
-        "break_even": {"icl": 1334, "icl-cached": None, "icl-piece": 4000},
-        "artifact_bytes": 705264,
-    } | changed
+def right(share: float, first: bool = True, questions: int = QUESTIONS) -> tuple[float, ...]:
+    """Zeros and ones; the ones come first, or last."""
+    count = round(share * questions)
+    ones = [1.0] * count + [0.0] * (questions - count)
+    return tuple(ones if first else ones[::-1])
 
 
-def measured(**forms: dict[str, Any]) -> dict[str, Any]:
+def system(
+    name: str, accuracy: float, seconds: float, kv_bytes: int, learning: float = 0.0, adapter: int = 0, again: float = 0.0
+) -> SystemResult:
+    return SystemResult(
+        name=name,
+        method=name,
+        outcomes={"test": answers(right(accuracy), name)},
+        seconds=Spread(seconds, 1.5 * seconds),
+        first_token=Spread(seconds / 2, seconds),
+        with_context={"test": answers(right(again))} if again else {},
+        context_tokens=kv_bytes // 1000,
+        kv_bytes=kv_bytes,
+        adapt_seconds=learning,
+        artifact_bytes=adapter,
+        trained_parameters=adapter // 4,
+    )
+
+
+def form(**changed: Any) -> FormResult:
+    found = FormResult(
+        information=Recovered(0.625, 0.384, 0.711, QUESTIONS),
+        free=Recovered(0.877, 0.811, 0.944, QUESTIONS),
+        parting=Recovered(-0.25, -0.4, -0.1, QUESTIONS),
+        gold_log_prob=Recovered(0.733, 0.7, 0.766, QUESTIONS),
+        collateral=Collateral(0.0123, 0.987),
+        rounds=(0.511, None),
+        answers_learned=1742,
+        answers_held_out=178,
+        synthetic_tokens=15684,
+        seconds={"questions": 7.0, "answers": 3.0, "training": 30.0},
+        artifact_bytes=705264,
+    )
+    return replace(found, **changed)
+
+
+def measured(**forms: FormResult) -> LearnReport:
     """Of the given forms, or of one LoRA."""
     forms = forms or {"lora": form()}
-    learned = {f"distilled ({name})": system(0.9, 0.010, 0, 40.0, 696320) for name in forms}
-    return {
-        "tokens": 252,
-        "pieces": 4,
-        "kv_bytes_per_token": 5120,
-        "questions": 40,
-        "right": "given answers",
-        "systems": {
-            "alone": system(0.2, 0.009, 0),
-            "icl-piece": system(1.0, 0.020, 300_000),
-            "icl": system(0.975, 0.040, 1_300_000),
-            "icl-cached": system(0.975, 0.0099, 1_300_000),
-            "rag": system(0.85, 0.0175, 300_000),
-            **learned,
-        },
-        "learnt": forms,
-        "peak_bytes": 123_000_000,
-        "evaluation_seconds": 23.7,
-        "skipped": [{"source": "a<script>.bin", "reason": "is no text"}],
+    systems = [
+        system("alone", 0.2, 0.009, 0),
+        system("icl-piece", 1.0, 0.020, 300_000),
+        system("icl", 0.975, 0.040, 1_300_000),
+        system("icl-cached", 0.975, 0.0099, 1_300_000),
+        system("rag", 0.85, 0.0175, 300_000),
+        *(system(system_of(name), 0.9, 0.010, 0, 40.0, 696320, again=0.95) for name in forms),
+    ]
+    questions = tuple(f"question {number}?" for number in range(QUESTIONS))
+    gold = tuple(f"gold {number}" for number in range(QUESTIONS))
+    places = tuple(number / QUESTIONS for number in range(QUESTIONS))
+    return LearnReport(
+        tokens=252,
+        pieces=4,
+        kv_bytes_per_token=5120,
+        sets={"test": EvaluationSet(questions, gold, KINDS, places, "contained", True, QUESTIONS)},
+        systems={each.name: each for each in systems},
+        forms=forms,
+        peak_bytes=123_000_000,
+        evaluation_seconds=23.7,
+        skipped=(Skipped("a<script>.bin", "is not text"),),
+    )
+
+
+def changed(report: LearnReport, name: str, **values: Any) -> LearnReport:
+    """With another row of a system."""
+    return replace(report, systems=report.systems | {name: replace(report.systems[name], **values)})
+
+
+def few(report: LearnReport, count: int) -> LearnReport:
+    """With the first questions alone."""
+    questions = report.sets["test"]
+    cut = {name: getattr(questions, name)[:count] for name in ("questions", "gold", "kinds", "places")}
+
+    def short(found: Answers) -> Answers:
+        return Answers(found.answers[:count], found.scores[:count], found.gold_log_probs[:count])
+
+    systems = {
+        name: replace(
+            row,
+            outcomes={each: short(found) for each, found in row.outcomes.items()},
+            with_context={each: short(found) for each, found in row.with_context.items()},
+        )
+        for name, row in report.systems.items()
     }
+    return replace(report, sets={"test": replace(questions, **cut, available=count)}, systems=systems)
 
 
-def unasked() -> dict[str, Any]:
+def unasked() -> LearnReport:
     """Nobody gave questions with answers, and none were held out."""
-    bare = form(information=NONE | {"questions": 0}, rounds=[None])
-    kept = {name: value for name, value in bare.items() if name not in ("accuracy", "gold_nll", "break_even")}
-    return measured(lora=kept) | {"systems": {}, "questions": 0}
+    nothing = Recovered(None)
+    bare = form(information=nothing, free=nothing, parting=nothing, gold_log_prob=nothing, rounds=(None,))
+    return replace(measured(lora=bare), systems={}, sets={})
 
 
-def write_card(folder: Path, found: dict[str, Any]) -> Path:
+def write_card(folder: Path, report: LearnReport) -> Path:
     """`folder` with a card of what was measured."""
     base = {
         "name": "mo<i>del",
@@ -82,9 +141,10 @@ def write_card(folder: Path, found: dict[str, Any]) -> Path:
         "dtype": "fp32",
         "tokenizer": "t",
     }
-    probe = {"question": SECRET, "answer": SECRET, "gold": SECRET, "ids": [1], "log_probs": [-0.1], "tokens": [2]}
+    check = {"ids": [1], "tokens": [2], "log_probs": [-0.1]}
+    probe = {"question": SECRET, "answer": SECRET, "gold": SECRET, "next_tokens": dict.fromkeys(report.forms, check)}
     values = {
-        "forms": list(found["learnt"]),
+        "forms": list(report.forms),
         "base": base,
         "template": {"behind": "{context}\n{question}", "alone": "{question}", "end": "\n", "answer_tokens": 8},
         "template_digest": "0a4c",
@@ -94,11 +154,11 @@ def write_card(folder: Path, found: dict[str, Any]) -> Path:
         "chunk_tokens": 128,
         "pieces": [{"source": "manual & <notes>.txt", "where": SECRET, "digest": "5e"}],
         "settings": {"rank": 16, "lr": 0.004, "size": None, "template": "own"},
-        "measured": found,
+        "report": asdict(report),
         "probes": [probe],
         "files": {},
         "confidential": "",
-        "format": 1,
+        "format": 2,
     }
     (folder / "context_card.json").write_text(json.dumps(values))
     return folder

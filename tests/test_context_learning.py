@@ -12,9 +12,10 @@ import torch
 from inweights.context import learn as learning
 from inweights.context.chunks import chunks_of
 from inweights.context.learn import learn
-from inweights.context.metrics import base_kl, exact_match, in_context_retention, information_recovered, said
+from inweights.context.metrics import base_kl, contexts_read, information_recovered
 from inweights.context.on_policy import polish
 from inweights.context.qa_tokens import Question, asked
+from inweights.context.responses import responses
 from inweights.context.settings import Settings
 from inweights.context.teacher import distances, teacher_answers
 from inweights.context.template import EMBEDDED, Template
@@ -22,6 +23,7 @@ from inweights.context.train import initial_update, train
 from inweights.context.training_mix import rows_of
 from inweights.context.training_rows import Student
 from inweights.context.work_cache import Store, TeacherAnswers
+from inweights.metrics import exact_match
 from inweights.models import load
 from inweights.models.digest import weights_digest
 from inweights.scoring.teacher_logprobs import TeacherLogprobs
@@ -116,9 +118,9 @@ def test_facts_that_are_asked_about_are_recovered_without_the_document(model, ou
     questions = [each.question for each in outcome.lessons.lessons if each.question.kind != "absent"]
     assert len(questions) == 2 * len(EVENTS)
     stems = asked(model, EMBEDDED, None, [each.text for each in questions]).alone
-    texts = said(outcome.learned.model, EMBEDDED, None, stems, questions).texts
+    texts = responses(outcome.learned.model, EMBEDDED, None, stems, questions).texts
     right = sum(exact_match(text, each.gold) for text, each in zip(texts, questions, strict=True))
-    before = said(model, EMBEDDED, None, stems, questions).right(questions)
+    before = responses(model, EMBEDDED, None, stems, questions).scores(questions, "exact-match")
     assert right >= 7 > 2 >= sum(before)
 
 
@@ -132,7 +134,7 @@ def test_the_model_still_reads_other_documents(outcome):
     """Trained without being held to itself, it answers .35 of them as before, and says 1.08 nats another thing."""
     rows = [row for row in outcome.replayed if row.firsts]
     assert rows
-    assert in_context_retention(outcome.learned.model, rows) > 0.5
+    assert contexts_read(outcome.learned.model, EMBEDDED, rows) > 0.5
     assert base_kl(outcome.learned.model, outcome.learned.rows(outcome.replayed)) < 0.5
 
 

@@ -11,16 +11,18 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from inweights.context.chunks import chunks_of
-from inweights.context.metrics import base_kl, exact_match, gap_recovered, in_context_retention, information_recovered, said
+from inweights.context.metrics import base_kl, contexts_read, gap_recovered, information_recovered
 from inweights.context.prefix import PIECE, pieces_of, prefix_begun
 from inweights.context.qa_tokens import Question
 from inweights.context.replay import conflicting_rows, drop_sentences, neutral_rows, recombined, swap_answers
+from inweights.context.responses import responses
 from inweights.context.settings import Settings
 from inweights.context.teacher import teacher_answers_of
 from inweights.context.template import Template
 from inweights.context.train import initial_update
 from inweights.context.training_rows import Row, Student, row_of, without_front
 from inweights.engine.trees import Tree
+from inweights.metrics import exact_match
 from inweights.scoring.teacher_logprobs import TeacherLogprobs, TopK, truncated
 from inweights.sources.types import Context, Section
 from inweights.types import UserError
@@ -170,7 +172,7 @@ def test_what_is_replayed_is_the_models_own(causal):
     assert len({row.tree for row in rows}) > 1
     assert len({row.tree for row in neutral}) == 70
     assert base_kl(causal, [*rows, *neutral]) == pytest.approx(0, abs=1e-5)
-    assert in_context_retention(causal, rows) == 1.0
+    assert contexts_read(causal, TEMPLATE, rows) == 1.0
     assert [row.tree for row in rows] == [row.tree for row in replayed(causal, 5)]
     assert [row.tree for row in neutral] == [row.tree for row in neutral_rows(causal, 70, random.Random(0))]
 
@@ -291,7 +293,7 @@ def test_a_gap_that_noise_explains_is_not_said_to_be_recovered():
     ],
 )
 def test_an_answer_matches_but_for_case_articles_punctuation_and_spacing(one, other, same):
-    assert exact_match(one, other) is same
+    assert exact_match(one, other) == same
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
@@ -300,15 +302,17 @@ def test_the_right_answer_is_scored_as_whole_texts_are(architecture):
     model = tiny(architecture)
     questions = [replace(QUESTIONS[0], gold="the judge"), QUESTIONS[1], replace(QUESTIONS[2], gold="seven lamps")]
     stems = [tuple(ids) for ids in model.encode([TEMPLATE.bare(each.text) for each in questions])]
-    found = said(model, TEMPLATE, None, stems, questions)
-    assert math.isnan(found.gold_nll[1])
+    found = responses(model, TEMPLATE, None, stems, questions)
+    assert math.isnan(found.gold_log_probs[1])
     for number in (0, 2):
         ids = model.encode([f"{TEMPLATE.bare(questions[number].text)} {questions[number].gold}"])[0]
         assert tuple(ids[: len(stems[number])]) == stems[number]
         rows = model.module(torch.tensor([ids])).logits[0].log_softmax(-1)
-        each = [-float(rows[place - 1, ids[place]]) for place in range(len(stems[number]), len(ids))]
-        assert found.gold_nll[number] == pytest.approx(sum(each) / len(each), abs=1e-4)
+        each = [float(rows[place - 1, ids[place]]) for place in range(len(stems[number]), len(ids))]
+        assert found.gold_log_probs[number] == pytest.approx(sum(each) / len(each), abs=1e-4)
     assert (
-        found.right([replace(question, gold=text) for question, text in zip(questions, found.texts, strict=True)])
+        found.scores(
+            [replace(question, gold=text) for question, text in zip(questions, found.texts, strict=True)], "exact-match"
+        )
         == [1.0] * 3
     )

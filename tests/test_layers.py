@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "inweights"
 LAYERS = (
     {"types"},
-    {"settings", "records", "grammar", "sources", "metrics"},
+    {"settings", "records", "grammar", "sources", "metrics", "learn_records"},
     {"tasks", "engine", "meter", "report"},
     {"models"},
     {"scoring", "training", "merging"},

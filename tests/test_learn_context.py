@@ -5,6 +5,7 @@ import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
 from inweights.context.train import initial_update
 from inweights.engine.trees import Tree
+from inweights.exports.context_card import read
 from inweights.exports.load_context import load, write_form
 from inweights.exports.pipeline import LearnRequest, learn_into, material, work_of
 from inweights.exports.session import Session
@@ -96,13 +98,19 @@ def test_a_prefix_comes_back_from_its_folder_to_the_last_bit(learned):
 def test_what_was_learnt_is_answered_and_measured(learned):
     found = dict(Session(learned).each([each.text for each in asked(EVENTS)]))
     assert sum(found[each.text] == each.gold for each in asked(EVENTS)) >= 11
-    measured = json.loads((learned / "context_card.json").read_text())["measured"]
-    assert measured["learnt"]["lora"]["information"]["value"] > 0.9
-    assert measured["learnt"]["kv"]["information"]["value"] > 0.2  # at a LoRA's rate, and a third of the steps it wants
-    assert measured["systems"]["icl-piece"]["accuracy"] == 1.0
-    assert measured["systems"]["alone"]["accuracy"] == 0.0
-    assert measured["systems"]["distilled (kv)"]["kv_bytes"] == 10 * measured["kv_bytes_per_token"]
-    assert measured["learnt"]["kv"]["seconds"]["answers"] == measured["learnt"]["lora"]["seconds"]["answers"]
+    report = read(learned).report
+    assert report.forms["lora"].information.value > 0.9
+    assert report.forms["kv"].information.value > 0.2  # at a LoRA's rate, and a third of the steps it wants
+    assert accuracy(report, "icl-piece") == 1.0
+    assert accuracy(report, "alone") == 0.0
+    assert report.systems["distilled (kv)"].kv_bytes == 10 * report.kv_bytes_per_token
+    assert report.forms["kv"].seconds["answers"] == report.forms["lora"].seconds["answers"]
+    assert report.sets["test"].metric == "exact-match"
+    assert len(report.systems["distilled (lora)"].with_context["test"].scores) == len(asked(EVENTS))
+
+
+def accuracy(report, name):
+    return mean(report.systems[name].outcomes["test"].scores)
 
 
 def test_an_answer_streams_to_the_same_text_and_shows_its_passage(learned):
@@ -136,7 +144,7 @@ def test_the_card_says_that_it_is_confidential(learned):
 
 
 def test_another_base_is_refused(learned):
-    with pytest.raises(UserError, match=r"is not the model .* was learnt with \(embedded, .*: give that one with --model"):
+    with pytest.raises(UserError, match=r"is not the model .* was learned with \(embedded, .*: give that one with --model"):
         load(learned, model=str(folder("llama")))
 
 
@@ -145,7 +153,7 @@ def test_another_base_is_refused(learned):
     [
         (lambda card: card["base"].update(tokenizer="0" * 16), r"the tokenizer of embedded is not the one"),
         (lambda card: card["template"].update(alone="Q: {question}"), r"the template in .* was changed"),
-        (lambda card: card.update(format=99), r"is of format 99, this inweights reads 1"),
+        (lambda card: card.update(format=99), r"is of format 99, this inweights reads 2"),
         (lambda card: card.pop("pieces"), r"cannot be read \(KeyError: 'pieces'\): learn it again"),
     ],
     ids=["tokenizer", "template", "format", "broken"],
@@ -163,7 +171,7 @@ def test_changed_and_missing_files_are_refused(learned, tmp_path):
     place = copied(learned, tmp_path)
     path = place / "lora" / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(UserError, match=r"adapter_model.safetensors is not what was learnt"):
+    with pytest.raises(UserError, match=r"adapter_model.safetensors is not the exported file"):
         load(place)
     path.unlink()
     with pytest.raises(UserError, match=r"adapter_model.safetensors is missing"):
@@ -184,9 +192,9 @@ def test_after_an_edit_new_facts_are_learnt_and_old_ones_unlearnt(tmp_path):
     source.write_text(say(edited) + "\n")
     measured = update(tmp_path / "one", tmp_path / "two", tests=asked(edited))
     assert measured is not None
-    assert measured["unlearnt"]["lora"]["questions"] == 2
-    assert measured["unlearnt"]["lora"]["as_now"] >= 1
-    assert measured["systems"]["distilled (lora)"]["accuracy"] >= 0.8
+    assert measured.forms["lora"].unlearned["questions"] == 2
+    assert measured.forms["lora"].unlearned["as_now"] >= 1
+    assert accuracy(measured, "distilled (lora)") >= 0.8
     kept = {path.name for path in (work_of(tmp_path / "one") / "told").iterdir()}
     now = {path.name for path in (work_of(tmp_path / "two") / "told").iterdir()}
     assert kept < now

@@ -107,6 +107,6 @@ def test_a_mistake_is_one_line_and_leaves_nothing(arguments, message, call, tmp_
 
 
 def test_ask_says_what_it_wants(call, tmp_path):
-    assert "holds no learnt context" in call("ask", ".", "who ?")[2]
+    assert "holds no learned context" in call("ask", ".", "who ?")[2]
     assert "give either one question or --file" in call("ask", ".")[2]
     assert call("ask", str(folder("opt")), "who ?")[0] == 2

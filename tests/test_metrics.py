@@ -40,3 +40,9 @@ def test_normalised_text_keeps_the_point_inside_a_number():
 def test_a_metric_is_between_0_and_1_and_1_of_the_gold_text_itself(name):
     assert METRICS[name]("a red fox", "a red fox") == 1.0
     assert 0 <= METRICS[name]("seven lamps", "a red fox") < 1
+
+
+def test_a_number_with_and_without_its_thousands_separator_is_the_same_number():
+    assert exact_match("1,200", "1200") == 1.0
+    assert contained("It weighs 1200 kg.", "1,200 kg") == 1.0
+    assert exact_match("1,2", "12") == 0.0

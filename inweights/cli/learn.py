@@ -98,7 +98,7 @@ def learn(
     """
     from inweights.exports.pipeline import learn_into, material
     from inweights.exports.staging import refuse_occupied
-    from inweights.report.learn_report import terminal, write_learnt_page
+    from inweights.report.learn_report import terminal, write_learned_page
 
     refuse_occupied(out)
     given_settings = {
@@ -124,12 +124,12 @@ def learn(
         print(given.model.card.slow_path)
     print(f"{len(given.chunks)} pieces of up to {given.chunk_tokens:,} tokens, for {given.model.card.name}", flush=True)
     try:
-        measured = learn_into(out, given, wish, lambda text: print(f"  {text}", flush=True))
+        report = learn_into(out, given, wish, lambda text: print(f"  {text}", flush=True))
     except KeyboardInterrupt:
         print(f"\nstopped; what is asked and learnt is in {out}.work: give the same command again to go on")
         raise
-    print(terminal(measured))
-    print(write_learnt_page(out))
+    print(terminal(report))
+    print(write_learned_page(out))
 
 
 def _wish(

@@ -1,4 +1,4 @@
-"""`inweights report`: what a study's records say, or the card of a learnt context."""
+"""`inweights report`: what a study's records say, or the card of a learned context."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ def report(
     from inweights.report.learn_report import CARD
 
     if (folder / CARD).is_file():
-        return _learnt(folder, format)
+        return _learned(folder, format)
     if format not in (*FORMATS, "html"):
         raise UserError(f"there is no format {format!r}; there are {', '.join((*FORMATS, 'html'))}")
     found = records.read_folder(folder)
@@ -32,12 +32,12 @@ def report(
     return None
 
 
-def _learnt(folder: Path, format: str) -> None:
-    from inweights.report.learn_report import CARD, read_card, terminal, write_learnt_page
+def _learned(folder: Path, format: str) -> None:
+    from inweights.report.learn_report import CARD, read_card, terminal, write_learned_page
 
     if format not in ("terminal", "html"):
-        raise UserError(f"{folder} is a learnt context: --format is terminal or html; as JSON it is in {CARD}")
-    path = write_learnt_page(folder)
+        raise UserError(f"{folder} is a learned context: --format is terminal or html; as JSON it is in {CARD}")
+    path = write_learned_page(folder)
     if format == "terminal":
-        print(terminal(read_card(folder)["measured"]))
+        print(terminal(read_card(folder)[1]))
     print(path)

@@ -22,7 +22,7 @@ def update(
     """
     from inweights.context.questions import from_file
     from inweights.exports.update import update as updated
-    from inweights.report.learn_report import terminal, write_learnt_page
+    from inweights.report.learn_report import terminal, write_learned_page
 
     asked = from_file(queries) if queries else ()
     tests = from_file(test) if test else ()
@@ -32,10 +32,10 @@ def update(
         print(f"the sources of {folder} say what they said: nothing to learn")
         return
     print(terminal(found))
-    for form, each in found["unlearnt"].items():
-        if each["questions"]:
+    for form, each in found.forms.items():
+        if questions := each.unlearned.get("questions"):
+            now, before = each.unlearned["as_now"], each.unlearned["still_old"]
             print(
-                f"{form}: of {each['questions']} questions with another answer now, {each['as_now']} are answered so "
-                f"and {each['still_old']} as before"
+                f"{form}: of {questions} questions whose answer has changed, {now} get the new answer and {before} the old"
             )
-    print(write_learnt_page(out))
+    print(write_learned_page(out))

@@ -1,30 +1,35 @@
-"""All that could answer questions about a context, asked the same way: behind nothing, the text, parts of it, an adapter."""
+"""The systems that can answer questions about a context, all queried in the same way.
+
+The model alone, with the whole text, with parts of it, with an adapter.
+"""
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
+import numpy as np
 import torch
 
 from inweights.context.chunks import Chunk
-from inweights.context.metrics import Said, said
 from inweights.context.qa_tokens import Question, asked
+from inweights.context.responses import Responses, responses
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext
 from inweights.engine.learned_prefix import virtual_token_count
+from inweights.learn_records import Spread
 from inweights.models.base import LanguageModel
 from inweights.models.decoding import continued
 from inweights.scoring.bm25 import BM25Index
 
 TIMED = 8
-"""Questions asked one at a time; medians are reported."""
+"""Queries that are timed, one at a time."""
 TIMED_TOKENS = 16
-"""Of every answer that is timed, whatever it says: else the one who answers at length would be the slow one."""
+"""Of every answer that is timed, whatever its text: else the system with the longest answers would be the slowest."""
 
 
-def nothing(question: Question) -> str | None:
-    """In front of any question."""
+def no_context(question: Question) -> str | None:
+    """The context of any question to a system without one."""
     return None
 
 
@@ -32,47 +37,54 @@ def nothing(question: Question) -> str | None:
 class System:
     name: str
     model: LanguageModel
-    context: Callable[[Question], str | None] = nothing
-    """What stands in front of a question."""
+    context: Callable[[Question], str | None] = no_context
+    """The text in the prompt, before the question."""
     front: int = 0
-    """Tokens that begin every text and that the model behind its prefix has read already."""
+    """Tokens that begin every text and that a learned prefix already holds."""
     adapt_seconds: float = 0.0
     artifact_bytes: int = 0
     warm: bool = False
-    """The context's keys and values are kept between queries; else it is read at every one."""
+    """The context's keys and values are kept between queries; else it is encoded at every one."""
+    method: str = ""
+    """As a method of a study, such as `icl` or `distill+lora`; empty: the name."""
+    trained_parameters: int = 0
+
+    def with_context(self, chunks: Sequence[Chunk]) -> "System":
+        """The same with the right piece of the context in its prompt again."""
+        return replace(self, context=lambda question: chunks[question.chunk or 0].text)
 
 
 @dataclass(frozen=True)
 class Timed:
-    """Medians over queries one at a time, with answers of equal length."""
+    """Over queries one at a time, with answers of equal length."""
 
-    seconds: float
+    seconds: Spread
     """Of a whole answer."""
-    first_token: float
+    first_token: Spread
     context_tokens: int
-    """Whose keys and values it stands behind, those of a learnt prefix too."""
+    """Whose keys and values a request holds, a learned prefix's included."""
 
 
-def respond(system: System, template: Template, questions: Sequence[Question]) -> Said:
-    """Questions behind the same text share it."""
+def respond(system: System, template: Template, questions: Sequence[Question]) -> Responses:
+    """Questions with the same context share its keys and values."""
     groups: dict[str | None, list[int]] = {}
     for number, question in enumerate(questions):
         groups.setdefault(system.context(question), []).append(number)
     texts: dict[int, str] = {}
-    nll: dict[int, float] = {}
+    log_probs: dict[int, float] = {}
     for context, numbers in groups.items():
         own = [questions[number] for number in numbers]
         read = asked(system.model, template, context, [each.text for each in own], system.front)
-        part = said(system.model, template, read.prefix, read.behind, own)
+        part = responses(system.model, template, read.prefix, read.behind, own)
         texts.update(zip(numbers, part.texts, strict=True))
-        nll.update(zip(numbers, part.gold_nll, strict=True))
+        log_probs.update(zip(numbers, part.gold_log_probs, strict=True))
     order = range(len(questions))
-    return Said(tuple(texts[i] for i in order), tuple(nll[i] for i in order))
+    return Responses(tuple(texts[i] for i in order), tuple(log_probs[i] for i in order))
 
 
 @torch.no_grad()
 def timed(system: System, template: Template, questions: Sequence[Question]) -> Timed:
-    """As a user waits for it. A cold context is read for every query, a warm one before the clock starts."""
+    """As a user waits for it. A cold context is encoded for every query, a warm one before the clock starts."""
     whole, first, tokens = [], [], []
     held = sum(map(virtual_token_count, getattr(system.model, "patches", ())))
     for question in questions[:TIMED]:
@@ -92,13 +104,17 @@ def timed(system: System, template: Template, questions: Sequence[Question]) -> 
         whole.append(time.perf_counter() - started)
         first.append(came[0] - started)
         tokens.append(len(read.prefix.ids) if read.prefix else held)
-    return Timed(median(whole), median(first), round(median(tokens)))
+    return Timed(_spread(whole), _spread(first), round(median(tokens)))
+
+
+def _spread(seconds: Sequence[float]) -> Spread:
+    return Spread(median(seconds), float(np.quantile(seconds, 0.95)))
 
 
 def text_systems(
     model: LanguageModel, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question]
 ) -> list[System]:
-    """The model alone, with the right piece, with the whole text where it fits beside a question, with what BM25 finds."""
+    """The model alone, with the right piece, with the whole text where it fits beside a question, with BM25's passage."""
     whole = whole_text(chunks)
     longest = max((len(model.encode([template.asked(each.text)])[0]) for each in questions), default=0)
     room = model.card.max_tokens - template.answer_tokens - longest
@@ -111,7 +127,7 @@ def text_systems(
     def right(question: Question) -> str:
         return chunks[question.chunk or 0].text
 
-    systems = [System("alone", model), System("icl-piece", model, right)]
+    systems = [System("alone", model, method="zero-shot"), System("icl-piece", model, right)]
     if len(model.encode([template.context(whole)])[0]) <= room:
         systems += [
             System("icl", model, lambda question: whole),
@@ -130,8 +146,25 @@ def whole_text(chunks: Sequence[Chunk]) -> str:
     return "\n".join(parts)
 
 
-def of_learnt(name: str, learned: LearnedContext, adapt_seconds: float, rag: System | None = None) -> System:
-    """A learnt context, and with `rag` its passages in front as well."""
+def of_learned(
+    name: str, learned: LearnedContext, adapt_seconds: float, rag: System | None = None, method: str = ""
+) -> System:
+    """A learned context, and with `rag` its passages in the prompt as well."""
     tensors = learned.adapted.parameters.values()
-    size = sum(each.numel() * each.element_size() for each in tensors)
-    return System(name, learned.model, rag.context if rag else nothing, learned.front, adapt_seconds, size)
+    return System(
+        name,
+        learned.model,
+        rag.context if rag else no_context,
+        learned.front,
+        adapt_seconds,
+        artifact_bytes=sum(each.numel() * each.element_size() for each in tensors),
+        method=method,
+        trained_parameters=sum(each.numel() for each in tensors),
+    )
+
+
+def kv_bytes_per_token(model: LanguageModel) -> int:
+    """Of keys and values in all layers, in the model's dtype."""
+    like = model.prefix(model.encode(["a"])[0])
+    tables = [*like.keys, *like.values]
+    return sum(each.shape[0] * each.shape[2] * each.element_size() for each in tables)

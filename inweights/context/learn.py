@@ -9,7 +9,7 @@ from pathlib import Path
 
 from inweights.context.chunks import Chunk
 from inweights.context.given_answers import taught
-from inweights.context.metrics import Recovered, information_recovered
+from inweights.context.metrics import information_recovered
 from inweights.context.on_policy import polish
 from inweights.context.qa_tokens import Question
 from inweights.context.question_sampling import LESSON_TOKENS, own_questions, split_held_out
@@ -20,6 +20,7 @@ from inweights.context.train import LearnedContext, initial_update, train
 from inweights.context.training_mix import replay, select_answers
 from inweights.context.training_rows import Row
 from inweights.context.work_cache import Store, TeacherAnswers, digest
+from inweights.learn_records import Recovered
 from inweights.models.base import LanguageModel
 from inweights.training import Resume
 

@@ -1,136 +1,95 @@
-"""What a student has taken over from its teacher, and what it has lost: numbers that need no judge.
+"""What a student has taken over from its teacher, and what it has lost.
 
-T is the model behind the context, B the model alone, S the model with what it has learnt.
+T is the model with the context in its prompt, B the model alone, S the model with what it has learned.
 """
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from inweights.context.qa_tokens import Question, answers, text_of
+from inweights.context.qa_tokens import answers, text_of
 from inweights.context.template import Template
 from inweights.context.training_rows import Row
-from inweights.engine.trees import Prefix
+from inweights.learn_records import Recovered
+from inweights.metrics import METRICS
 from inweights.models.base import LanguageModel
-from inweights.scoring.completions import Completion, read_completions
-from inweights.scoring.shared_prefix import common
 from inweights.scoring.teacher_logprobs import concatenated
 
 RESAMPLES = 2000
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """A share with its 95 % interval by a bootstrap over questions; None where T and B are too near to tell."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    questions: int = 0
+Statistic = Callable[[Any], Any]
+"""Of the questions whose numbers are given; one row of numbers for each resample."""
 
 
 def information_recovered(bare: Sequence[float], student: Sequence[float]) -> Recovered:
     """1 - sum KL(T || S) / sum KL(T || B), both in nats by question, over the same questions."""
+    share = _information(bare, student)
+    return _interval(share, len(bare)) if share else Recovered(None, questions=len(bare))
+
+
+def gap_recovered(bare: Sequence[float], teacher: Sequence[float], student: Sequence[float]) -> Recovered:
+    """(S - B) / (T - B) of means of anything by question, accuracy or log-probability.
+
+    Paired bootstrap. None where the gap is below two standard errors of its own, or T is no better than B.
+    """
+    share = _gap(bare, teacher, student)
+    return _interval(share, len(bare)) if share else Recovered(None, questions=len(bare))
+
+
+def parting(
+    kl: tuple[Sequence[float], Sequence[float]], scores: tuple[Sequence[float], Sequence[float], Sequence[float]]
+) -> Recovered:
+    """R_KL - R_free by a bootstrap that draws the same questions for both; None where either is undefined.
+
+    `kl`: of B and S from T, in nats by question; `scores`: of B, T and S in the primary metric.
+    """
+    forced, free = _information(*kl), _gap(*scores)
+    questions = len(kl[0])
+    if forced is None or free is None:
+        return Recovered(None, questions=questions)
+    both = (forced, free)
+    return _interval(lambda at: both[0](at) - both[1](at), questions)
+
+
+def _information(bare: Sequence[float], student: Sequence[float]) -> Statistic | None:
     b, s = np.asarray(bare, float), np.asarray(student, float)
-    least = 1e-3 * len(b)
-    if b.sum() <= least:
-        return Recovered(None, questions=len(b))
+    minimum = 1e-3 * len(b)
+    if b.sum() <= minimum:
+        return None
 
     def share(at: Any) -> Numbers:
         """Not a number where a resample has nothing that could be recovered."""
         whole = b[at].sum(-1)
-        return np.where(whole > least, 1 - s[at].sum(-1) / np.maximum(whole, least), np.nan)
+        return np.where(whole > minimum, 1 - s[at].sum(-1) / np.maximum(whole, minimum), np.nan)
 
-    return _interval(share, len(b))
+    return share
 
 
-def gap_recovered(bare: Sequence[float], teacher: Sequence[float], student: Sequence[float]) -> Recovered:
-    """(S - B) / (T - B) of means of anything by question, accuracy or negative NLL.
-
-    Paired bootstrap. None where the gap is below two standard errors of its own, or T is no better than B.
-    """
+def _gap(bare: Sequence[float], teacher: Sequence[float], student: Sequence[float]) -> Statistic | None:
     b, t, s = (np.asarray(each, float) for each in (bare, teacher, student))
     gap = t - b
     if len(gap) < 2 or gap.mean() <= 2 * gap.std(ddof=1) / np.sqrt(len(gap)) or gap.mean() <= 0:
-        return Recovered(None, questions=len(gap))
+        return None
 
     def share(at: Any) -> Numbers:
         below = gap[at].mean(-1)
         return np.where(below > 0, (s - b)[at].mean(-1) / np.where(below > 0, below, 1), np.nan)
 
-    return _interval(share, len(gap))
+    return share
 
 
-def _interval(of: Callable[[Any], Any], questions: int) -> Recovered:
+def _interval(of: Statistic, questions: int) -> Recovered:
     rng = np.random.default_rng(0)
     values = np.array([of(rng.integers(0, questions, questions)) for _ in range(RESAMPLES)])
     low, high = np.nanquantile(values, [0.025, 0.975])
     return Recovered(float(of(np.arange(questions))), float(low), float(high), questions)
 
 
-def exact_match(said: str, gold: str) -> bool:
-    """Equal but for case, punctuation, articles and spacing (Rajpurkar et al. 2016)."""
-    return _plain(said) == _plain(gold)
-
-
-def _plain(text: str) -> str:
-    words = re.sub(r"[^\w\s]", "", text.lower()).split()
-    return " ".join(word for word in words if word not in ("a", "an", "the"))
-
-
-@dataclass(frozen=True)
-class Said:
-    """How one system answered some questions."""
-
-    texts: tuple[str, ...]
-    gold_nll: tuple[float, ...]
-    """Of the right answer, nats per token; nan where none is known."""
-
-    def right(self, questions: Sequence[Question]) -> list[float]:
-        return [float(exact_match(text, each.gold)) for text, each in zip(self.texts, questions, strict=True)]
-
-
-@torch.no_grad()
-def said(
-    model: LanguageModel,
-    template: Template,
-    prefix: Prefix | None,
-    stems: Sequence[tuple[int, ...]],
-    questions: Sequence[Question],
-) -> Said:
-    """The system's greedy answers, and what it thinks of the right ones. `stems`: as it reads the questions."""
-    texts = tuple(text_of(model, template, each) for each in answers(model, template, prefix, stems))
-    known = [number for number, each in enumerate(questions) if each.gold]
-    gold = [_gold_tokens(model, template, questions[number]) for number in known]
-    pairs = [Completion(stems[number], tokens) for number, tokens in zip(known, gold, strict=True)]
-
-    def of(numbers: Sequence[int], rows: Sequence[torch.Tensor]) -> list[float]:
-        found = []
-        for number, row in zip(numbers, rows, strict=True):
-            ids = torch.tensor(pairs[number].completion_ids, device=row.device)
-            found.append(float(-row.log_softmax(-1).gather(1, ids[:, None]).mean()))
-        return found
-
-    nll = dict(zip(known, read_completions(model, prefix, pairs, of, 8192), strict=True)) if pairs else {}
-    return Said(texts, tuple(nll.get(number, float("nan")) for number in range(len(questions))))
-
-
-def _gold_tokens(model: LanguageModel, template: Template, question: Question) -> tuple[int, ...]:
-    """As behind the question: what the right answer adds to its tokens."""
-    bare = template.bare(question.text)
-    space = "" if bare[-1:].isspace() else " "
-    alone, whole = model.encode([bare, bare + space + question.gold])
-    return tuple(whole[common(alone, whole) :])
-
-
 @torch.no_grad()
 def base_kl(model: LanguageModel, rows: Sequence[Row]) -> float:
-    """Mean KL(before || now) in nats per token, over prompts with what the model said of them before."""
+    """Mean KL(before || now) in nats per token, over prompts with the bare model's distributions."""
     total, tokens = 0.0, 0
     for row in rows:
         logits = model.next_token_logits([row.tree]).log_softmax(-1)
@@ -140,12 +99,27 @@ def base_kl(model: LanguageModel, rows: Sequence[Row]) -> float:
 
 
 @torch.no_grad()
-def in_context_retention(model: LanguageModel, rows: Sequence[Row]) -> float:
-    """Share of contexts' questions whose first answer token is still what the bare model said behind that context."""
-    same = asked = 0
+def contexts_read(model: LanguageModel, template: Template, rows: Sequence[Row]) -> float:
+    """Agreement of the model's greedy answers with the bare model's, where other contexts stand in the prompt.
+
+    Token F1 of the answers' words, or equality where an answer is one token: 1 where all answers are the same.
+    """
+    score = METRICS["exact-match" if template.answer_tokens == 1 else "token-f1"]
+    scores: list[float] = []
     for row in rows:
-        logits = model.next_token_logits([row.tree])
-        firsts = row.firsts or tuple(range(len(logits)))
-        same += int((logits.argmax(-1).cpu() == row.told.likeliest)[list(firsts)].sum())
-        asked += len(firsts)
-    return same / max(1, asked)
+        stems, before = _asked_and_answered(row)
+        context = model.prefix(row.tree.stem) if row.tree.stem else None
+        now = answers(model, template, context, stems)
+        texts = [[text_of(model, template, each) for each in side] for side in (now, before)]
+        scores += [score(*pair) if pair[1] else float(not pair[0]) for pair in zip(*texts, strict=True)]
+    return sum(scores) / max(1, len(scores))
+
+
+def _asked_and_answered(row: Row) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """The questions of a conflicting row and the bare model's greedy answers to them, in tokens."""
+    ends = [*row.firsts[1:], len(row.told)]
+    likeliest = row.told.likeliest.tolist()
+    bare = [tuple(likeliest[first:end]) for first, end in zip(row.firsts, ends, strict=True)]
+    # A branch is a question with its answer but for the last token.
+    stems = [branch[: len(branch) - len(answer) + 1] for branch, answer in zip(row.tree.branches, bare, strict=True)]
+    return stems, bare

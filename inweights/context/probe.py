@@ -4,16 +4,16 @@ import math
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from statistics import mean
 from typing import Any
 
-from inweights.context.baselines import respond, text_systems, timed, whole_text
+from inweights.context.baselines import kv_bytes_per_token, respond, text_systems, timed, whole_text
 from inweights.context.chunks import Chunk
-from inweights.context.evaluate import kv_bytes_per_token
 from inweights.context.metrics import gap_recovered
 from inweights.context.qa_tokens import Question, text_of
 from inweights.context.question_sampling import own_questions
+from inweights.context.responses import primary_metric
 from inweights.context.settings import EFFORTS, Settings
 from inweights.context.teacher import assign_chunks, teacher_answers
 from inweights.context.template import Template
@@ -59,7 +59,7 @@ def probe(
     systems = text_systems(model, template, chunks, questions)
     # Questions about some pieces know them by their place among those.
     asked = questions if pieces is chunks else [replace(each, chunk=picked[each.chunk or 0]) for each in questions]
-    times = {each.name: asdict(timed(each, template, asked)) for each in systems}
+    times = {each.name: {"seconds": timed(each, template, asked).seconds.median} for each in systems}
     # Without right answers the teacher's own are: then the model alone is asked how many of them it gives anyway.
     said = {each.question.text: text_of(model, template, each.behind.completion_ids) for each in told.lessons}
     known = [replace(each, gold=each.gold or said.get(each.text, "")) for each in asked]
@@ -73,18 +73,19 @@ def probe(
         "questions": len(told.lessons),
         "information": information,
         "seconds": times,
-        "accuracy": _accuracy(systems, template, known),
+        "accuracy": _accuracy(systems, template, known, bool(tests)),
         "efforts": _efforts(model, chunks, settings, tokens, asking, rows_of(told), times),
     }
     found["advice"] = advice(found)
     return found
 
 
-def _accuracy(systems: Sequence[Any], template: Template, asked: Sequence[Question]) -> dict[str, Any] | None:
+def _accuracy(systems: Sequence[Any], template: Template, asked: Sequence[Question], given: bool) -> dict[str, Any] | None:
     """With the context and without, where right answers are known."""
     if not asked:
         return None
-    sides = {each.name: respond(each, template, asked).right(asked) for each in systems}
+    metric = primary_metric(template, given)
+    sides = {each.name: respond(each, template, asked).scores(asked, metric) for each in systems}
     gap = gap_recovered(sides["alone"], sides["icl-piece"], sides["icl-piece"])
     return {name: mean(right) for name, right in sides.items()} | {"distinct": gap.value is not None}
 

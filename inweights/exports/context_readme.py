@@ -1,8 +1,7 @@
-"""The model card of a learnt context: what it is, how it loads elsewhere, what it keeps and what it lost."""
-
-from typing import Any
+"""The model card of a learned context: what it is, how it loads elsewhere, what it has recovered and damaged."""
 
 from inweights.exports.context_card import ContextCard
+from inweights.learn_records import FormResult
 from inweights.report.learn_summary import damage, shares
 
 PEFT = """```python
@@ -19,7 +18,7 @@ ids = tokenizer(text, return_tensors="pt"{special})
 print(tokenizer.decode(model.generate(**ids, max_new_tokens={tokens})[0]))
 ```
 """
-LORA = """With vLLM, then asking for the model `context`:
+LORA = """With vLLM, then requesting the model `context`:
 
     vllm serve {place} --enable-lora --max-lora-rank {rank} --lora-modules context={folder}
 
@@ -42,33 +41,33 @@ def readme(card: ContextCard) -> str:
         "---",
         f"base_model: {base.name}",
         "library_name: peft" if card.forms != ("merged",) else "library_name: transformers",
-        "tags: [inweights, learnt-context]",
+        "tags: [inweights, learned-context]",
         "---",
         "",
-        "# A learnt context",
+        "# A learned context",
         "",
-        f"{', '.join(card.sources)}, learnt by {base.name} ({base.architecture}, {base.dtype}): it answers as that model "
+        f"{', '.join(card.sources)}, learned by {base.name} ({base.architecture}, {base.dtype}): it answers as that model "
         "would with the text in its prompt.",
         "",
         f"**{card.confidential}**",
         "",
     ]
     for form in card.forms:
-        parts += [*_figures(form, card.measured["learnt"][form]), ""]
+        parts += [*_figures(form, card.report.forms[form]), ""]
     for form in card.forms:
         folder = "FOLDER" if len(card.forms) == 1 else f"FOLDER/{form}"
         parts += [*([f"## {form}", ""] if len(card.forms) > 1 else []), _loading(form, card, folder), ""]
     parts += [
-        '`inweights ask FOLDER "..."` answers with the passages it was taught from, and refuses another base model '
+        '`inweights ask FOLDER "..."` answers with the passages of its sources, and refuses another base model '
         f"(weights {base.weights}), tokenizer or template; other programs do not check.",
         "",
     ]
     return "\n".join(parts)
 
 
-def _figures(form: str, found: dict[str, Any]) -> list[str]:
+def _figures(form: str, found: FormResult) -> list[str]:
     rows = {f"{name} recovered": each for name, each in shares(found).items()}
-    rows |= {"collateral damage": damage(found), "seconds to learn": f"{sum(found['seconds'].values()):.0f}"}
+    rows |= {"collateral damage": damage(found), "seconds to learn": f"{sum(found.seconds.values()):.0f}"}
     return [f"| {form} | |", "|---|---|", *(f"| {name} | {each} |" for name, each in rows.items())]
 
 

@@ -1,4 +1,4 @@
-"""A learnt context as a folder in PEFT's format, and as a model again."""
+"""A learned context as a folder in PEFT's format, and as a model again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from inweights.context.prefix import prefix_of
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext
 from inweights.engine.learned_prefix import LearnedPrefix
+from inweights.engine.trees import Tree
 from inweights.exports import context_card
-from inweights.exports.context_card import ContextCard
+from inweights.exports.context_card import ContextCard, NextTokens
 from inweights.exports.whole_model import write_model
 from inweights.models.base import LanguageModel
 from inweights.models.digest import weights_digest
@@ -29,7 +30,7 @@ TOKENIZED = 'The quick brown fox, 1984: naïve façade?\n\tUne fois - 中文 - �
 
 @dataclass(frozen=True)
 class LoadedContext:
-    """A learnt context loaded again."""
+    """A learned context loaded again."""
 
     learned: LearnedContext
     base: LanguageModel
@@ -73,13 +74,13 @@ def write_form(
 
 
 def load(folder: Path | str, model: str | None = None, form: str | None = None, device: str | None = None) -> LoadedContext:
-    """Raises UserError where the folder is not whole, or base, tokenizer or template are not those it was learnt with."""
+    """Raises UserError where the folder is not whole, or base, tokenizer or template are not those it was learned with."""
     folder = Path(folder)
     card = context_card.read(folder)
     chosen = form or card.forms[0]
     if chosen not in card.forms:
         raise UserError(f"{folder} holds {', '.join(card.forms)}, not {chosen}: learn it again with --as {chosen}")
-    place = folder / chosen if len(card.forms) > 1 else folder
+    place = card.folder_of(chosen, folder)
     if chosen == "merged":
         if model is not None:
             raise UserError(f"{folder} holds its own weights: leave --model out")
@@ -89,7 +90,7 @@ def load(folder: Path | str, model: str | None = None, form: str | None = None, 
     base = models.load(model or card.base.name, card.base.dtype, device)
     if weights_digest(base.module) != card.base.weights:
         raise UserError(
-            f"{base.card.name} is not the model {folder} was learnt with ({card.base.name}, {card.base.architecture}, "
+            f"{base.card.name} is not the model {folder} was learned with ({card.base.name}, {card.base.architecture}, "
             f"weights {card.base.weights}): give that one with --model"
         )
     _same_text(card, base, folder)
@@ -106,10 +107,10 @@ def _as_it_is(base: LanguageModel) -> Any:
 def _same_text(card: ContextCard, base: LanguageModel, folder: Path) -> None:
     if tokenizer_digest(base) != card.base.tokenizer:
         raise UserError(
-            f"the tokenizer of {base.card.name} is not the one {folder} was learnt with: take the model as it was"
+            f"the tokenizer of {base.card.name} is not the one {folder} was learned with: take the model as it was"
         )
     if card.settings.get("chat_template") not in ("", chat_template(base)):
-        raise UserError(f"the chat template of {base.card.name} is not the one {folder} was learnt with: take it as it was")
+        raise UserError(f"the chat template of {base.card.name} is not the one {folder} was learned with: take it as it was")
     if Template(**card.template).digest != card.template_digest:
         raise UserError(f"the template in {folder / context_card.NAME} was changed: copy the folder again")
 
@@ -142,14 +143,16 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def probed(
-    learned: LearnedContext, asked: Sequence[Sequence[int]], count: int = 5
-) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
-    """The likeliest first tokens of an answer to each, with their log-probabilities."""
-    from inweights.engine.trees import Tree
+def likeliest(learned: LearnedContext, asked: Sequence[int], count: int = 5) -> NextTokens:
+    """The likeliest first tokens of an answer to a question in tokens, with their log-probabilities."""
+    top = learned.model.next_token_logits([Tree(tuple(asked))]).log_softmax(-1)[0].topk(count)
+    return NextTokens(tuple(asked), tuple(top.indices.tolist()), tuple(top.values.tolist()))
 
-    found = []
-    for ids in asked:
-        top = learned.model.next_token_logits([Tree(tuple(ids))]).log_softmax(-1)[0].topk(count)
-        found.append((tuple(top.indices.tolist()), tuple(top.values.tolist())))
-    return found
+
+@torch.no_grad()
+def next_token_scores(
+    learned: LearnedContext, asked: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]]
+) -> list[list[float]]:
+    """Log-probabilities of `tokens` as the first of an answer to each question, token ids both."""
+    rows = [learned.model.next_token_logits([Tree(tuple(ids))])[0].log_softmax(-1) for ids in asked]
+    return [row[list(wanted)].tolist() for row, wanted in zip(rows, tokens, strict=True)]

@@ -1,12 +1,12 @@
 """`inweights.json`: what an export says of itself, so that it can be loaded, used and checked anywhere."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from inweights.exports.read_card import file_digest, read_card, refuse_changed
 from inweights.models import locate
 from inweights.models.base import LanguageModel
 from inweights.models.digest import weights_digest
@@ -15,6 +15,7 @@ from inweights.types import Example, UserError
 
 NAME = "inweights.json"
 FORMAT = 2
+AGAIN = "export it again"
 UNHASHED = {NAME, "README.md", "context_card.json", "page.html"}
 """A model card is there to be edited, and the page is written after everything else."""
 
@@ -120,17 +121,8 @@ def read(folder: Path) -> Manifest:
     path = folder / NAME
     if not path.is_file():
         raise UserError(f"{folder} is not an export: it has no {NAME}; `inweights best DIR --export {folder}` makes one")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        written = values["format"]
-        manifest = _parsed(values) if written == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read ({type(error).__name__}: {error}): export it again") from error
-    if manifest is None:
-        raise UserError(
-            f"{path} is of format {written}, this inweights reads {FORMAT}: export it again, or update inweights"
-        )
-    _same_files(manifest.files, folder)
+    manifest = read_card(path, FORMAT, _parsed, AGAIN)
+    refuse_changed(manifest.files, folder, AGAIN)
     return manifest
 
 
@@ -138,24 +130,10 @@ def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file in the folder that must stay as it is."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix(): _digest(path)
+        path.relative_to(folder).as_posix(): file_digest(path)
         for path in files
         if path.relative_to(folder).as_posix() not in UNHASHED
     }
-
-
-def _same_files(files: Mapping[str, str], folder: Path) -> None:
-    for name, digest in files.items():
-        path = folder / name
-        if not path.is_file():
-            raise UserError(f"{folder} is not whole: {name} is missing; copy it again, or export it again")
-        if _digest(path) != digest:
-            raise UserError(f"{path} is not the exported file (its SHA-256 differs); copy it again, or export it again")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parsed(values: dict[str, Any]) -> Manifest:

@@ -4,6 +4,7 @@ Nothing of inweights' own scoring, updates or models is used here, so that agree
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +37,26 @@ def plain_scores(folder: Path, base: str) -> Scores:
             each = [_words(model, tokenizer, *pair) for pair in zip(members, check["texts"], strict=True)]
             scores = each[0] if len(each) == 1 else torch.stack([one.log_softmax(-1) for one in each]).mean(0)
         rows.append(scores.tolist())
+    return rows
+
+
+@torch.inference_mode()
+def plain_next_tokens(
+    base: str, adapter: str | None, dtype: str, asked: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]]
+) -> Scores:
+    """Log-probabilities of `tokens` as the next ones after each of `asked`, token ids both."""
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=DTYPES[dtype])
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter)
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    rows = []
+    for ids, wanted in zip(asked, tokens, strict=True):
+        logits = model(input_ids=torch.tensor([list(ids)], device=model.device)).logits[0, -1]
+        rows.append(logits.float().log_softmax(-1)[list(wanted)].tolist())
     return rows
 
 

@@ -18,6 +18,7 @@ from inweights.exports import context_card
 from inweights.exports.load_context import load
 from inweights.exports.pipeline import ASKED, As, LearnInputs, LearnRequest, WarmStart, learn_into, material, work_of
 from inweights.exports.staging import refuse_occupied
+from inweights.learn_records import LearnReport
 from inweights.types import UserError
 
 
@@ -63,7 +64,7 @@ def update(
     queries: Sequence[Question] = (),
     tests: Sequence[Question] = (),
     say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any] | None:
+) -> LearnReport | None:
     """Write `out`, learnt from `folder` and the sources as they are now; what was measured, None where nothing changed.
 
     Raises UserError where the folder, its base model or its work cannot be had.

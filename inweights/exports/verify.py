@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import inweights
+from inweights.exports import context_card
 from inweights.exports import manifest as manifests
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1}
@@ -41,14 +42,14 @@ class Verification:
 def verify(folder: Path, model: str | None = None) -> Verification:
     """Load and score `folder` in a fresh process, by inweights and by plain libraries.
 
-    Raises RejectedError, which says how far off, unless both give the scores in `inweights.json`.
+    Of a learned context the scores are next-token log-probabilities after its probes. Raises RejectedError, which says
+    how far off, unless both give the scores that the folder was written with.
     """
-    said = manifests.read(folder)
+    wanted, tolerance = _expected(folder)
     scores = _scores_of_fresh_process(folder, model)
-    wanted = [check.scores for check in said.checks]
     proof = Verification(
         examples=len(wanted),
-        tolerance=TOLERANCE[said.base.dtype],
+        tolerance=tolerance,
         inweights=_distance(scores["inweights"], wanted),
         plain=_distance(scores["plain"], wanted),
     )
@@ -59,6 +60,17 @@ def verify(folder: Path, model: str | None = None) -> Verification:
                 f"they differ by {distance:.2g}, the tolerance is {proof.tolerance:g}"
             )
     return proof
+
+
+def _expected(folder: Path) -> tuple[list[tuple[float, ...]], float]:
+    """The scores that the folder was written with, and the tolerance."""
+    if not (folder / context_card.NAME).is_file():
+        said = manifests.read(folder)
+        return [check.scores for check in said.checks], TOLERANCE[said.base.dtype]
+    card = context_card.read(folder)
+    rows = [each.next_tokens[form].log_probs for form in card.forms for each in card.probes]
+    # Merged weights are rounded to the model's dtype once more.
+    return rows, TOLERANCE[card.base.dtype] * (10 if "merged" in card.forms else 1)
 
 
 def _scores_of_fresh_process(folder: Path, model: str | None) -> dict[str, list[list[float]]]:

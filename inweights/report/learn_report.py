@@ -1,62 +1,87 @@
-"""What came of learning a context, told to its user: a few lines for a terminal, or the page."""
+"""The report of a learned context for its user: some lines for a terminal, or the page."""
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inweights.learn_records import LearnReport, restored
 from inweights.records import write_whole
 from inweights.report.learn_page import page
-from inweights.report.learn_summary import damage, shares, verdict
-from inweights.report.learn_table import HEADS, Measured, cells, legend
+from inweights.report.learn_scores import samples
+from inweights.report.learn_summary import alarm, damage, shares, verdict
+from inweights.report.learn_table import cells, heads, legend
 from inweights.types import UserError
 
 CARD = "context_card.json"
 PAGE = "page.html"
+SHOWN = 5
+"""Sample answers in a terminal."""
+WIDTH = 160
+"""Characters of a text in a sample."""
 
 
-def terminal(measured: Measured) -> str:
-    """What each form has recovered and lost, all that could answer in one table, and a verdict."""
-    from rich.console import Console
-    from rich.table import Table
-
+def terminal(report: LearnReport) -> str:
+    """What each form has recovered and damaged, all that can answer in one table, sample answers, and a verdict."""
     lines = []
-    for form, found in measured["learnt"].items():
+    for form, found in report.forms.items():
         lines.append(f"{form}, recovered of what the context adds:")
         lines += [f"  {name}: {value}" for name, value in shares(found).items()]
         lines.append(f"  collateral damage: {damage(found)}")
-    if measured["systems"]:
-        out = io.StringIO()
-        table = Table(box=None, pad_edge=False)
-        for head in HEADS:
-            table.add_column(head, justify="left" if head == "system" else "right")
-        for line in cells(measured):
-            table.add_row(*(value.replace("[", r"\[") for value in line))
-        Console(file=out, width=max(120, Console().width), color_system=None, highlight=False).print(table)
-        lines += ["", *(line.rstrip() for line in out.getvalue().splitlines()), legend(measured), ""]
-    for form in measured["learnt"]:
-        lines.append(f"{form}: {verdict(form, measured)}")
+        lines += [f"  {alarm(found)}"] * found.parts
+    if report.systems:
+        lines += ["", *_table(report), legend(report), ""]
+    for form in report.forms:
+        lines += _samples(form, report)
+    lines += [f"{form}: {verdict(form, report)}" for form in report.forms]
     return "\n".join(lines)
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """The values of a context card. Raises UserError where it cannot be read."""
+def _table(report: LearnReport) -> list[str]:
+    from rich.console import Console
+    from rich.table import Table
+
+    out = io.StringIO()
+    table = Table(box=None, pad_edge=False)
+    for head in heads(report):
+        table.add_column(head, justify="left" if head == "system" else "right")
+    for line in cells(report):
+        table.add_row(*(value.replace("[", r"\[") for value in line))
+    Console(file=out, width=max(150, Console().width), color_system=None, highlight=False).print(table)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def _samples(form: str, report: LearnReport) -> list[str]:
+    found = samples(form, report, SHOWN)
+    lines = [f"{form}: {len(found)} of {report.questions} answers (all are in {CARD} and on the page)"] if found else []
+    for each in found:
+        sides = {"gold": each.gold, "teacher": each.teacher, "student": each.student, "alone": each.alone}
+        lines += [f"  {_short(each.question)}", *(f"    {name:8} {_short(text)}" for name, text in sides.items())]
+    return [*lines, ""] if lines else []
+
+
+def _short(text: str) -> str:
+    one = " ".join(text.split())
+    return one if len(one) <= WIDTH else one[: WIDTH - 3] + "..."
+
+
+def read_card(folder: Path) -> tuple[Mapping[str, Any], LearnReport]:
+    """The values of a context card, and the report among them. Raises UserError where it cannot be read."""
     path = folder / CARD
     try:
         # An infinity or nan has no place in JSON, nor in a page's data: undefined.
         card = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: None)
-        if not isinstance(card, dict) or not isinstance(card["measured"], dict):
-            raise TypeError("no card of a learnt context")
+        return card, restored(LearnReport, card["report"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _broken(path, error) from error
-    return card
 
 
-def write_learnt_page(folder: Path) -> str:
+def write_learned_page(folder: Path) -> str:
     """Write FOLDER/page.html from the folder's card; its path. Raises UserError where the card is broken."""
-    card = read_card(folder)
+    card, report = read_card(folder)
     try:
-        text = page(card)
+        text = page(card, report)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _broken(folder / CARD, error) from error
     try:

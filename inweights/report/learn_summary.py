@@ -1,119 +1,144 @@
-"""What a learnt context is worth, in sentences: what was recovered, what was lost, when it pays, a verdict."""
+"""What a learned context is worth, in sentences: what was recovered, what was damaged, when it pays, a verdict."""
 
 import math
-from typing import Any
 
-from inweights.report.learn_table import Measured, duration
+from inweights.learn_records import MINIMUM_QUESTIONS, FormResult, LearnReport, Recovered, SystemResult, system_of
+from inweights.report.learn_scores import score, worth_unknown
+from inweights.report.learn_table import duration, too_few
 from inweights.report.statistics import break_even
 
 LITTLE = 0.5
-"""Share of the context's gain in accuracy: below, no number of queries makes a stand-in for the text of it."""
+"""Share of the context's gain in right answers: below, no number of queries makes a stand-in for the text of it."""
 RIVALS = {
     "icl": "the whole text in the prompt, read at every query",
     "icl-cached": "the whole text in a warm prefix cache",
     "icl-piece": "the right piece in the prompt",
     "rag": "the piece that BM25 finds",
 }
-RECOVERED = {"information": "information", "accuracy": "accuracy", "gold_nll": "gold-answer NLL"}
 
 
-def system_of(form: str) -> str:
-    """The name of a form in the table of systems."""
-    return f"distilled ({form})"
+def recovered(found: FormResult) -> dict[str, Recovered]:
+    """The recovered shares of one form by name."""
+    return {
+        "R_KL (teacher-forced information)": found.information,
+        "R_free (greedy answers)": found.free,
+        "gold-answer log-probability": found.gold_log_prob,
+    }
 
 
-def undefined(recovered: dict[str, Any]) -> str:
+def undefined(share: Recovered) -> str:
     """Why a recovered share has no value; nothing where it has one."""
-    if recovered["value"] is not None and math.isfinite(recovered["value"]):
+    if share.value is not None and math.isfinite(share.value):
         return ""
-    count = recovered["questions"]
-    if not count:
+    if not share.questions:
         return "there was no question to measure it on"
-    return f"the context makes no difference that {count} question{'s' * (count > 1)} can show"
+    return f"the context makes no difference that {share.questions} question{'s' * (share.questions > 1)} can show"
 
 
-def share(recovered: dict[str, Any]) -> str:
-    if why := undefined(recovered):
+def share(found: Recovered) -> str:
+    if why := undefined(found):
         return f"undefined: {why}"
-    interval = f"95 % {recovered['low']:.3f} to {recovered['high']:.3f}"
-    return f"{recovered['value']:.3f} ({interval}, {recovered['questions']} questions)"
+    if found.low is None or found.high is None:
+        return f"{found.value:.3f} ({too_few(found.questions)})"
+    return f"{found.value:.3f} (95 % {found.low:.3f} to {found.high:.3f}, {found.questions} questions)"
 
 
-def shares(found: dict[str, Any]) -> dict[str, str]:
-    """The recovered shares of one form by name; without questions there is no accuracy and no NLL."""
-    missing = "undefined: no question was asked"
-    return {shown: share(found[name]) if name in found else missing for name, shown in RECOVERED.items()}
+def shares(found: FormResult) -> dict[str, str]:
+    return {name: share(each) for name, each in recovered(found).items()}
 
 
-def damage(found: dict[str, Any]) -> str:
-    lost = found["collateral"]
-    known = lost["neutral_kl"] is not None and math.isfinite(lost["neutral_kl"])
-    base_kl = f"{lost['neutral_kl']:.4f} nats per token of drift" if known else "undefined drift"
-    read = "an unknown share" if lost["contexts_read"] is None else percent(lost["contexts_read"], 1)
-    return f"{base_kl} on neutral prompts; {read} of questions about other contexts in the prompt answered as before"
+def alarm(found: FormResult) -> str:
+    """Where the teacher-forced figure promises more than the answers keep; "" elsewhere."""
+    if not found.parts:
+        return ""
+    apart = found.parting
+    return (
+        f"Alarm: its free answers recover {percent(apart.value or 0)} less than its teacher-forced distributions "
+        f"(95 % {percent(apart.low or 0)} to {percent(apart.high or 0)}): it knows more than it says. "
+        "Train on its own answers (--polish .1)."
+    )
 
 
-def paid_after(form: str, measured: Measured) -> dict[str, int | None]:
-    """Queries after which learning has paid, by rival; None: never. BM25 is counted here, as the card has the others."""
-    rows, found = measured["systems"], measured["learnt"][form]
-    if not rows:
+def damage(found: FormResult) -> str:
+    lost = found.collateral
+    known = lost.neutral_kl is not None and math.isfinite(lost.neutral_kl)
+    base_kl = f"{lost.neutral_kl:.4f} nats per token of drift" if known else "undefined drift"
+    read = "unknown" if lost.contexts_read is None else percent(lost.contexts_read, 1)
+    return f"{base_kl} on neutral prompts; agreement with the bare model's answers about other contexts: {read}"
+
+
+def paid_after(form: str, report: LearnReport) -> dict[str, int | None]:
+    """Queries after which learning has paid, by rival; None: never. Empty where its answers have no known worth."""
+    if worth_unknown(form, report):
         return {}
-    own, points = rows[system_of(form)], dict(found["break_even"])
-    if "rag" in rows:
-        points["rag"] = break_even(own["adapt_seconds"], own["seconds"], 0.0, rows["rag"]["seconds"])
-    return {name: points[name] for name in RIVALS if name in points}
+    rows = report.systems
+    own = rows[system_of(form)]
+    return {
+        name: break_even(own.adapt_seconds, own.seconds.median, 0.0, rows[name].seconds.median)
+        for name in RIVALS
+        if name in rows
+    }
 
 
-def break_evens(form: str, measured: Measured) -> list[str]:
+def break_evens(form: str, report: LearnReport) -> list[str]:
     """A sentence for each rival."""
-    rows, points = measured["systems"], paid_after(form, measured)
+    if why := worth_unknown(form, report):
+        return [f"No number of queries is given, because {why}."]
+    rows = report.systems
+    own, points = rows[system_of(form)], paid_after(form, report)
     told = []
     for name, queries in points.items():
-        own, other = rows[system_of(form)], rows[name]
-        accuracies = f"accuracy {own['accuracy']:.3f} against {other['accuracy']:.3f}"
-        told.append(f"Against {RIVALS[name]} ({name}): {_pays(queries, own, other)}; {accuracies}.")
+        scores = f"{score(own.name, report):.3f} against {score(name, report):.3f}"
+        metric = report.sets[report.primary].metric
+        told.append(f"Against {RIVALS[name]} ({name}): {_pays(queries, own, rows[name])}; {metric} {scores}.")
     missing = [name for name in ("icl", "icl-cached") if name not in points]
-    if rows and missing:
-        told.append(f"Not measured: {' and '.join(missing)}. Not asked for, or the text does not fit the model's window.")
+    if missing:
+        told.append(f"Not measured: {' and '.join(missing)}. Not requested, or the text does not fit the model's window.")
     return told
 
 
-def _pays(queries: int | None, own: dict[str, Any], other: dict[str, Any]) -> str:
-    mine, theirs = duration(own["seconds"]), duration(other["seconds"])
+def _pays(queries: int | None, own: SystemResult, other: SystemResult) -> str:
+    mine, theirs = _times(own), _times(other)
     if queries is None:
         return f"never pays in time, because a query takes {mine} and there {theirs}"
-    learning = duration(own["adapt_seconds"])
+    learning = duration(own.adapt_seconds)
     return f"pays its time back after {queries:,} queries ({mine} a query against {theirs}; {learning} to learn)"
 
 
-def verdict(form: str, measured: Measured) -> str:
-    """One sentence of advice, or two where something answers as well for nothing."""
-    rows, found = measured["systems"], measured["learnt"][form]
-    if not rows:
+def _times(row: SystemResult) -> str:
+    return f"{duration(row.seconds.median)} (p95 {duration(row.seconds.p95)})"
+
+
+def verdict(form: str, report: LearnReport) -> str:
+    """One sentence of advice, or two where something answers as well without training."""
+    free, own = report.forms[form].free, system_of(form)
+    if not report.questions:
         return "Whether it pays cannot be told: no question was asked. Give some with right answers (--test)."
-    recovered, own = found["accuracy"], rows[system_of(form)]
-    if why := undefined(recovered):
-        return f"Whether it pays cannot be told: what is recovered of the accuracy is undefined, for {why}."
-    value, low, high = (percent(recovered[name]) for name in ("value", "low", "high"))
-    kept = f"{value} (95 % interval {low} to {high}) of the accuracy that the context adds"
-    if recovered["value"] < LITTLE:
+    if report.questions < MINIMUM_QUESTIONS:
+        return f"Whether it pays cannot be told: {too_few(report.questions)}. Give {MINIMUM_QUESTIONS} or more (--test)."
+    if why := undefined(free):
+        return f"Whether it pays cannot be told: what is recovered of the right answers is undefined, for {why}."
+    value, low, high = (percent(each or 0.0) for each in (free.value, free.low, free.high))
+    kept = f"{value} (95 % interval {low} to {high}) of the right answers that the context adds"
+    if (free.value or 0.0) < LITTLE:
         return f"Not yet a stand-in for the text, at any number of queries: it recovers {kept}. Ask more or train longer."
-    points = paid_after(form, measured)
-    cold = _advice(points, "icl" if "icl" in points else "icl-piece", rows, own)
-    warm = _advice(points, "icl-cached", rows, own)
-    advice = f"{cold}; {warm}. It recovers {kept}."
-    if "rag" in rows and rows["rag"]["accuracy"] >= own["accuracy"]:
-        advice += f" BM25 with nothing learnt is right as often or more ({rows['rag']['accuracy']:.3f})."
+    points = paid_after(form, report)
+    if not points:
+        return f"Whether it pays cannot be told: {worth_unknown(form, report)}."
+    cold = _advice(points, "icl" if "icl" in points else "icl-piece", report, own)
+    advice = f"{cold}; {_advice(points, 'icl-cached', report, own)}. It recovers {kept}."
+    if "rag" in report.systems and score("rag", report) >= score(own, report):
+        advice += f" BM25 without training is right as often or more ({score('rag', report):.3f})."
     return advice[0].upper() + advice[1:]
 
 
-def _advice(points: dict[str, int | None], name: str, rows: dict[str, Any], own: dict[str, Any]) -> str:
+def _advice(points: dict[str, int | None], name: str, report: LearnReport, own: str) -> str:
     if name not in points:
         return f"against {RIVALS[name]} it was not measured"
     queries = points[name]
     if queries is None:
-        times = f"{duration(own['seconds'])} a query against {duration(rows[name]['seconds'])}"
-        return f"never pays in time against {RIVALS[name]} ({times})"
+        mine, theirs = (duration(report.systems[each].seconds.median) for each in (own, name))
+        return f"never pays in time against {RIVALS[name]} ({mine} a query against {theirs})"
     return f"pays after {queries:,} queries against {RIVALS[name]}"
 
 

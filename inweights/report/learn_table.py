@@ -1,29 +1,54 @@
-"""All that could answer questions about a context in one table, with its accuracy, seconds and bytes as people read them."""
+"""All that can answer questions about a context in one table, with scores, seconds and bytes as people read them."""
 
-from typing import Any
+from collections.abc import Sequence
+from statistics import mean
 
-from inweights.report.statistics import over_seeds
-
-Measured = dict[str, Any]
-"""What `inweights.context.evaluate` gives back: the `measured` of a context card."""
-HEADS = ("system", "accuracy", "per query", "first token", "KV per request", "to learn", "artefact")
+from inweights.learn_records import MINIMUM_QUESTIONS, LearnReport
+from inweights.report.learn_scores import answers, context_again, figure, unknown_only
 
 
-def legend(measured: Measured) -> str:
-    return f"{measured['questions']} questions; right are {measured['right']}. Accuracy with Wilson's 95 % interval."
+def heads(report: LearnReport) -> list[str]:
+    metric = report.sets[report.primary].metric if report.primary else "score"
+    scored = ["system", metric, "unknown only", "context again"]
+    return [*scored, "per query", "p95", "first token", "KV per request", "to learn", "adapter"]
 
 
-def cells(measured: Measured) -> list[list[str]]:
-    """A line for each system, under HEADS."""
+def legend(report: LearnReport) -> str:
+    """What the columns of scores mean."""
+    if not report.primary:
+        return ""
+    questions = report.sets[report.primary]
+    counted = f"{report.questions} questions" + (
+        f", drawn from {questions.available}" if questions.available > report.questions else ""
+    )
+    right = "given answers" if questions.given else "the teacher's answers"
+    interval = "with its 95 % interval" if report.questions >= MINIMUM_QUESTIONS else too_few(report.questions)
+    unknown = len(unknown_only("alone", report))
+    return (
+        f"{counted}; {right} count as right. {questions.metric}: mean over greedy answers, {interval}. "
+        f"unknown only: on the {unknown} that the model alone answers wrongly and the teacher rightly. "
+        "context again: with the right piece of the context in the prompt as well."
+    )
+
+
+def too_few(questions: int) -> str:
+    return f"too few questions for an interval: {questions}"
+
+
+def cells(report: LearnReport) -> list[list[str]]:
+    """A line for each system, under the heads."""
     lines = []
-    for name, row in measured["systems"].items():
-        interval = over_seeds([row["accuracy"]], measured["questions"])
-        accuracy = f"{row['accuracy']:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-        times = [duration(row["seconds"]), duration(row["first_token"])]
-        learned = duration(row["adapt_seconds"]) if row["adapt_seconds"] else ""
-        artefact = size(row["artifact_bytes"]) if row["artifact_bytes"] else ""
-        lines.append([name, accuracy, *times, size(row["kv_bytes"]), learned, artefact])
+    for name, row in report.systems.items():
+        scores = [figure(answers(name, report).scores), _mean(unknown_only(name, report)), _mean(context_again(row, report))]
+        times = [duration(each) for each in (row.seconds.median, row.seconds.p95, row.first_token.median)]
+        learned = duration(row.adapt_seconds) if row.adapt_seconds else ""
+        adapter = size(row.artifact_bytes) if row.artifact_bytes else ""
+        lines.append([name, *scores, *times, size(row.kv_bytes), learned, adapter])
     return lines
+
+
+def _mean(scores: Sequence[float]) -> str:
+    return f"{mean(scores):.3f}" if scores else ""
 
 
 def duration(seconds: float) -> str:

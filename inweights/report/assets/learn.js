@@ -1,9 +1,9 @@
 "use strict";
 const MEASURES = {
-  seconds: ["seconds per query", seconds], first_token: ["seconds to the first token", seconds], kv_bytes: ["KV bytes per request", bytes],
-  adapt_seconds: ["seconds to learn", seconds], artifact_bytes: ["bytes of the artefact", bytes],
+  seconds: ["seconds per query", seconds], p95: ["seconds per query, 95th percentile", seconds], first_token: ["seconds to the first token", seconds], kv_bytes: ["KV bytes per request", bytes],
+  adapt_seconds: ["seconds to learn", seconds], artifact_bytes: ["bytes of the adapter", bytes],
 };
-// Okabe and Ito's colours, told apart by the colour-blind; with passages in front a learnt context keeps its own, dashed.
+// Okabe and Ito's colours, told apart by the colour-blind; with passages in its prompt a learned context keeps its own, dashed.
 const HUES = { alone: "#888888", icl: "#0072b2", "icl-cached": "#56b4e9", "icl-piece": "#8a6d3b", rag: "#cc79a7", "distilled (lora)": "#009e73",
   "distilled (kv)": "#e69f00", "distilled (merged)": "#009e73", sft: "#d55e00", "next-token": "#b8a800" };
 const withRag = (name) => name.endsWith(" + rag");
@@ -23,10 +23,10 @@ function drawRecovered() {
   const several = unique(data.recovered.map((each) => each.form)).length > 1;
   const label = (each) => `${several ? `${each.form}: ` : ""}${each.name}${each.undefined ? "<br>undefined" : ""}`;
   const trace = { x: known.map((each) => each.value), y: known.map(label), mode: "markers+text", text: known.map((each) => percent(each.value)), textposition: "top center",
-    textfont: { size: 11, color: css("--ink") }, cliponaxis: false, marker: { size: 11, color: known.map((each) => colour(`distilled (${each.form})`)) },
+    textfont: { size: 11, color: css("--ink") }, cliponaxis: false, marker: { size: 11, color: known.map((each) => colour(`distilled (${each.form})`)), symbol: known.map((each) => each.few ? "circle-open" : "circle") },
     error_x: bars(known.map((each) => ({ up: each.high - each.value, down: each.value - each.low })), css("--quiet")),
-    customdata: known.map((each) => [percent(each.low), percent(each.high), each.questions]),
-    hovertemplate: "<b>%{y}</b><br>%{x:.1%}, 95 % %{customdata[0]} to %{customdata[1]}<br>%{customdata[2]} questions<extra></extra>" };
+    customdata: known.map((each) => [each.few ? "too few questions for an interval" : `95 % ${percent(each.low)} to ${percent(each.high)}`, each.questions]),
+    hovertemplate: "<b>%{y}</b><br>%{x:.1%}, %{customdata[0]}<br>%{customdata[1]} questions<extra></extra>" };
   const dotted = { type: "line", yref: "paper", y0: 0, y1: 1, line: { dash: "dot", width: 1, color: css("--quiet") } };
   const low = Math.min(0, ...known.map((each) => each.low)), high = Math.max(1, ...known.map((each) => each.high));
   draw("recovered", known.length ? [trace] : [], layout("share recovered", "", { shapes: [{ ...dotted, x0: 0, x1: 0 }, { ...dotted, x0: 1, x1: 1 }],

@@ -1,0 +1,51 @@
+"""Evaluation sets of a learned context: questions with given answers, and those that nothing was trained on."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+from inweights.context.chunks import Chunk
+from inweights.context.qa_tokens import Question, text_of
+from inweights.context.responses import primary_metric
+from inweights.context.teacher import assign_chunks
+from inweights.context.template import Template
+from inweights.context.work_cache import TeacherAnswers
+from inweights.learn_records import HELD_OUT, TEST, EvaluationSet
+from inweights.models.base import LanguageModel
+
+MAXIMUM = 400
+"""Questions of an evaluation set; of more, some are drawn."""
+
+
+def evaluation_set(questions: Sequence[Question], template: Template, available: int, given: bool) -> EvaluationSet:
+    return EvaluationSet(
+        questions=tuple(each.text for each in questions),
+        gold=tuple(each.gold for each in questions),
+        kinds=tuple(each.kind for each in questions),
+        places=tuple(each.place or 0.0 for each in questions),
+        metric=primary_metric(template, given),
+        given=given,
+        available=available,
+    )
+
+
+def questions_by_set(
+    model: LanguageModel, template: Template, chunks: Sequence[Chunk], held_out: TeacherAnswers, tests: Sequence[Question]
+) -> dict[str, list[Question]]:
+    """By evaluation set; the one that verdicts are about comes first."""
+    answered = []
+    for lesson in held_out.lessons:
+        if said := text_of(model, template, lesson.behind.completion_ids):
+            answered.append(replace(lesson.question, gold=said))
+    found = {TEST: assign_chunks(model, template, chunks, tests) if tests else [], HELD_OUT: answered}
+    return {name: [_placed(each, len(chunks)) for each in questions] for name, questions in found.items() if questions}
+
+
+def _placed(question: Question, pieces: int) -> Question:
+    return question if question.place is not None else replace(question, place=(question.chunk or 0) / pieces)
+
+
+def drawn(questions: Sequence[Question], seed: int) -> list[Question]:
+    """From all over the document, not its beginning."""
+    numbers = random.Random(seed).sample(range(len(questions)), min(MAXIMUM, len(questions)))
+    return [questions[number] for number in sorted(numbers)]

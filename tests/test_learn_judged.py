@@ -1,0 +1,139 @@
+"""How a learned context is judged: by its answers, by the gold answers' log-probabilities, and by what PEFT alone loads."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from inweights.context.chunks import chunks_of
+from inweights.context.evaluate import evaluate
+from inweights.context.learn import learn
+from inweights.context.metrics import parting
+from inweights.context.qa_tokens import Question
+from inweights.context.recovery import reported
+from inweights.context.responses import OPENING, primary_metric, responses
+from inweights.context.settings import Settings
+from inweights.context.template import EMBEDDED, Template
+from inweights.exports import RejectedError, verify
+from inweights.exports.context_card import NAME
+from inweights.exports.pipeline import LearnRequest, learn_into, material
+from inweights.learn_records import Recovered
+from inweights.models import load
+from inweights.report.learn_scores import unknown_only
+from inweights.sources import read_sources
+from tests.sample_card import answers, changed, measured, right
+from tests.tiny import tiny
+
+CHAT = Template("<|user|> {context}\n{question}<|assistant|>", "<|user|> {question}<|assistant|>", end="")
+FACTS = "the cook carried the lamp . the king washed the apple . the nurse followed the dog .\n"
+QUERIES = [
+    Question("who carried the lamp ?", gold="cook"),
+    Question("who washed the apple ?", gold="king"),
+    Question("who followed the dog ?", gold="nurse"),
+    Question("by whom was the lamp carried ?", gold="cook"),
+]
+
+
+@pytest.mark.parametrize(
+    ("template", "given", "metric"),
+    [
+        (EMBEDDED, True, "exact-match"),
+        (EMBEDDED, False, "exact-match"),
+        (CHAT, True, "contained"),
+        (Template(), True, "contained"),
+        (CHAT, False, "token-f1"),
+    ],
+)
+def test_the_primary_metric_follows_from_the_answers_length_and_from_whose_answers_are_right(template, given, metric):
+    assert primary_metric(template, given) == metric
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_a_chat_models_gold_answer_is_scored_after_a_natural_opening(architecture):
+    """As one whole text by plain transformers; not as the first words of a reply."""
+    model = tiny(architecture)
+    question = Question("who saw the judge ?", gold="the doctor")
+    [stem] = map(tuple, model.encode([CHAT.bare(question.text)]))
+    found = responses(model, replace(CHAT, answer_tokens=2), None, [stem], [question]).gold_log_probs[0]
+    opened = model.encode([CHAT.bare(question.text) + OPENING])[0]
+    ids = model.encode([f"{CHAT.bare(question.text)}{OPENING} the doctor"])[0]
+    assert ids[: len(opened)] == opened
+    rows = model.module(torch.tensor([ids])).logits[0].log_softmax(-1)
+    expected = [float(rows[place - 1, ids[place]]) for place in range(len(opened), len(ids))]
+    assert found == pytest.approx(sum(expected) / len(expected), abs=1e-4)
+
+
+def test_where_information_and_answers_part_is_told_from_noise():
+    """R_KL is 1 - .1 = .9; of 40 questions that the teacher wins, the student wins 12: R_free is .3."""
+    bare, student = [1.0] * 40, [0.1] * 40
+    won = [1.0] * 12 + [0.0] * 28
+    found = parting((bare, student), ([0.0] * 40, [1.0] * 40, won))
+    assert found.value == pytest.approx(0.6)
+    assert 0.4 < found.low < 0.6 < found.high < 0.8
+    assert parting(([0.0] * 40, student), ([0.0] * 40, [1.0] * 40, won)).value is None
+
+
+def test_a_share_of_fewer_than_twenty_questions_has_no_interval():
+    assert reported(Recovered(0.5, 0.4, 0.6, 19)) == Recovered(0.5, None, None, 19)
+    assert reported(Recovered(0.5, 0.4, 0.6, 20)) == Recovered(0.5, 0.4, 0.6, 20)
+
+
+def test_unknown_only_leaves_out_what_the_model_knows_alone_and_what_the_teacher_misses():
+    """Of 40 the first 8 are known alone; the teacher misses the last 20; the student is right on the first 12."""
+    found = changed(measured(), "icl-piece", outcomes={"test": answers(right(0.5))})
+    found = changed(found, "distilled (lora)", outcomes={"test": answers(right(0.3))})
+    assert unknown_only("distilled (lora)", found) == [1.0] * 4 + [0.0] * 8
+
+
+def test_held_out_and_given_questions_are_two_evaluation_sets(tmp_path):
+    model = load("embedded")
+    (tmp_path / "facts.txt").write_text(FACTS)
+    chunks = chunks_of(model, read_sources([str(tmp_path / "facts.txt")], "auto"), 64)
+    settings = Settings(epochs=1, held_out=0.5)
+    outcome = learn(model, EMBEDDED, chunks, settings, tmp_path / "work", queries=QUERIES)
+    assert outcome.held_out.lessons
+    found = evaluate(model, EMBEDDED, chunks, {"lora": outcome}, settings, QUERIES, rivals=("icl", "sft"))
+    assert found.primary == "test"
+    assert found.sets["test"].given
+    assert not found.sets["held-out"].given
+    teacher, student = found.systems["icl-piece"], found.systems["distilled (lora)"]
+    assert set(teacher.outcomes) == set(student.outcomes) == {"test", "held-out"}
+    # The teacher's own answers are right on the held-out questions.
+    assert set(teacher.outcomes["held-out"].scores) == {1.0}
+    assert set(found.systems["icl"].outcomes) == {"test"}
+    assert set(student.with_context) == set(found.systems["sft"].with_context) == {"test"}
+    assert teacher.with_context == {}
+    assert student.seconds.p95 >= student.seconds.median > 0
+    assert found.forms["lora"].free.low is None, "four questions carry no interval"
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    place = tmp_path_factory.mktemp("judged")
+    (place / "facts.txt").write_text(FACTS)
+    given = material("embedded", [str(place / "facts.txt")])
+    settings = Settings(lr=0.01, epochs=10, batch_tokens=128, held_out=0.0, size=6)
+    said: list[str] = []
+    learn_into(place / "out", given, LearnRequest("both", settings, tuple(QUERIES), tuple(QUERIES), ()), said.append)
+    assert any("reloaded in a fresh process: 8 examples" in each for each in said)
+    return place / "out"
+
+
+def test_every_form_is_verified_by_plain_libraries_too(export):
+    proof = verify(export)
+    assert proof.examples == 8
+    assert proof.inweights < proof.tolerance
+    assert proof.plain < proof.tolerance
+
+
+@pytest.mark.parametrize("form", ["lora", "kv"])
+def test_an_export_that_gives_other_log_probabilities_is_rejected(form, export, tmp_path):
+    place = shutil.copytree(export, tmp_path / "copy")
+    card = json.loads((place / NAME).read_text())
+    card["probes"][0]["next_tokens"][form]["log_probs"][0] -= 0.5
+    (place / NAME).write_text(json.dumps(card))
+    with pytest.raises(RejectedError, match=r"gives other scores when loaded again by inweights: they differ by 0\.\d"):
+        verify(place)
