@@ -49,7 +49,7 @@ def summary(records: list[Record], options: argparse.Namespace) -> dict[str, obj
     for task in TASKS:
         for shots in SHOTS:
             for method in METHODS:
-                found = [r for r in records if (r.run.task, r.run.shots, r.run.method) == (task, shots, method)]
+                found = [r for r in records if (r.run.task, r.run.method) == (task, method) and r.run.shots in (shots, 0)]
                 row: dict[str, object] = {"task": task, "shots": shots, "method": method}
                 for name, first in found[0].outcomes.items():
                     scores = [accuracy(record.outcomes[name]) for record in found]

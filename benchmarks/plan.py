@@ -11,9 +11,10 @@ from benchmarks.shapes import SHAPES, ModelShape, on_each
 from benchmarks.text import entailment, written
 from inweights.methods import method
 from inweights.models.skeleton import skeleton
+from inweights.study.do import execute
 from inweights.study.estimate import estimate
-from inweights.study.execute import PlannedRun, execute
 from inweights.study.loading import load
+from inweights.study.planned import PlannedRun
 from inweights.types import Budget, Run, Weights
 
 METHODS = ("icl", "pbft", "pbft+lora", "pbft+bitfit", "adaptive", "distill+lora")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inweights.types import Budget, Cost, Outcome, Record, Run, UserError, Weights
+from inweights.types import Budget, Cost, Latency, Outcome, Record, Run, UserError, Weights
 
 FORMAT = 2
 """1 held the indices of labels and the model's name alone: no scores, no answers, no dtype."""
@@ -49,6 +49,7 @@ def from_json(text: str) -> Record:
     if found != FORMAT:
         raise ValueError("it was written in another format")
     values["run"]["budget"] = Budget(**values["run"]["budget"])
+    values["run"]["after"] = tuple(values["run"]["after"])
     values["run"]["weights"] = Weights(**values["run"]["weights"])
     values["run"] = Run(**values["run"])
     values["outcomes"] = {name: _outcome(each) for name, each in values["outcomes"].items()}
@@ -56,6 +57,7 @@ def from_json(text: str) -> Record:
     values["oracles"] = {rule: {name: _outcome(each) for name, each in found.items()} for rule, found in oracles}
     for phase in ("load", "adapt", "predict"):
         values[phase] = _cost(values[phase])
+    values["latency"] = Latency(**values["latency"]) if values["latency"] else None
     for name in ("labels", "indices", "losses"):
         values[name] = tuple(values[name])
     return Record(**values)

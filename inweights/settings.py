@@ -54,6 +54,11 @@ def _changed(value: Any, path: str, text: str, whole: str) -> Any:
     return replace(value, **{name: parsed})
 
 
+def field_of(value: object, name: str) -> Any:
+    """The field of that name; None where the value has no such field."""
+    return getattr(value, name) if name in _names(value) else None
+
+
 def _names(value: Any) -> list[str]:
     return [field.name for field in fields(value)] if dataclasses.is_dataclass(value) else []
 

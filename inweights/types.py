@@ -260,6 +260,16 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """Of one query at a time, the prompt read with every one; seconds."""
+
+    median: float
+    p95: float
+    queries: int
+    """How many were timed."""
+
+
+@dataclass(frozen=True)
 class Run:
     """What to do, as plain values: enough to do it again."""
 
@@ -279,6 +289,8 @@ class Run:
     """Score at most so many examples of each evaluation set, the same ones for every method."""
     tune: str = ""
     """How the learning rate is chosen: "" (the method's own), `holdout` or `kfold` of the shots."""
+    after: tuple[str, ...] = ()
+    """Ids of the runs that must have ended before this one begins, such as those whose updates it merges."""
 
     @property
     def model(self) -> str:
@@ -326,6 +338,11 @@ class Record:
     predict: Cost | None = None
     queries: int = 0
     """Examples scored in the predict phase."""
+    prepare_seconds: float = 0.0
+    """To encode the part of the prompt that all queries share, once; 0 where they share none."""
+    prepared: int = 0
+    """How many times the predict phase did that: once for every evaluation set."""
+    latency: Latency | None = None
     trained_parameters: int = 0
     """Numbers whose values changed, no more and no less."""
     optimizer_bytes: int = 0
@@ -342,5 +359,9 @@ class Record:
 
     @property
     def seconds_per_query(self) -> float | None:
-        """None where nothing was predicted."""
-        return self.predict.seconds / self.queries if self.predict and self.queries else None
+        """Of many queries at once, without the encoding of what they share; None where nothing was predicted."""
+        if not self.predict or not self.queries:
+            return None
+        # Both are measured, so that the difference of two nearly equal ones could come out at nothing.
+        left = max(self.predict.seconds - self.prepared * self.prepare_seconds, 0.05 * self.predict.seconds)
+        return left / self.queries

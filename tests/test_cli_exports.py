@@ -151,7 +151,7 @@ def test_a_study_whose_training_file_has_changed_hands_out_nothing(study: Study,
 def test_a_refit_gives_the_figures_of_its_record(study: Study) -> None:
     from inweights.exports.refit import refit
     from inweights.report.statistics import accuracy
-    from inweights.study.execute import outcome
+    from inweights.study.outcomes import outcome
 
     record = next(each for each in study.records if each.run.method == "pbft+lora" and each.run.seed == 1)
     fitted, _, _ = refit(study.folder, record)

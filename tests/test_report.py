@@ -13,7 +13,7 @@ from inweights.report.page import headlines, page
 from inweights.report.rows import as_json, tied_text
 from inweights.report.statistics import by_subset
 from inweights.report.tables import markdown, terminal
-from inweights.types import Budget, Cost, NothingFitsError, UserError, Weights
+from inweights.types import Budget, Cost, Latency, NothingFitsError, UserError, Weights
 from tests.sample_records import ACCURACY, study
 
 KEYS = {
@@ -178,3 +178,91 @@ def test_subsets_are_the_mean_over_seeds():
     found = [replace(each, outcomes={name: replace(each.outcomes[name], subsets=halves)}) for each in (one, two)]
     expected = mean(by_subset(each.outcomes[name])["a"] for each in found)
     assert rows_of(found)[0].subsets[name]["a"] == pytest.approx(expected)
+
+
+def with_prompt(found, seconds=0.05, method="icl"):
+    """Encoding the demonstrations takes that long, once for each of the two sets."""
+    shown = {"demonstrations": 16, "demonstrations_left_out": 0}
+    return [
+        replace(each, prepare_seconds=seconds, prepared=2, notes=shown) if each.run.method == method else each
+        for each in found
+    ]
+
+
+def test_a_query_costs_the_same_however_many_share_the_demonstrations():
+    [one] = [each for each in with_prompt(study(shots=(16,), seeds=1)) if each.run.method == "icl"]
+    # 4 s for 400 queries, .1 s of them for the demonstrations of two sets.
+    assert one.seconds_per_query == pytest.approx(3.9 / 400)
+    # A tenth of the queries: .39 s and again .1 s.
+    few = replace(one, queries=40, predict=replace(one.predict, seconds=0.49))
+    assert few.seconds_per_query == pytest.approx(3.9 / 400)
+
+
+def test_adapting_pays_against_a_prompt_that_is_read_again_and_against_one_that_is_kept():
+    rows = {row.method: row for row in rows_of(with_prompt(study(shots=(16,))))}
+    # 3 s against .1 s to adapt, 2 ms against 9.75 ms a query and 50 ms for the demonstrations.
+    assert rows["pbft"].break_even_queries == 51  # 2.9 / .05775 = 50.2
+    assert rows["pbft"].break_even_kept_queries == 368  # 2.85 / .00775 = 367.7
+    assert rows["pbft"].pays == "51 queries (368 if kept)"
+    assert "51 queries (368 if kept)" in markdown(with_prompt(study(shots=(16,))))
+
+
+def test_adapting_is_measured_against_the_best_method_that_trains_nothing():
+    found = study(shots=(16,))
+    calibrated = [
+        replace(each, run=replace(each.run, method="icl+batch"), outcomes=better.outcomes)
+        for each, better in zip(
+            (each for each in found if each.run.method == "icl"),
+            (each for each in found if each.run.method == "pbft"),
+            strict=False,
+        )
+    ]
+    rows = {row.method: row for row in rows_of([*found, *calibrated])}
+    assert rows["pbft+lora"].rival == "icl+batch"
+
+
+@pytest.mark.parametrize(("other", "reason"), [("zero-shot", "icl is below zero-shot"), (None, "icl is below the majority")])
+def test_a_collapsed_prompt_is_no_rival(other, reason):
+    found = study(shots=(16,))
+    wrong = next(each for each in found if each.run.method == "icl")
+    flipped = {n: replace(o, scores=tuple(1 - s for s in o.scores)) for n, o in wrong.outcomes.items()}
+    collapsed = [
+        replace(each, outcomes=flipped) if each.run.method == "icl" else each
+        for each in found
+        if other or each.run.method != "zero-shot"
+    ]
+    if other:  # a prompt no worse than the majority, and a zero-shot that is better
+        collapsed = [
+            replace(each, outcomes=next(r for r in found if r.run.method == "pbft").outcomes)
+            if each.run.method == "zero-shot"
+            else next(r for r in found if r.run.method == "icl" and r.run.seed == each.run.seed)
+            if each.run.method == "icl"
+            else each
+            for each in collapsed
+        ]
+    rows = {row.method: row for row in rows_of(collapsed)}
+    assert rows["pbft"].break_even_queries is None
+    assert rows["pbft"].pays == f"- ({reason})"
+
+
+def test_demonstrations_that_were_not_shown_stand_in_the_name_everywhere():
+    cut = {"demonstrations": 2, "demonstrations_left_out": 14}
+    found = [replace(each, notes=cut) if each.run.method == "icl" else each for each in study(shots=(16,))]
+    for text in (markdown(found), terminal(found), page(found), FORMATS["json"](found)):
+        assert "icl (2 of 16 shown)" in text
+
+
+def test_a_limit_on_latency_is_one_of_a_query_by_itself():
+    slow = [replace(each, latency=Latency(0.2, 0.3, 5)) for each in study(shots=(16,))]
+    with pytest.raises(NothingFitsError, match=r"200\.00 ms per query over 50\.00 ms"):
+        choose(slow, limits=Limits(latency_seconds=0.05))
+    row = rows_of(slow)[0].as_json()
+    assert (row["latency_seconds"], row["latency_p95_seconds"]) == (0.2, 0.3)
+
+
+def test_a_method_that_did_not_train_is_flagged_in_its_row():
+    found = [
+        replace(each, losses=(0.7,) * 10) if each.run.method == "pbft" and each.run.seed < 2 else each
+        for each in study(shots=(16,))
+    ]
+    assert "1,000 (did not train in 2/5)" in markdown(found)

@@ -1,5 +1,7 @@
 """Statistics against numbers worked out by hand or by scipy and scikit-learn."""
 
+from dataclasses import replace
+
 import pytest
 
 from inweights.report.statistics import (
@@ -7,15 +9,17 @@ from inweights.report.statistics import (
     break_even,
     confusion,
     constant,
+    did_not_train,
     front,
     holm,
     majority,
     mcc,
     over_seeds,
+    over_seeds_and_examples,
     paired_p,
 )
 from inweights.types import Outcome
-from tests.sample_records import answered
+from tests.sample_records import answered, record
 
 
 def outcome(gold: str, predicted: str) -> Outcome:
@@ -71,3 +75,39 @@ def test_a_method_ties_with_itself_and_not_with_one_far_better():
     assert paired_p(right, right) == 1.0
     assert paired_p(right, wrong) < 0.01
     assert paired_p(right, {9: [True] * 100}) is None
+
+
+def test_seeds_that_agree_have_the_interval_of_their_examples():
+    # Wilson's for 8 of 10; an interval over the seeds alone would have no width.
+    right = [1.0] * 8 + [0.0] * 2
+    for seeds in (1, 3):
+        interval = over_seeds_and_examples(dict.fromkeys(range(seeds), right))
+        assert (interval.low, interval.high) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+
+
+def test_the_distances_over_seeds_and_over_examples_add_in_squares():
+    # Seed means .6, .7, .8: half width .248414 over seeds, as above. Every example is right as often as any other but
+    # for the one that turns: the examples' part is Wilson's.
+    table = {seed: [1.0] * right + [0.0] * (10 - right) for seed, right in enumerate((6, 7, 8))}
+    interval = over_seeds_and_examples(table)
+    means = [1.0] * 6 + [2 / 3, 1 / 3] + [0.0] * 2
+    variance = sum((each - 0.7) ** 2 for each in means) / 10
+    n, z = 10 * 0.21 / variance, 1.959964
+    low = (0.7 + z * z / (2 * n)) / (1 + z * z / n) - z / (1 + z * z / n) * (0.21 / n + z * z / (4 * n * n)) ** 0.5
+    assert interval.mean == pytest.approx(0.7)
+    assert interval.low == pytest.approx(0.7 - ((0.7 - low) ** 2 + 0.248414**2) ** 0.5, abs=1e-5)
+
+
+def test_no_interval_of_a_finite_sample_is_without_width():
+    interval = over_seeds_and_examples({seed: [1.0] * 20 for seed in range(3)})
+    assert interval.low < 0.9
+    assert interval.high == 1.0
+
+
+def test_a_flat_loss_or_one_answer_to_everything_is_told_from_training():
+    learned = replace(record("pbft"), losses=(2.0, 1.5, 1.0, 0.5, 0.2, 0.1))
+    assert not did_not_train(learned)
+    assert did_not_train(replace(learned, losses=(0.7, 0.69, 0.71, 0.7, 0.69, 0.7)))
+    gold = (0, 1) * 10
+    assert did_not_train(replace(learned, outcomes={"dev": answered(gold, (0,) * 20, "ab")}))
+    assert not did_not_train(record("icl"))

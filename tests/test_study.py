@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from inweights import records
-from inweights.study import execute as execute_module
+from inweights.study import do as do_module
 from inweights.study.api import compare, study_of
-from inweights.study.execute import execute
+from inweights.study.do import execute
 from inweights.study.grid import tasks_of
 from inweights.study.loading import load
 from inweights.study.spec import spec_of
@@ -144,8 +144,8 @@ def small_study(out: Path):
 
 
 def test_the_rest_goes_on_when_one_fails(tmp_path, monkeypatch):
-    real = execute_module.fit
-    monkeypatch.setattr(execute_module, "fit", lambda s, m: 1 / 0 if s.run.method == "icl" else real(s, m))
+    real = do_module.fit
+    monkeypatch.setattr(do_module, "fit", lambda s, m: 1 / 0 if s.run.method == "icl" else real(s, m))
     study = small_study(tmp_path)
     study.run(load, lambda setting, record: None)
     assert {r.run.method: r.status for r in study.records} == {"icl": "failed", "vanilla+lora": "ok"}
@@ -195,7 +195,7 @@ def test_a_full_disk_leaves_the_old_record_and_nothing_half_written(tmp_path, mo
     store = Store(tmp_path)
     store.prepare({})
     run = Run(Weights("m"), "t", "icl", 4, 0)
-    first = execute_module.Record(run, "failed", "first")
+    first = Record(run, "failed", "first")
     store.write(first)
 
     def full(descriptor: int) -> None:

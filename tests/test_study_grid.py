@@ -80,10 +80,27 @@ def test_a_setting_that_no_method_has_is_refused(path):
 
 
 def test_all_methods_of_a_seed_come_before_the_next_seed():
-    settings, _ = grid(methods="icl,zero-shot")
+    settings, _ = grid(methods="icl,icl+batch")
     assert [(s.run.seed, s.run.method) for s in settings] == [
-        (0, "icl"), (0, "zero-shot"), (1, "icl"), (1, "zero-shot"),
+        (0, "icl"), (0, "icl+batch"), (1, "icl"), (1, "icl+batch"),
     ]  # fmt: skip
+
+
+def test_what_no_draw_changes_is_planned_once_whatever_the_seeds_and_shots():
+    settings, _ = grid(methods="zero-shot,zero-shot+batch,icl", shots=[4, 8], seeds=3)
+    planned = [(s.run.shots, s.run.seed) for s in settings if s.run.method == "zero-shot"]
+    assert planned == [(0, 0)]
+    # Calibration on drawn inputs is another matter.
+    assert len([s for s in settings if s.run.method == "zero-shot+batch"]) == 6
+
+
+def test_what_no_draw_changes_stands_beside_every_number_of_shots(tmp_path):
+    grid = {"task": "made-topic", "methods": "zero-shot,icl", "shots": [4, 8], "seeds": 2, "limit": 8}
+    rows = rows_of(compare(model=str(folder("gpt2")), **grid, out=tmp_path).records)
+    assert [(row.shots, row.method, len(row.seeds)) for row in rows] == [
+        (4, "icl", 2), (4, "zero-shot", 1), (8, "icl", 2), (8, "zero-shot", 1),
+    ]  # fmt: skip
+    assert all("zero-shot" in row.tied_with or "icl" in row.tied_with for row in rows)
 
 
 def test_records_of_other_data_under_the_same_name_are_not_mixed(tmp_path):

@@ -10,7 +10,7 @@ from inweights.types import UserError
 
 if TYPE_CHECKING:
     from inweights.study import Study
-    from inweights.study.execute import Loaded
+    from inweights.study.planned import Loaded
     from inweights.types import Weights
 
     Load = Callable[[Weights], Loaded]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from inweights.exports.card import About
 from inweights.methods import Fitted, method
-from inweights.study.execute import PlannedRun, fit, limited, outcome
+from inweights.study.do import fit
 from inweights.study.grid import data_digest, tasks_of
 from inweights.study.loading import backbone
+from inweights.study.outcomes import limited, outcome
+from inweights.study.planned import PlannedRun
 from inweights.study.spec import Spec, spec_of
 from inweights.tasks import task as task_named
 from inweights.types import Example, Record, Run, Task, UserError

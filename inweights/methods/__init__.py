@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from inweights.methods.base import Fitted, Kind, Method
+from inweights.methods.base import Fitted, Kind, MaybeIndependent, Method
 from inweights.methods.context_distillation import ContextDistillation
 from inweights.methods.in_context import InContext
 from inweights.methods.pattern import PatternFineTune
@@ -74,4 +74,15 @@ def _by_name(kind: str, update: str) -> str:
     )
 
 
-__all__ = ["ALIASES", "DEFAULT_METHODS", "KINDS", "METHODS", "Fitted", "Kind", "Method", "canonical", "method"]
+__all__ = [
+    "ALIASES",
+    "DEFAULT_METHODS",
+    "KINDS",
+    "METHODS",
+    "Fitted",
+    "Kind",
+    "MaybeIndependent",
+    "Method",
+    "canonical",
+    "method",
+]

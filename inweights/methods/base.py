@@ -46,6 +46,16 @@ class Method(Protocol):
         ...
 
 
+@runtime_checkable
+class MaybeIndependent(Protocol):
+    """A method that says whether what it is given to learn from changes anything; any other's draws do."""
+
+    @property
+    def independent_of_draws(self) -> bool:
+        """Whether every draw gives the same fitted method, so that it is run once per task."""
+        ...
+
+
 class Kind(Protocol):
     """A class of methods that train: with each update that it takes it is a method."""
 

@@ -39,6 +39,11 @@ class InContext:
         if self.members < 1 or self.calibration_inputs < 1 or not 0 < self.share <= 1:
             raise UserError("members and calibration_inputs are at least 1, share is above 0 and at most 1")
 
+    @property
+    def independent_of_draws(self) -> bool:
+        """Zero-shot, unless it is calibrated on inputs that are drawn."""
+        return self.demonstrations == 0 and self.calibration != "batch"
+
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         return [self._fit(model, prompt, draw, budget) for draw in shots]
 
@@ -46,6 +51,11 @@ class InContext:
         rng = random.Random(shots.seeds.order)
         wanted = shots.labelled[: self.demonstrations]
         fitting = fitting_demonstrations(model, prompt, wanted, room_beside_queries(model, prompt, shots))
+        if wanted and not fitting:
+            raise UserError(
+                f"not one of {len(wanted)} demonstrations fits the context window of {model.card.max_tokens:,} tokens "
+                "beside the queries: take zero-shot, a method that trains, or a model with a longer context window"
+            )
         readouts = []
         for _ in range(self.members):
             chosen = self._chosen(fitting, len(prompt.labels), rng)

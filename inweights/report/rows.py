@@ -6,18 +6,16 @@ from dataclasses import dataclass, field, replace
 from statistics import mean, median
 from typing import Any, cast
 
+from inweights.report.comparison import compared
 from inweights.report.statistics import (
     Interval,
-    accuracy,
-    break_even,
     by_subset,
     confusion,
     constant,
-    holm,
+    did_not_train,
     majority,
     mcc,
-    over_seeds,
-    paired_p,
+    over_seeds_and_examples,
 )
 from inweights.types import Outcome, Record
 
@@ -54,7 +52,25 @@ class Row:
     """Other than accuracy: shown beside it."""
     oracle: str = ""
     """How a checkpoint was selected where that looked at an evaluation set: a diagnostic, not a method."""
+    latency_seconds: float | None = None
+    """Median of one query at a time, over the seeds; None where it was not measured."""
+    latency_p95_seconds: float | None = None
+    prepare_seconds: float = 0.0
+    """To encode the demonstrations once."""
+    shown: int | None = None
+    """Demonstrations in the prompt, where the method shows any; of the seed that shows fewest."""
+    once: bool = False
+    """No draw of shots changes it: run once, shown beside every number of shots."""
+    learning_rate: float | None = None
+    did_not_train: int = 0
+    """Seeds whose loss stayed where it was, or that gave one answer to everything after training."""
+    rival: str = ""
+    """The best method that trains nothing, against which adapting has to pay; "" where there is none, with the reason."""
+    no_rival: str = ""
     break_even_queries: int | None = None
+    """From which adapting is cheaper than the rival, whose prompt is read again at every query."""
+    break_even_kept_queries: int | None = None
+    """The same, where the rival's prompt is encoded once and kept."""
     tied_with: tuple[str, ...] = ()
     """Methods that cannot be told from this one on the in-domain sets (paired test, Holm, 5 %)."""
     fallbacks: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -67,6 +83,18 @@ class Row:
     def beside(self) -> tuple[str, str, int]:
         """What rows that can be compared have in common."""
         return self.task, self.model, self.shots
+
+    @property
+    def pays(self) -> str:
+        """After how many queries adapting has paid, as a table shows it; "" for methods that do not train."""
+        if not self.trained_parameters or self.oracle:
+            return ""
+        if not self.rival:
+            return f"- ({self.no_rival})" if self.no_rival else ""
+        again, kept = (None if n is None else f"{n:,}" for n in (self.break_even_queries, self.break_even_kept_queries))
+        if again == kept:
+            return f"{again} queries" if again else "never"
+        return f"{again or 'never'} queries ({kept or 'never'} if kept)"
 
     def mean_over(self, domain: str) -> float | None:
         """Mean accuracy over the sets of a domain; None where there is none."""
@@ -88,6 +116,16 @@ class Row:
             "memory_bytes": self.memory_bytes,
             "artifact_bytes": self.artifact_bytes,
             "break_even_queries": self.break_even_queries,
+            "break_even_kept_queries": self.break_even_kept_queries,
+            "pays_against": self.rival or None,
+            "pays": self.pays,
+            "latency_seconds": self.latency_seconds,
+            "latency_p95_seconds": self.latency_p95_seconds,
+            "prepare_seconds": self.prepare_seconds,
+            "demonstrations_shown": self.shown,
+            "learning_rate": self.learning_rate,
+            "did_not_train": self.did_not_train,
+            "run_once": self.once,
             "tied_with": list(self.tied_with),
             "domains": self.domains,
             "examples": self.examples,
@@ -109,8 +147,17 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
     for record in (each for one in records for each in (one, *_oracles(one))):
         if record.status == "ok" and record.outcomes:
             groups[_key(record, several)].append(record)
-    rows = [_row(key, group) for key, group in groups.items()]
-    return sorted((_compared(row, rows) for row in rows), key=lambda r: (r.task, r.model, r.shots, r.method))
+    rows = _beside_all_shots([_row(key, group) for key, group in groups.items()])
+    return sorted((compared(row, rows) for row in rows), key=lambda r: (r.task, r.model, r.shots, r.method))
+
+
+def _beside_all_shots(rows: Sequence[Row]) -> list[Row]:
+    """What no draw changes stands beside every number of shots that its task and model were measured with."""
+    found = [row for row in rows if not row.once]
+    for row in (row for row in rows if row.once):
+        shots = dict.fromkeys(r.shots for r in found if (r.task, r.model) == (row.task, row.model) and not r.once)
+        found += [replace(row, shots=each) for each in shots] or [row]
+    return found
 
 
 def tied_text(row: Row, rows: Sequence[Row]) -> str:
@@ -216,13 +263,16 @@ def _row(key: Key, group: list[Record]) -> Row:
     first = group[0]
     outcomes = {name: [r.outcomes[name] for r in group if name in r.outcomes] for name in first.outcomes}
     costs = [(r.adapt, r.predict) for r in group if r.adapt and r.predict]
+    shown, wanted = _demonstrations(group)
+    latencies = [r.latency for r in group if r.latency]
+    rate = first.settings.get("schedule.lr")
     return Row(
         task=task,
         model=model,
-        method=method,
+        method=method if shown is None or shown == wanted else f"{method} ({shown} of {wanted} shown)",
         shots=shots,
         seeds=tuple(r.run.seed for r in group),
-        accuracy={n: over_seeds([accuracy(o) for o in each], len(each[0].gold)) for n, each in outcomes.items()},
+        accuracy={n: over_seeds_and_examples(dict(enumerate(o.scores for o in each))) for n, each in outcomes.items()},
         domains={name: each[0].domain for name, each in outcomes.items()},
         examples={name: len(each[0].gold) for name, each in outcomes.items()},
         majority={name: majority(each[0]) for name, each in outcomes.items()},
@@ -241,9 +291,26 @@ def _row(key: Key, group: list[Record]) -> Row:
         artifact_bytes=int(median(r.artifact_bytes for r in group)),
         oracle=str(first.notes.get("oracle", "")),
         fallbacks=_most(group),
+        latency_seconds=median(each.median for each in latencies) if latencies else None,
+        latency_p95_seconds=median(each.p95 for each in latencies) if latencies else None,
+        prepare_seconds=median(r.prepare_seconds for r in group),
+        shown=shown,
+        once=bool(first.notes.get("independent_of_draws")),
+        learning_rate=float(str(first.notes.get("tuned_lr", rate))) if rate is not None else None,
+        did_not_train=sum(map(did_not_train, group)),
         stacked=max(int(str(r.notes.get("stacked", 1))) for r in group),
         records=tuple(group),
     )
+
+
+def _demonstrations(group: Sequence[Record]) -> tuple[int | None, int]:
+    """How many the seed shows that shows fewest, and how many it was to show."""
+    left = [int(str(r.notes["demonstrations_left_out"])) for r in group if "demonstrations_left_out" in r.notes]
+    if not left:
+        return None, 0
+    setting = group[0].settings.get("demonstrations")
+    wanted = group[0].run.shots if setting is None else min(group[0].run.shots, int(str(setting)))
+    return wanted - max(left), wanted
 
 
 def _mean_of(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -253,30 +320,3 @@ def _mean_of(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def _added(outcomes: Sequence[Outcome], labels: Sequence[str]) -> list[list[int]]:
     tables = [confusion(outcome, labels) for outcome in outcomes]
     return [[sum(t[i][j] for t in tables) for j in range(len(labels))] for i in range(len(labels))]
-
-
-def _compared(row: Row, rows: Sequence[Row]) -> Row:
-    """With what needs the other rows: the break-even point against ICL, and the ties."""
-    icl = next((r for r in rows if r.beside == row.beside and r.method == "icl"), None)
-    pays = None
-    if icl is not None and icl is not row and row.trained_parameters:
-        pays = break_even(row.adapt_seconds, row.seconds_per_query, icl.adapt_seconds, icl.seconds_per_query)
-    tied = [] if row.oracle else [other.method for other in ties(row, rows, "in-domain")]
-    return replace(row, break_even_queries=pays, tied_with=tuple(sorted(tied)))
-
-
-def ties(row: Row, rows: Sequence[Row], domain: str) -> list[Row]:
-    """Those beside it that a paired test on the sets of that domain does not tell from it (Holm, 5 %)."""
-    beside = [r for r in rows if r.beside == row.beside and r is not row and not r.oracle and r.examples == row.examples]
-    tested = {r.method: p for r in beside if (p := paired_p(_scores(row, domain), _scores(r, domain))) is not None}
-    kept = {name for name, p in holm(tested).items() if p >= 0.05}
-    return [r for r in beside if r.method in kept]
-
-
-def _scores(row: Row, domain: str) -> dict[int, list[float]]:
-    """On the sets of that domain, or on all where there is none."""
-    found = {}
-    for record in row.records:
-        sets = [o for o in record.outcomes.values() if o.domain == domain] or list(record.outcomes.values())
-        found[record.run.seed] = [score for o in sets for score in o.scores]
-    return found

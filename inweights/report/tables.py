@@ -25,11 +25,15 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             base = [f"{row.majority[name]:.3f}" if name in row.majority else "" for name in sets]
             lines.append([*front, "majority", *base, *[""] * 7])
         accuracies = [_accuracy(row, name) for name in sets]
-        pays = "" if row.break_even_queries is None else f"{row.break_even_queries:,} queries"
         tail = [str(len(row.seeds)), f"{row.adapt_seconds:.2f}", f"{1e3 * row.seconds_per_query:.2f}"]
-        tail += [f"{row.peak_bytes / 1e6:.0f}", f"{row.trained_parameters:,}", pays, tied_text(row, rows)]
+        tail += [f"{row.peak_bytes / 1e6:.0f}", _trained(row), row.pays, tied_text(row, rows)]
         lines.append([*front, row.method, *accuracies, *tail])
     return heads, lines
+
+
+def _trained(row: Row) -> str:
+    flag = f" (did not train in {row.did_not_train}/{len(row.seeds)})" if row.did_not_train else ""
+    return f"{row.trained_parameters:,}{flag}"
 
 
 def _accuracy(row: Row, name: str) -> str:
@@ -108,7 +112,7 @@ def terminal(records: Sequence[Record], width: int | None = None) -> str:
         heads, lines = cells([row for row in rows if row.task == task])
         table = Table(title=task, title_justify="left", box=None, pad_edge=False)
         for head in heads[1:]:
-            table.add_column(head, overflow="fold")
+            table.add_column(head, overflow="fold", no_wrap=head == "method")
         for line in lines:
             table.add_row(*(value.replace("[", r"\[") for value in line[1:]))
         console.print(table)
@@ -129,8 +133,10 @@ def _failure(each: dict[str, object]) -> str:
 
 def _legend() -> str:
     return (
-        "Accuracy: mean over seeds [95 % interval: Student's t; Wilson for one seed]. Tied: paired bootstrap over seeds and "
-        "examples, Holm, 5 %. Pays after: queries from which adapting is cheaper than in-context learning."
+        "Accuracy: mean [95 % interval over seeds (Student's t) and examples (Wilson)]. Tied: paired bootstrap over seeds "
+        "and examples, Holm, 5 %. ms/query: of many at once, the demonstrations encoded before. Pays after: queries from "
+        "which adapting is cheaper than the best method that trains nothing, its prompt read again at every query (if "
+        "kept: encoded once)."
     )
 
 

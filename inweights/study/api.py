@@ -8,9 +8,10 @@ from typing import Any
 
 from inweights.study.grid import planned_runs, tasks_of
 from inweights.study.loading import load
+from inweights.study.placement import Watch
 from inweights.study.spec import Spec, spec_of
 from inweights.study.store import Store
-from inweights.study.study import Study, Watch
+from inweights.study.study import Study
 from inweights.types import Task
 
 

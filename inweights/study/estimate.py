@@ -10,8 +10,8 @@ from inweights.scoring.batches import tokens_at_once
 from inweights.settings import settings
 from inweights.study.cost_model import ModelShape, shape_of
 from inweights.study.draw import draw
-from inweights.study.execute import PlannedRun
 from inweights.study.machine import device
+from inweights.study.planned import PlannedRun
 from inweights.types import Example, Shots
 from inweights.updates import first_changed_block
 

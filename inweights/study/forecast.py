@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from inweights.models.skeleton import skeleton
 from inweights.study.estimate import Estimate, estimate
-from inweights.study.execute import PlannedRun
 from inweights.study.machine import device, free_bytes
+from inweights.study.planned import PlannedRun
 from inweights.study.study import Study
 from inweights.types import Record, Weights
 

@@ -11,8 +11,8 @@ from inweights.methods import METHODS, canonical, method
 from inweights.settings import settings
 from inweights.study.applicability import default_methods, why_not_applicable
 from inweights.study.draw import check_distinct
-from inweights.study.execute import PlannedRun
 from inweights.study.loading import refuse_unavailable
+from inweights.study.planned import PlannedRun, independent
 from inweights.study.spec import DEMO_TASKS, Spec, weights_of
 from inweights.tasks import digest
 from inweights.tasks import task as task_named
@@ -70,9 +70,11 @@ def planned_runs(spec: Spec, tasks: Sequence[Task]) -> tuple[list[PlannedRun], M
                 budget = Budget(
                     spec.steps, spec.batch_tokens, spec.isolated, Budget.kept_bytes, spec.autocast, spec.checkpointing
                 )
-                total = _total(spec, task, shots)
-                run = Run(model, task.name, name, total, seed, prompt.name, overrides[name], budget, spec.limit, spec.tune)
-                found.append(PlannedRun(run, task, prompt, fitted_by, data[task.name]))
+                total, number = (0, 0) if independent(fitted_by) else (_total(spec, task, shots), seed)
+                run = Run(model, task.name, name, total, number, prompt.name, overrides[name], budget, spec.limit, spec.tune)
+                planned = PlannedRun(run, task, prompt, fitted_by, data[task.name])
+                if planned not in found:
+                    found.append(planned)
     # All methods of the first seed come first, with them the seeds that share their passes: a study that is stopped
     # early is still a comparison.
     order = list(methods)

@@ -9,7 +9,7 @@ from pathlib import Path
 from inweights import __version__, models
 from inweights.meter import measure
 from inweights.models.base import LanguageModel
-from inweights.study.execute import Loaded
+from inweights.study.planned import Loaded
 from inweights.types import UserError, Weights
 
 

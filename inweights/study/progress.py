@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from inweights.study.execute import PlannedRun
-from inweights.study.study import Study, Watch
+from inweights.study.placement import Watch
+from inweights.study.planned import PlannedRun
+from inweights.study.study import Study
 from inweights.types import Record
 
 if TYPE_CHECKING:

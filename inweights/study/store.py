@@ -33,8 +33,18 @@ class Store:
         return self.folder / "records" / f"{run_id(run)}.json"
 
     def find(self, run: Run) -> Record | None:
-        path = self.path(run)
+        return self.find_id(run_id(run))
+
+    def find_id(self, name: str) -> Record | None:
+        """The record of the run of that id, if there is one."""
+        path = self.folder / "records" / f"{name}.json"
         return records.read(path) if path.exists() else None
+
+    def fitted(self, run: Run) -> Path:
+        """A folder, there from now on, where what was fitted in a run can be kept for the runs that follow it."""
+        folder = self.folder / "fitted" / run_id(run)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def write(self, record: Record) -> None:
         """Raises UserError on a full disk; what was there before is still there then."""
@@ -61,7 +71,7 @@ class Store:
                 fcntl.flock(file, fcntl.LOCK_UN)
 
     def targets(self, run: Run) -> Path:
-        """Where a run, and those that differ from it in their seed alone, keep what their teachers said.
+        """Where a run, and those that differ from it in their seed alone, keep their teachers' log-probabilities.
 
         No other: what another method has paid for would make this one look cheaper than it is.
         """

@@ -1,16 +1,15 @@
 """A study: a grid of runs in a folder, done where they are missing."""
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inweights.scoring.target_cache import kept_in
-from inweights.study.execute import Loaded, PlannedRun, execute, execute_together, fit
+from inweights.study.do import fit
+from inweights.study.placement import Load, Local, Watch
+from inweights.study.planned import Loaded, PlannedRun
 from inweights.study.spec import Spec, to_keep
-from inweights.study.stacking import alike, stacks
 from inweights.study.store import Store
 from inweights.types import Record, UserError, Weights
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from inweights.methods import Fitted
     from inweights.report import Choice
     from inweights.report.best import Objective
-
-Watch = Callable[[PlannedRun, Record | None], None]
-"""Told of every run when it begins (no record yet) and when it has ended."""
 
 
 @dataclass(frozen=True)
@@ -47,45 +43,15 @@ class Study:
         found = [(setting, self.store.find(setting.run)) for setting in self.settings]
         return [setting for setting, record in found if record is None or record.status in retry_failed]
 
-    def run(self, load: Callable[[Weights], Loaded], watch: Watch, retry_failed: Sequence[str] = ()) -> None:
+    def run(self, load: Load, watch: Watch, retry_failed: Sequence[str] = ()) -> None:
         """Do what is missing. Runs that another process holds are left to it, and waited for at the end."""
-        for setting in self.settings:
-            self._check_ground(setting, setting.environment)
+        for planned in self.settings:
+            self._check_ground(planned, planned.environment)
         self.store.prepare(to_keep(self.spec))
-        held = []
-        loaded: dict[Weights, Loaded] = {}
-        waiting = self.missing(retry_failed)
-        while waiting:
-            setting = waiting.pop(0)
-            with ExitStack() as claims:
-                if not claims.enter_context(self.store.claimed(setting.run)):
-                    held.append(setting)
-                    continue
-                record = self.store.find(setting.run)
-                if record is not None and record.status not in retry_failed:
-                    watch(setting, record)
-                    continue
-                if setting.run.weights not in loaded:
-                    loaded.clear()  # runs are in the order of their models: two need not be in memory at once
-                    loaded[setting.run.weights] = self._loaded(load, setting.run.weights)
-                model = loaded[setting.run.weights]
-                together = [setting]
-                for other in waiting if stacks(setting, model) else []:
-                    if alike(setting, other) and claims.enter_context(self.store.claimed(other.run)):
-                        found = self.store.find(other.run)  # another process may have come to its end meanwhile
-                        together += [other] * (found is None or found.status in retry_failed)
-                waiting = [other for other in waiting if other not in together[1:]]
-                watch(setting, None)
-                with kept_in(self.store.targets(setting.run)):
-                    done = execute_together(together, model) if together[1:] else [execute(setting, model)]
-                    for each, record in zip(together, done, strict=True):
-                        self.store.write(record)
-                        watch(each, record)
-                if not any(alike(setting, other) for other in self.missing()):
-                    shutil.rmtree(self.store.targets(setting.run), ignore_errors=True)
-        loaded.clear()
-        for setting in held:
-            self.store.wait(setting.run)
+        missing = self.missing(retry_failed)
+        held = Local(self.store, partial(self._loaded, load), watch, retry_failed).place(missing)
+        for planned in held:
+            self.store.wait(planned.run)
         if held and self.missing():
             # The other process ended before its run did.
             self.run(load, watch)
@@ -131,7 +97,7 @@ class Study:
         known = dict.fromkeys(f"{s.run.method} with {s.run.shots} shots and seed {s.run.seed}" for s in self.settings)
         raise UserError(f"the study has no such run of {method!r}; it has {', '.join(known)}")
 
-    def _loaded(self, load: Callable[[Weights], Loaded], weights: Weights) -> Loaded:
+    def _loaded(self, load: Load, weights: Weights) -> Loaded:
         loaded = load(weights)
         for setting in self.settings:
             if setting.run.weights == weights:

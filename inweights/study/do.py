@@ -1,52 +1,36 @@
-"""One run: draw shots, fit, score every evaluation set, write all of it down. The one place that catches."""
+"""One batch of runs: draw shots, fit, score every evaluation set, write all of it down. The one place that catches."""
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from statistics import mean
 from typing import TypeVar
-
-import torch
-from torch import Tensor
 
 from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.meter import measure
 from inweights.methods import Fitted, Method
-from inweights.metrics import METRICS
 from inweights.models.base import LanguageModel
+from inweights.models.training_forward import stackable
 from inweights.scoring.target_cache import reused
 from inweights.settings import settings
+from inweights.study.batches import Batch
 from inweights.study.draw import draw
+from inweights.study.latency import latency
+from inweights.study.outcomes import limited, oracles_of, outcomes
+from inweights.study.planned import Loaded, PlannedRun, independent
 from inweights.study.sizes import artifact_bytes, changed_parameters
 from inweights.study.tuning import tuned
-from inweights.types import Cost, DivergedError, Example, Outcome, Prompt, Record, Run, Shots, Split, Status, Task
+from inweights.types import Cost, DivergedError, Example, Record, Shots, Status
 
 T = TypeVar("T")
-DECIMALS = 5
-"""Of the probabilities that a record keeps."""
 
 
-@dataclass(frozen=True)
-class PlannedRun:
-    """All that a run needs, resolved and checked before the first run starts."""
-
-    run: Run
-    task: Task
-    prompt: Prompt
-    method: Method
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """What else a record should say of its ground, such as the digest of the data."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """The backbone in memory, shared by all runs of this process."""
-
-    model: LanguageModel
-    cost: Cost
-    environment: Mapping[str, str]
+def do(batch: Batch, loaded: Loaded) -> Iterator[Record]:
+    """The record of each run, as soon as it is there. Of this module's names, so that another process can be sent it."""
+    if batch[1:] and stackable([loaded.model]):
+        yield from _together(batch, loaded)
+    else:
+        yield from (execute(each, loaded) for each in batch)
 
 
 def execute(setting: PlannedRun, loaded: Loaded) -> Record:
@@ -54,7 +38,7 @@ def execute(setting: PlannedRun, loaded: Loaded) -> Record:
     return _recorded(setting, loaded, partial(_execute, setting, loaded))
 
 
-def execute_together(together: Sequence[PlannedRun], loaded: Loaded) -> Iterator[Record]:
+def _together(together: Sequence[PlannedRun], loaded: Loaded) -> Iterator[Record]:
     """The same for runs that differ in their seed alone: fitted in one go, then scored one after the other.
 
     Seconds and tokens of adapting are each one's share; the peak is that of all, for who trains so needs it. Where it
@@ -121,20 +105,24 @@ def _scored(
         name: limited(split.load(), setting.run.limit, f"{setting.task.name} {name}")
         for name, split in setting.task.evaluation.items()
     }
-    outcomes, predict = measure(lambda: _outcomes(setting.task, fitted, evaluation), model.counter)
-    for outcome in outcomes.values():
+    answered, predict = measure(lambda: outcomes(setting.task, fitted, evaluation), model.counter)
+    for outcome in answered.values():
         if outcome.log_loss is None:
             raise DivergedError("a label score was not finite: lower the learning rate")
+    one_query, shared = latency(fitted.readout, [example for examples in evaluation.values() for example in examples])
     return Record(
         run=setting.run,
         status="ok",
         labels=setting.prompt.labels,
-        outcomes=outcomes,
+        outcomes=answered,
         oracles=oracles_of(setting.task, fitted, evaluation),
         load=loaded.cost,
         adapt=adapt,
         predict=predict,
         queries=sum(map(len, evaluation.values())),
+        prepare_seconds=shared,
+        prepared=len(evaluation),
+        latency=one_query,
         trained_parameters=changed_parameters(fitted, model),
         optimizer_bytes=fitted.optimizer_bytes,
         artifact_bytes=artifact_bytes(fitted),
@@ -143,6 +131,9 @@ def _scored(
         settings=settings(setting.method),
         notes={
             "metric": setting.task.metric,
+            "pattern": setting.prompt.pattern + setting.prompt.answer_prefix,
+            "label_words": list(setting.prompt.verbalizer),
+            **({"independent_of_draws": True} if independent(setting.method) else {}),
             **fitted.notes,
             **fitted.diagnostics(),
             **chosen,
@@ -152,69 +143,10 @@ def _scored(
     )
 
 
-def oracles_of(task: Task, fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, dict[str, Outcome]]:
-    """The best snapshot by in-domain and by out-of-domain accuracy (Mosbach et al. 2023); empty without snapshots.
-
-    Scored outside the predict phase. Keeping the snapshots is part of adapting: a study that asks for them is about
-    accuracy, and its peak memory is that of training plus the snapshots.
-    """
-    scored = [_outcomes(task, snapshot, evaluation) for snapshot in fitted.snapshots.values()]
-    found = {}
-    for rule, domain in (("best in-domain", "in-domain"), ("best out-of-domain", "out-of-domain")):
-        if scored and any(outcome.domain == domain for outcome in scored[0].values()):
-            found[rule] = max(scored, key=partial(_accuracy_on, domain=domain))
-    return found
-
-
-def _accuracy_on(outcomes: Mapping[str, Outcome], domain: str) -> float:
-    return mean(score for outcome in outcomes.values() if outcome.domain == domain for score in outcome.scores)
-
-
 def _fallbacks(fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, object]:
     """How many examples of which set were too long to be scored as they are, by what was done about it."""
     found = {name: fitted.readout.fallbacks(examples) for name, examples in evaluation.items()}
     return {"fallbacks": {name: counts for name, counts in found.items() if counts}} if any(found.values()) else {}
-
-
-def _outcomes(task: Task, fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, Outcome]:
-    return {name: outcome(task.splits[name], fitted, examples, task.metric) for name, examples in evaluation.items()}
-
-
-def outcome(split: Split, fitted: Fitted, examples: Sequence[Example], metric: str = "accuracy") -> Outcome:
-    """Every example is scored; `log_loss` is None where a label's score is not finite."""
-    scores, labels = fitted.readout(examples), fitted.readout.prompt.labels
-    predicted = scores.argmax(-1).tolist()
-    gold = [example.label for example in examples if example.label is not None]
-    if split.reads_as:
-        merged = torch.full((len(examples), max(split.reads_as) + 1), -torch.inf)
-        for label, read in enumerate(split.reads_as):
-            merged[:, read] = torch.logaddexp(merged[:, read], scores[:, label])
-        predicted = [split.reads_as[label] for label in predicted]
-        scores = merged
-    loss = torch.nn.functional.cross_entropy(scores.float(), torch.tensor(gold)).item()
-    subsets = tuple(example.subset for example in examples)
-    finite = bool(torch.isfinite(scores).all())
-    answers, right = tuple(labels[i] for i in predicted), tuple(labels[i] for i in gold)
-    return Outcome(
-        split.domain,
-        scores=tuple(map(METRICS[metric], answers, right)),
-        answers=answers,
-        gold=right,
-        subsets=subsets if any(subsets) else (),
-        log_loss=loss if finite else None,
-        probabilities=_probabilities(scores) if finite else (),
-    )
-
-
-def _probabilities(scores: Tensor) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(round(each, DECIMALS) for each in row) for row in scores.float().softmax(-1).tolist())
-
-
-def limited(examples: Sequence[Example], limit: int | None, name: str) -> Sequence[Example]:
-    """The same rows for every method and seed, in the order of the file."""
-    if limit is None or limit >= len(examples):
-        return examples
-    return [examples[i] for i in sorted(random.Random(name).sample(range(len(examples)), limit))]
 
 
 def _status(error: Exception) -> Status:

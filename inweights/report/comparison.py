@@ -1,0 +1,87 @@
+"""What of a row needs the rows beside it: the methods it ties with, and from how many queries on it pays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from inweights.report.statistics import break_even, holm, paired_p
+
+if TYPE_CHECKING:
+    from inweights.report.rows import Row
+
+
+def compared(row: "Row", rows: Sequence["Row"]) -> "Row":
+    """With its ties, and its break-even points against the best method beside it that trains nothing."""
+    tied = [] if row.oracle else [other.method for other in ties(row, rows, "in-domain")]
+    row = replace(row, tied_with=tuple(sorted(tied)))
+    if not row.trained_parameters or row.oracle:
+        return row
+    rival, reason = _rival([r for r in rows if r.beside == row.beside and not r.oracle])
+    if rival is None:
+        return replace(row, no_rival=reason)
+    again = rival.seconds_per_query + rival.prepare_seconds
+    return replace(
+        row,
+        rival=rival.method,
+        break_even_queries=break_even(row.adapt_seconds, row.seconds_per_query, rival.adapt_seconds, again),
+        break_even_kept_queries=break_even(
+            row.adapt_seconds,
+            row.seconds_per_query,
+            rival.adapt_seconds + rival.prepare_seconds,
+            rival.seconds_per_query,
+        ),
+    )
+
+
+def _rival(beside: Sequence["Row"]) -> tuple["Row | None", str]:
+    """The most accurate method with demonstrations, or why none is worth a comparison.
+
+    A prompt that answers worse than no prompt, or than the commonest label, is not what anybody would pay for.
+    """
+    still = [row for row in beside if not row.trained_parameters]
+    plain = [row for row in still if row.once or row.shown == 0 or row.method.startswith("zero-shot")]
+    prompted = [row for row in still if row not in plain]
+    if not prompted:
+        return None, ""
+    best = max(prompted, key=_in_domain)
+    if _in_domain(best) < _majority(best):
+        return None, f"{best.method} is below the majority"
+    better = [row.method for row in plain if _in_domain(row) > _in_domain(best)]
+    return (None, f"{best.method} is below {better[0]}") if better else (best, "")
+
+
+def _in_domain(row: "Row") -> float:
+    found = row.mean_over("in-domain")
+    return sum(each.mean for each in row.accuracy.values()) / len(row.accuracy) if found is None else found
+
+
+def _majority(row: "Row") -> float:
+    names = [name for name, domain in row.domains.items() if domain == "in-domain"] or list(row.domains)
+    return sum(row.majority[name] for name in names) / len(names)
+
+
+def ties(row: "Row", rows: Sequence["Row"], domain: str) -> list["Row"]:
+    """Those beside it that a paired test on the sets of that domain does not tell from it (Holm, 5 %)."""
+    beside = [r for r in rows if r.beside == row.beside and r is not row and not r.oracle and r.examples == row.examples]
+    tested = {r.method: p for r in beside if (p := _p(row, r, domain)) is not None}
+    kept = {name for name, p in holm(tested).items() if p >= 0.05}
+    return [r for r in beside if r.method in kept]
+
+
+def _p(row: "Row", other: "Row", domain: str) -> float | None:
+    one, two = _scores(row, domain), _scores(other, domain)
+    # What no draw changes would have had the same scores with every seed of the other.
+    if row.once:
+        one = dict.fromkeys(two, next(iter(one.values())))
+    if other.once:
+        two = dict.fromkeys(one, next(iter(two.values())))
+    return paired_p(one, two)
+
+
+def _scores(row: "Row", domain: str) -> Mapping[int, list[float]]:
+    """By seed, on the sets of that domain, or on all where there is none."""
+    found = {}
+    for record in row.records:
+        sets = [o for o in record.outcomes.values() if o.domain == domain] or list(record.outcomes.values())
+        found[record.run.seed] = [score for outcome in sets for score in outcome.scores]
+    return found

@@ -1,0 +1,39 @@
+"""A run that is planned, and a backbone that is loaded: what a batch of runs is done with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from inweights.methods import MaybeIndependent, Method
+from inweights.models.base import LanguageModel
+from inweights.types import Cost, Prompt, Run, Task
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """All that a run needs, resolved and checked before the first run starts."""
+
+    run: Run
+    task: Task
+    prompt: Prompt
+    method: Method
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What else the record should hold of its ground, such as the digest of the data."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The backbone in memory, shared by all runs of this process."""
+
+    model: LanguageModel
+    cost: Cost
+    environment: Mapping[str, str]
+
+
+def independent(method: Method) -> bool:
+    """Whether every draw of shots gives the same fitted method: it is run once per task then, with seed and shots 0."""
+    return isinstance(method, MaybeIndependent) and method.independent_of_draws
+
+
+def alike(one: PlannedRun, other: PlannedRun) -> bool:
+    """Whether the two differ in nothing but their seed."""
+    return replace(one.run, seed=0) == replace(other.run, seed=0)
