@@ -16,6 +16,7 @@ LAYERS = (
     {"models"},
     {"scoring", "training", "merging"},
     {"updates", "readouts"},
+    {"predictions"},
     {"methods"},
     {"context"},
     {"study"},

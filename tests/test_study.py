@@ -21,7 +21,7 @@ from inweights.study.grid import tasks_of
 from inweights.study.loading import load
 from inweights.study.spec import spec_of
 from inweights.study.store import Store, run_id
-from inweights.types import DivergedError, Run, UserError, Weights
+from inweights.types import DivergedError, Record, Run, UserError, Weights
 from tests.tiny import folder, tiny
 
 GRID = {"task": ["made-topic"], "methods": ["icl", "vanilla+lora"], "shots": [4], "seeds": 3, "limit": 12, "steps": 3}

@@ -2,7 +2,8 @@
 
 from inweights.exports.card import About
 from inweights.exports.export import export
-from inweights.exports.load import Artifact, Prediction, load
+from inweights.exports.load import Artifact, load
 from inweights.exports.verify import RejectedError, Verification, verify
+from inweights.predictions import Prediction
 
 __all__ = ["About", "Artifact", "Prediction", "RejectedError", "Verification", "export", "load", "verify"]

@@ -12,17 +12,9 @@ from inweights.exports.manifest import Base, Manifest
 from inweights.exports.readout_values import from_values
 from inweights.models.base import LanguageModel
 from inweights.models.digest import weights_digest
+from inweights.predictions import Prediction, example_of, predictions
 from inweights.readouts import Readout
-from inweights.types import Example, Prompt, UserError
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What an export answers to one example."""
-
-    label: str
-    probabilities: Mapping[str, float]
-    """By label, in label order; they sum to 1."""
+from inweights.types import Prompt, UserError
 
 
 @dataclass(frozen=True)
@@ -38,16 +30,11 @@ class Artifact:
 
     def fallbacks(self, inputs: Sequence[str | Mapping[str, str]]) -> dict[str, int]:
         """How many inputs are too long to be read as they are, by what `predict` does about it; empty where none is."""
-        return self.readout.fallbacks([Example(_fields(each, self.prompt)) for each in inputs])
+        return self.readout.fallbacks([example_of(each, self.prompt) for each in inputs])
 
     def predict(self, inputs: Sequence[str | Mapping[str, str]]) -> list[Prediction]:
         """Of texts, where the pattern has one field, or of fields by name. Raises UserError for other fields."""
-        examples = [Example(_fields(each, self.prompt)) for each in inputs]
-        if not examples:
-            return []
-        labels = self.prompt.labels
-        rows = self.readout(examples).softmax(-1).tolist()
-        return [Prediction(labels[row.index(max(row))], dict(zip(labels, row, strict=True))) for row in rows]
+        return predictions(self.readout, inputs)
 
 
 def load(folder: Path | str, model: str | None = None) -> Artifact:
@@ -69,20 +56,6 @@ def load(folder: Path | str, model: str | None = None) -> Artifact:
         return Artifact(from_values(said.readout, backbone, head_tensors(folder)), said)
     except (KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"{folder / manifests.NAME} does not fit the folder ({error}): export it again") from error
-
-
-def _fields(given: str | Mapping[str, str], prompt: Prompt) -> Mapping[str, str]:
-    wanted = prompt.field_names
-    if isinstance(given, str):
-        if len(wanted) != 1:
-            raise UserError(f"the pattern has the fields {', '.join(wanted)}: give each by its name, not one text")
-        given = {wanted[0]: given}
-    for name in wanted:
-        if name not in given:
-            raise UserError(f"the field {name!r} is missing; the pattern asks for {', '.join(wanted)}")
-        if not given[name].strip():
-            raise UserError(f"the field {name!r} is empty: give a text")
-    return given
 
 
 def _base(folder: Path, said: Manifest, model: str | None) -> LanguageModel:

@@ -7,12 +7,13 @@ from typing import ClassVar, Protocol, runtime_checkable
 from torch import nn
 
 from inweights.models.base import LanguageModel
+from inweights.predictions import Input, Prediction, predictions
 from inweights.readouts import Readout
 from inweights.types import Budget, Prompt, Shots
 from inweights.updates import Update
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fitted:
     """An adapted model: how to score examples, and what was trained."""
 
@@ -29,6 +30,15 @@ class Fitted:
     """More notes, which take passes over the shots that nothing else needs; asked for outside of what is measured."""
     snapshots: Mapping[str, "Fitted"] = field(default_factory=dict)
     """The same at earlier steps and at the last, by `step N`, for protocols that select a checkpoint."""
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        """Label and probabilities of texts, where the pattern has one field, or of dicts of fields."""
+        return predictions(self.readout, inputs)
+
+    def __repr__(self) -> str:
+        trained = sum(parameter.numel() for parameter in self.trained.values())
+        update = f" {type(self.update).__name__}" if self.update else ""
+        return f"Fitted({type(self.readout).__name__} on {self.readout.model.card.name},{update} {trained:,} trained)"
 
 
 @runtime_checkable

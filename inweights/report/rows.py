@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from statistics import mean, median
 from typing import Any, cast
 
@@ -239,17 +240,26 @@ def _conditions(record: Record) -> dict[str, str]:
 
 
 def _several(records: Sequence[Record]) -> dict[str, set[str]]:
-    """By task, the conditions that are not the same for all its runs: a study can have grown by others."""
+    """By task the conditions, and by task and method the settings, that are not the same for all its runs.
+
+    A study can have grown by others.
+    """
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for record in records:
         for name, value in _conditions(record).items():
             seen[record.run.task][name].add(value)
-    return {task: {name for name, values in names.items() if len(values) > 1} for task, names in seen.items()}
+    paths = {path for record in records for path in record.run.settings}
+    for record, path in product(records, paths):
+        seen[f"{record.run.task} {record.run.method}"][path].add(record.run.settings.get(path, ""))
+    found = {task: {name for name, values in names.items() if len(values) > 1} for task, names in seen.items()}
+    return defaultdict(set, found)
 
 
 def _key(record: Record, several: Mapping[str, set[str]]) -> Key:
     run = record.run
-    extra = [f"{path}={value}" for path, value in sorted(run.settings.items())]
+    # Of a method that the user wrote, only what tells two of its name apart: the rest is in the user's own file.
+    own, varying = record.notes.get("own_method"), several[f"{run.task} {run.method}"]
+    extra = [f"{path}={value}" for path, value in sorted(run.settings.items()) if not own or path in varying]
     extra += [f"tune={run.tune}"] * bool(run.tune)
     conditions = _conditions(record)
     extra += [f"{name}: {conditions[name] or 'any number'}" for name in sorted(several[run.task])]

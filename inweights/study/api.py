@@ -1,54 +1,210 @@
-"""`inweights.compare(...)`: a study from Python."""
+"""`inweights.compare(...)` and `inweights.open(folder)`: studies from Python."""
 
-from collections.abc import Sequence
-from functools import partial
+import builtins
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Literal
 
+from inweights.methods import Method
+from inweights.study.given_models import Model, named_models
 from inweights.study.grid import planned_runs, tasks_of
-from inweights.study.loading import load
+from inweights.study.loading import loader
+from inweights.study.objects import Objects, named_methods
 from inweights.study.placement import Watch
 from inweights.study.spec import Spec, spec_of
 from inweights.study.store import Store
 from inweights.study.study import Study
-from inweights.types import Task
+from inweights.study.tables import Table, as_file
+from inweights.types import Task, UserError
+
+FAILED = ("failed", "out-of-memory", "diverged")
 
 
 def compare(
-    model: str | Sequence[str] = "embedded",
-    task: str | Sequence[str] = (),
-    methods: str | Sequence[str] = (),
+    model: Model | Sequence[Model] = "embedded",
+    task: str | Task | Sequence[str | Task] = (),
+    methods: str | Method | Sequence[str | Method] | Mapping[str, Method] = (),
     shots: int | Sequence[int] = (16,),
-    seeds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
     out: str | Path | None = None,
-    watch: Watch = lambda setting, record: None,
-    **more: Any,  # any other key of a study's file, checked there
+    watch: Watch | None = None,
+    *,
+    train: Table | None = None,
+    test: Table | None = None,
+    ood: Mapping[str, Table] | None = None,
+    unlabelled: Table | None = None,
+    pattern: str | None = None,
+    answer_prefix: str | None = None,
+    labels: Sequence[str] | None = None,
+    verbalizer: Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    data: str | Path | None = None,
+    pattern_name: str | None = None,
+    preset: str | None = None,
+    shots_mean: Literal["total", "per-label"] | None = None,
+    first_seed: int | None = None,
+    set: Mapping[str, object] | None = None,
+    tune: Literal["", "holdout", "kfold"] | None = None,
+    limit: int | None = None,
+    steps: int | None = None,
+    batch_tokens: int | None = None,
+    isolated: bool | None = None,
+    autocast: Literal["", "bf16", "fp16"] | None = None,
+    checkpointing: bool | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+    retry_failed: bool = False,
+    dry_run: bool = False,
+    progress: bool | None = None,
+    **unknown: Any,
 ) -> Study:
     """Run every method on the same draws of examples; what `out` holds already is not done again.
 
-    The result's `records` say all that was measured. Raises UserError before the first run for anything that is
-    wrong with what was asked; a run that fails is a record with its reason.
+    The result's `records` hold all that was measured. Raises UserError before the first run for anything that is wrong
+    with the parameters; a run that fails is a record with its reason. What is None keeps its default.
+
+    Parameters
+    ----------
+    model: a name or a path (`gpt2`, `path@bf16`), Weights, a backbone of `inweights.load`, a pair of a transformers model
+        and its tokenizer, or a list of these.
+    task: names of presets and made tasks, or Task objects. Your own tables: `train`, `test`, `ood`.
+    methods: names, method objects, or a dict of method objects by the names they are to have; empty: all that run.
+    shots: labelled examples in total, one number or several.
+    seeds: how many draws of examples, or which ones in a row (`range(3, 6)`); 3.
+    out: the study's folder; None: a temporary one.
+    watch: called with every run when it begins (and None) and when it has ended (and its record).
+    train, test, unlabelled: a file, a list of dicts, a pandas DataFrame or a `datasets.Dataset`.
+    ood: the same by name: out-of-domain evaluation sets.
+    pattern, answer_prefix: how an example reads, such as `"{review} It was"`, and what precedes the label word.
+    labels, verbalizer: names of the labels in order, and the words for them where they are not the names.
+    columns: column by field, such as `{"label": "gold"}`.
+    data: folder with one folder per preset task.
+    pattern_name: one of the task's patterns.
+    preset: a published protocol, `mosbach2023`.
+    shots_mean: whether `shots` counts in `total` or `per-label`.
+    first_seed: where the seeds begin; 0.
+    set: settings by path, such as `{"pbft+lora.update.rank": 4}`, or `{"schedule.epochs": 40}` for all that have it.
+    tune: how the learning rate is chosen on the shots: `holdout` or `kfold`; its own by default.
+    limit: maximum number of examples scored of each evaluation set.
+    steps: maximum number of optimizer steps.
+    batch_tokens: maximum number of tokens per forward pass.
+    isolated: train every seed alone, so that costs are measured and not shared out.
+    autocast: train in bf16 or fp16 with the weights as they are.
+    checkpointing: recompute activations in the backward pass, to save memory.
+    dtype: fp32, bf16 or fp16, of every model that names none.
+    device: cpu, cuda, cuda:1, mps.
+    retry_failed: do failed runs again.
+    dry_run: run nothing; the study's `plan()` forecasts time and memory.
+    progress: print each run as it ends; None: in notebooks and terminals.
     """
-    values: dict[str, Any] = {
-        "model": _listed(model),
-        "task": _listed(task),
-        "methods": _listed(methods),
+    if isinstance(out, str | Path):
+        folder = Path(out)
+    else:
+        folder = Path(mkdtemp(prefix="inweights-"))
+    names, loaded = named_models(model, folder)
+    given_tasks = _several(task, Task)
+    method_names, own = named_methods(methods if isinstance(methods, Mapping) else _several(methods, Method))
+    first, number = _seeds(seeds, first_seed)
+    optional: dict[str, Any] = {
+        "train": None if train is None else as_file(train, "train", folder),
+        "test": None if test is None else as_file(test, "test", folder),
+        "unlabelled": None if unlabelled is None else as_file(unlabelled, "unlabelled", folder),
+        "ood": {name: as_file(each, name, folder) for name, each in ood.items()} if ood else None,
+        "pattern": pattern,
+        "answer_prefix": answer_prefix,
+        "labels": None if labels is None else labels if isinstance(labels, str) else list(labels),
+        "verbalizer": None if verbalizer is None else verbalizer if isinstance(verbalizer, str) else list(verbalizer),
+        "columns": None if columns is None else dict(columns),
+        "data": None if data is None else str(data),
+        "pattern_name": pattern_name,
+        "preset": preset,
+        "shots_mean": shots_mean,
+        "seeds": number,
+        "first_seed": first,
+        "set": {key: str(value) for key, value in set.items()} if set else None,
+        "tune": tune,
+        "limit": limit,
+        "steps": steps,
+        "batch_tokens": batch_tokens,
+        "isolated": isolated,
+        "autocast": autocast,
+        "checkpointing": checkpointing,
+        "dtype": dtype,
+        "device": device,
+    }
+    values = {
+        "model": names,
+        "task": [each.name if isinstance(each, Task) else each for each in given_tasks],
+        "methods": method_names,
         "shots": [shots] if isinstance(shots, int) else list(shots),
-        **({} if seeds is None else {"seeds": seeds}),
-        **more,
+        **{key: value for key, value in optional.items() if value is not None},
+        **unknown,  # refused by name, with the nearest key
     }
     spec = spec_of(values)
-    study = study_of(spec, tasks_of(spec)[0], Path(out) if out else Path(mkdtemp(prefix="inweights-")))
-    study.run(partial(load, device=spec.device), watch)
+    objects = Objects({each.name: each for each in given_tasks if isinstance(each, Task)}, own, loaded)
+    if dry_run:
+        return study_of(spec, tasks_of(spec, objects.tasks)[0], folder, objects)
+    return _run(spec, objects, folder, watch, retry_failed, _interactive() if progress is None else progress)
+
+
+def open_study(folder: str | Path) -> Study:
+    """The study in a folder, with its records; nothing is run. Raises UserError where there is none."""
+    path = Path(folder) / "study.json"
+    if not path.is_file():
+        raise UserError(
+            f"{folder} is not a study: it has no study.json; inweights.compare(..., out={str(folder)!r}) makes one"
+        )
+    spec = spec_of(json.loads(path.read_text(encoding="utf-8")), str(path))
+    try:
+        return study_of(spec, tasks_of(spec)[0], Path(folder))
+    except UserError:
+        # Its tasks or methods were objects, or its files are gone: what was measured is still there.
+        return Study(Store(Path(folder)), (), spec)
+
+
+def study_of(spec: Spec, tasks: Sequence[Task], folder: Path, objects: Objects | None = None) -> Study:
+    """The study of a spec, all its runs checked. Nothing is run and nothing written."""
+    planned, left_out = planned_runs(spec, tasks, objects or Objects())
+    return Study(Store(folder), tuple(planned), spec, left_out)
+
+
+def _run(spec: Spec, objects: Objects, folder: Path, watch: Watch | None, retry_failed: bool, progress: bool) -> Study:
+    from inweights.study.progress import watching
+
+    tasks, lines = tasks_of(spec, objects.tasks)
+    study = study_of(spec, tasks, folder, objects)
+    retried = FAILED if retry_failed else ()
+    if progress:
+        for line in [*lines, *(f"left out: {name}: {reason}" for name, reason in study.left_out.items())]:
+            print(line, file=sys.stderr)
+    quiet: Watch = lambda planned, record: None  # noqa: E731
+    shown = progress and watch is None
+    with watching(study, len(study.missing(retried))) if shown else nullcontext(watch or quiet) as told:
+        study.run(loader(spec.device, objects.models), told, retried)
     return study
 
 
-def study_of(spec: Spec, tasks: Sequence[Task], folder: Path) -> Study:
-    """The study of a spec, all its runs checked. Nothing is run and nothing written."""
-    settings, left_out = planned_runs(spec, tasks)
-    return Study(Store(folder), tuple(settings), spec, left_out)
+def _several(given: Any, single: type) -> list[Any]:
+    """One object, names in one text with commas, or a list of either."""
+    if isinstance(given, str):
+        return [each.strip() for each in given.split(",") if each.strip()]
+    return [given] if isinstance(given, single) else list(given)
 
 
-def _listed(values: str | Sequence[str]) -> list[str]:
-    return [values] if isinstance(values, str) else list(values)
+def _seeds(seeds: int | Sequence[int] | None, first: int | None) -> tuple[int | None, int | None]:
+    """Where they begin, and how many they are."""
+    if seeds is None or isinstance(seeds, int):
+        return first, seeds
+    listed = list(seeds)
+    if not listed or listed != list(range(listed[0], listed[0] + len(listed))):
+        raise UserError(f"seeds is {listed}: expected a number, or seeds in a row, such as [0, 1, 2]")
+    return listed[0], len(listed)
+
+
+def _interactive() -> bool:
+    """In IPython and its notebooks, or where somebody watches a terminal."""
+    return hasattr(builtins, "__IPYTHON__") or sys.stderr.isatty()

@@ -9,11 +9,11 @@ from inweights.settings import settings
 from inweights.types import UserError
 
 
-def why_not_applicable(tried: Method, model: str) -> str:
-    """Why the method does not run on the model of that name; "" where it does."""
-    shape = skeleton(model)
+def why_not_applicable(tried: Method, model: str | LanguageModel) -> str:
+    """Why the method does not run on the model, or on that of that name; "" where it does."""
+    shape = skeleton(model) if isinstance(model, str) else model
     if shape.card.family not in tried.families:
-        return f"it runs on {', '.join(tried.families)}, and {model} is of the family {shape.card.family}"
+        return f"it runs on {', '.join(tried.families)}, and {shape.card.name} is of the family {shape.card.family}"
     try:
         trainable(tried, shape)
     except UserError as error:
@@ -28,9 +28,9 @@ def trainable(tried: Method, model: LanguageModel) -> int:
     return sum(parameter.numel() for parameter in cast(Any, tried).update.apply(model, 0).parameters.values())
 
 
-def default_methods(model: str) -> tuple[list[str], dict[str, str]]:
+def default_methods(model: str | LanguageModel) -> tuple[list[str], dict[str, str]]:
     """What is compared on a model when nothing is said, and what is left out, by name with the reason."""
-    family = skeleton(model).card.family
+    family = (skeleton(model) if isinstance(model, str) else model).card.family
     names = [name for name in DEFAULT_METHODS if family in METHODS[name].families]
     reasons = {name: reason for name in names if (reason := why_not_applicable(method(name), model))}
     return [name for name in names if name not in reasons], reasons

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.meter import measure
-from inweights.methods import Fitted, Method
+from inweights.methods import METHODS, Fitted, Method
 from inweights.models.base import LanguageModel
 from inweights.models.training_forward import stackable
 from inweights.scoring.target_cache import reused
@@ -133,6 +133,7 @@ def _scored(
             "metric": setting.task.metric,
             "pattern": setting.prompt.pattern + setting.prompt.answer_prefix,
             "label_words": list(setting.prompt.verbalizer),
+            **({} if setting.run.method in METHODS else {"own_method": True}),
             **({"independent_of_draws": True} if independent(setting.method) else {}),
             **fitted.notes,
             **fitted.diagnostics(),

@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 
-from inweights.methods import METHODS, canonical, method
+from inweights.methods import METHODS, canonical
 from inweights.settings import settings
 from inweights.study.applicability import default_methods, why_not_applicable
 from inweights.study.draw import check_distinct
 from inweights.study.loading import refuse_unavailable
+from inweights.study.objects import Objects
 from inweights.study.planned import PlannedRun, independent
 from inweights.study.spec import DEMO_TASKS, Spec, weights_of
 from inweights.tasks import digest
@@ -23,13 +25,17 @@ Overrides = Mapping[str, Mapping[str, str]]
 """By method: settings that differ from its own."""
 
 
-def tasks_of(spec: Spec) -> tuple[list[Task], tuple[str, ...]]:
-    """The tasks, and what a user should be told of them, as lines to print."""
+NOTHING = Objects()
+"""All is named."""
+
+
+def tasks_of(spec: Spec, given: Mapping[str, Task] = MappingProxyType({})) -> tuple[list[Task], tuple[str, ...]]:
+    """The tasks, `given` by their names among them, and what a user should know of them, as lines to print."""
     data = Path(spec.data) if spec.data else None
     if spec.train is None:
         if spec.test or spec.ood:
             raise UserError("--test and --ood need --train FILE with the examples to learn from")
-        tasks = [task_named(name, data) for name in dict.fromkeys(spec.task or DEMO_TASKS)]
+        tasks = [given[name] if name in given else task_named(name, data) for name in dict.fromkeys(spec.task or DEMO_TASKS)]
         return tasks, tuple(note for task in tasks for note in task.notes)
     if spec.task:
         raise UserError(f"give either --train or --task {' '.join(spec.task)}, not both")
@@ -47,16 +53,20 @@ def tasks_of(spec: Spec) -> tuple[list[Task], tuple[str, ...]]:
     return [own.task], own.detected
 
 
-def planned_runs(spec: Spec, tasks: Sequence[Task]) -> tuple[list[PlannedRun], Mapping[str, str]]:
+def planned_runs(
+    spec: Spec, tasks: Sequence[Task], objects: Objects = NOTHING
+) -> tuple[list[PlannedRun], Mapping[str, str]]:
     """Every run of the grid, and the methods left out by name with the reason. Nothing heavy is loaded.
 
     Raises UserError for the first thing that is wrong with any of them.
     """
-    methods, left_out = _methods(spec)
-    overrides = _overrides(spec, list(dict.fromkeys(name for names in methods.values() for name in names)))
+    methods, left_out = _methods(spec, objects)
+    overrides = _overrides(spec, objects, list(dict.fromkeys(name for names in methods.values() for name in names)))
     for model, names in methods.items():
         for name in names:
-            if reason := why_not_applicable(method(name, overrides[name]), model.name):
+            if reason := why_not_applicable(
+                objects.method(name, overrides[name]), objects.models.get(model.name, model.name)
+            ):
                 raise UserError(f"{name} does not run on {model}: {reason}")
     prompts = [_prompt(spec, task) for task in tasks]
     for task, shots in product(tasks, spec.shots):
@@ -65,13 +75,14 @@ def planned_runs(spec: Spec, tasks: Sequence[Task]) -> tuple[list[PlannedRun], M
     found = []
     for model in methods:
         for (task, prompt), name, shots in product(zip(tasks, prompts, strict=True), methods[model], spec.shots):
-            fitted_by = method(name, overrides[name])
+            fitted_by = objects.method(name, overrides[name])
+            changed = {**objects.own_settings(name), **overrides[name]}
             for seed in _seeds(spec):
                 budget = Budget(
                     spec.steps, spec.batch_tokens, spec.isolated, Budget.kept_bytes, spec.autocast, spec.checkpointing
                 )
                 total, number = (0, 0) if independent(fitted_by) else (_total(spec, task, shots), seed)
-                run = Run(model, task.name, name, total, number, prompt.name, overrides[name], budget, spec.limit, spec.tune)
+                run = Run(model, task.name, name, total, number, prompt.name, changed, budget, spec.limit, spec.tune)
                 planned = PlannedRun(run, task, prompt, fitted_by, data[task.name])
                 if planned not in found:
                     found.append(planned)
@@ -81,32 +92,34 @@ def planned_runs(spec: Spec, tasks: Sequence[Task]) -> tuple[list[PlannedRun], M
     return sorted(found, key=lambda setting: (order.index(setting.run.weights), setting.run.seed)), left_out
 
 
-def _methods(spec: Spec) -> tuple[dict[Weights, list[str]], dict[str, str]]:
+def _methods(spec: Spec, objects: Objects) -> tuple[dict[Weights, list[str]], dict[str, str]]:
     """By model: those asked for by name, or else those that run on it."""
     found: dict[Weights, list[str]] = {}
     left_out: dict[str, str] = {}
-    for model in weights_of(spec):
+    for named in weights_of(spec):
+        model = objects.weights(named.name) if named.name in objects.models else named
         refuse_unavailable(model)
         if not spec.methods:
-            found[model], reasons = default_methods(model.name)
+            found[model], reasons = default_methods(objects.models.get(model.name, model.name))
             left_out |= {f"{name} on {model}": reason for name, reason in reasons.items()}
             continue
-        found[model] = list(dict.fromkeys(_plain(name) for name in spec.methods))
+        found[model] = list(dict.fromkeys(_plain(name, objects) for name in spec.methods))
     return found, left_out
 
 
-def _overrides(spec: Spec, names: Sequence[str]) -> Overrides:
+def _overrides(spec: Spec, objects: Objects, names: Sequence[str]) -> Overrides:
     """`pbft+lora.update.rank` is of one method, `schedule.epochs` of every method compared that has it."""
     found: dict[str, dict[str, str]] = {name: {} for name in names}
-    known = {name: settings(method(name)) for name in names}
+    known = {name: settings(objects.method(name)) for name in names}
     for path, value in spec.set.items():
         first, _, setting = path.partition(".")
-        if canonical(first) in METHODS:
+        if first in objects.methods or canonical(first) in METHODS:
             if not setting:
                 raise UserError(f"--set {path}={value}: METHOD.SETTING=VALUE is wanted, such as pbft+lora.update.rank=4")
-            if _plain(first) not in found:
-                raise UserError(f"--set {path}={value}: {_plain(first)} is not compared; {', '.join(names)} are")
-            found[_plain(first)][setting] = value
+            plain = _plain(first, objects)
+            if plain not in found:
+                raise UserError(f"--set {path}={value}: {plain} is not compared; {', '.join(names)} are")
+            found[plain][setting] = value
             continue
         having = [name for name in names if path in known[name]]
         if not having:
@@ -119,9 +132,9 @@ def _overrides(spec: Spec, names: Sequence[str]) -> Overrides:
     return found
 
 
-def _plain(name: str) -> str:
-    method(name)
-    return canonical(name)
+def _plain(name: str, objects: Objects) -> str:
+    objects.method(name)
+    return objects.canonical(name)
 
 
 def _seeds(spec: Spec) -> range:

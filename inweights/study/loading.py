@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +14,22 @@ from inweights.study.planned import Loaded
 from inweights.types import UserError, Weights
 
 
+def loader(device: str | None, models: Mapping[str, LanguageModel] | None = None) -> Callable[[Weights], Loaded]:
+    """What loads a study's models on that device, but for those that are in memory already, by name."""
+
+    def loaded(weights: Weights) -> Loaded:
+        there = (models or {}).get(weights.name)
+        return load(weights, device) if there is None else _measured(lambda: there)
+
+    return loaded
+
+
 def load(weights: Weights, device: str | None = None) -> Loaded:
-    model, cost = measure(lambda: backbone(weights, device))
+    return _measured(lambda: backbone(weights, device))
+
+
+def _measured(read: Callable[[], LanguageModel]) -> Loaded:
+    model, cost = measure(read)
     card = model.card
     environment = {
         "inweights": __version__,

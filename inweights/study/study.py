@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from inweights import records as stored
 from inweights.study.do import fit
 from inweights.study.placement import Load, Local, Watch
 from inweights.study.planned import Loaded, PlannedRun
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from inweights.report.best import Objective
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """Its records are read from the folder each time they are asked for."""
 
@@ -35,6 +36,8 @@ class Study:
 
     @property
     def records(self) -> list[Record]:
+        if not self.settings:
+            return stored.read_folder(self.folder)
         found = [self.store.find(setting.run) for setting in self.settings]
         return [record for record in found if record is not None]
 
@@ -56,6 +59,10 @@ class Study:
             # The other process ended before its run did.
             self.run(load, watch)
 
+    def __repr__(self) -> str:
+        done = sum(self.store.path(each.run).exists() for each in self.settings)
+        return f"Study({str(self.folder)!r}, {done} of {len(self.settings)} runs done)"
+
     def table(self) -> str:
         """The report's table as Markdown."""
         from inweights.report import markdown
@@ -64,6 +71,30 @@ class Study:
 
     def _repr_markdown_(self) -> str:
         return self.table()
+
+    def plan(self) -> str:
+        """Predicted time and memory of every run that is not done, as text. No weights are read."""
+        from inweights.study.forecast import as_text, forecast
+
+        return as_text(forecast(self))
+
+    def to_dataframe(self) -> Any:
+        """One line for each row of the table and evaluation set, as a pandas DataFrame. Raises UserError without pandas."""
+        from inweights.report.frame import dataframe
+
+        return dataframe(self.records)
+
+    def plot(self) -> Any:
+        """Accuracy in and out of domain with its intervals, the best method first, as a plotly figure."""
+        from inweights.report.figure import figure
+
+        return figure(self.records)
+
+    def page(self) -> Path:
+        """Write the report in every format, and give the path of its page."""
+        from inweights.report import write_report
+
+        return write_report(self.folder)["html"]
 
     def best(
         self,

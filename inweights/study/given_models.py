@@ -1,0 +1,52 @@
+"""Models as Python hands them over: names, paths, weights, backbones of `inweights.load`, models of transformers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from inweights.models.base import LanguageModel
+from inweights.models.digest import weights_digest
+from inweights.models.loading import DTYPES
+from inweights.types import UserError, Weights
+
+Model = str | Path | Weights | LanguageModel | tuple[Any, Any]
+"""The pair is a model of transformers with its tokenizer."""
+
+
+def named_models(given: Model | Sequence[Model], study: Path) -> tuple[list[str], dict[str, LanguageModel]]:
+    """Names for a spec, and what is loaded already, by its name."""
+    several = isinstance(given, Sequence) and not isinstance(given, str) and not _is_pair(given)
+    listed = cast("Sequence[Model]", given if several else [given])
+    found = [_named(each, study) for each in listed]
+    return [name for name, _ in found], {name: model for name, model in found if model is not None}
+
+
+def _is_pair(given: Any) -> bool:
+    return isinstance(given, tuple) and len(given) == 2 and hasattr(given[0], "save_pretrained")
+
+
+def _named(given: Model, study: Path) -> tuple[str, LanguageModel | None]:
+    if isinstance(given, str | Path | Weights):
+        return str(given), None
+    if isinstance(given, LanguageModel):
+        return given.card.name, given
+    if _is_pair(given):
+        return _kept(given[0], given[1], study), None
+    raise UserError(
+        f"{type(given).__name__} is not a model: expected a name, a path, Weights, what inweights.load gives, or a pair of "
+        "a transformers model and its tokenizer"
+    )
+
+
+def _kept(module: Any, tokenizer: Any, study: Path) -> str:
+    """The model in a folder of the study's own, so that its runs can be repeated and exported from there."""
+    if getattr(module, "peft_config", None):
+        raise UserError("the model has a PEFT adapter on: give model.merge_and_unload()")
+    if getattr(module, "hf_quantizer", None):
+        raise UserError("the model is quantized, which is not available yet: load it in bf16")
+    dtype = next((short for short, each in DTYPES.items() if each == module.dtype), "fp32")
+    folder = study / "models" / f"{type(module).__name__}-{weights_digest(module)}"
+    if not (folder / "config.json").exists():
+        module.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return str(Weights(str(folder), dtype=dtype))  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""Tables in memory as files of a study, kept so that it can be opened again: lists of dicts, DataFrames, datasets."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from inweights.records import write_whole
+from inweights.types import UserError
+
+Row = Mapping[str, Any]
+
+
+@runtime_checkable
+class DataFrame(Protocol):
+    """As in pandas."""
+
+    def to_dict(self, orient: Any) -> Any: ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """As in `datasets`."""
+
+    @property
+    def features(self) -> Any: ...
+
+    def to_list(self) -> list[Any]: ...
+
+
+Table = str | Path | Sequence[Row] | DataFrame | Dataset
+"""A file, or its rows."""
+
+
+def as_file(table: Table, name: str, study: Path) -> str:
+    """The path of the table; one in memory is written to STUDY/data first, under the name that its set has.
+
+    Raises UserError for what is not a table.
+    """
+    if isinstance(table, str | Path):
+        return str(table)
+    lines = "".join(json.dumps(_plain(row), ensure_ascii=False) + "\n" for row in _rows(table, name))
+    folder = study / "data" / hashlib.sha256(lines.encode()).hexdigest()[:10]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / f"{name}.jsonl", lines)
+    return str(folder / f"{name}.jsonl")
+
+
+def _rows(table: Any, name: str) -> Iterable[Row]:
+    if isinstance(table, Dataset):
+        names = {column: each.names for column, each in table.features.items() if type(each).__name__ == "ClassLabel"}
+        return [{key: _named(value, names.get(key)) for key, value in row.items()} for row in table.to_list()]
+    if isinstance(table, DataFrame) and not isinstance(table, Mapping):
+        return table.to_dict("records")  # type: ignore[no-any-return]
+    if isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
+        return table
+    raise UserError(
+        f"{name} is a {type(table).__name__}: expected a file's path, a list of dicts, a pandas DataFrame or a Dataset"
+    )
+
+
+def _named(value: Any, names: Sequence[str] | None) -> Any:
+    """A dataset keeps labels as numbers, and their names apart; -1 is none."""
+    return names[value] if names and isinstance(value, int) and value >= 0 else value
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {str(key): _value(value) for key, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    number = value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+    return None if isinstance(number, float) and math.isnan(number) else number
