@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,24 @@ def read_folder(study: Path) -> list[Record]:
     if not folder.is_dir():
         raise UserError(f"{study} is not a study: it has no folder `records`; `inweights compare --out {study}` makes one")
     return [read(path) for path in sorted(folder.glob("*.json"))]
+
+
+PLAN = "plan.json"
+
+
+def write_plan(study: Path, names: Sequence[str]) -> None:
+    """Keep the ids of the runs that a study was last asked for."""
+    write_whole(study / PLAN, json.dumps({"runs": list(names)}, indent=0) + "\n")
+
+
+def progress(study: Path) -> str:
+    """Such as `38 of 144 planned runs are done: the figures are provisional`; "" where all are."""
+    path = study / PLAN
+    if not path.is_file():
+        return ""
+    names = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    done = sum((study / "records" / f"{name}.json").exists() for name in names)
+    return "" if done == len(names) else f"{done} of {len(names)} planned runs are done: the figures are provisional"
 
 
 def _cost(values: Mapping[str, Any] | None) -> Cost | None:

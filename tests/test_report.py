@@ -266,3 +266,23 @@ def test_a_method_that_did_not_train_is_flagged_in_its_row():
         for each in study(shots=(16,))
     ]
     assert "1,000 (did not train in 2/5)" in markdown(found)
+
+
+def test_pattern_words_limit_and_learning_rate_stand_in_every_report():
+    said = {"pattern": "{text} It was", "label_words": ["bad", "good"]}
+    found = [
+        replace(each, run=replace(each.run, limit=100), notes=said, settings={"schedule.lr": 0.0016})
+        for each in study(shots=(16,), seeds=2)
+        if each.run.method == "pbft"
+    ]
+    line = "rte: pattern '{text} It was', label words bad, good; 100 examples of each set; learning rate pbft 0.0016"
+    assert line in markdown(found)
+    assert line in " ".join(terminal(found, 200).split())
+    assert line.replace("'", "&#39;") in page(found)
+    row = json.loads(FORMATS["json"](found))["rows"][0]
+    assert (row["pattern"], row["label_words"], row["limit"], row["learning_rate"]) == (
+        "{text} It was",
+        ["bad", "good"],
+        100,
+        0.0016,
+    )

@@ -86,3 +86,16 @@ def test_a_batch_and_what_does_it_can_be_sent_to_another_process():
     loaded = load(Weights(str(folder("gpt2"))))
     assert [each.run for each in again] == [each.run for each in batch]
     assert [record.status for record in work(again, loaded)] == ["ok", "ok"]
+
+
+def test_a_study_that_is_not_done_is_reported_as_such(tmp_path):
+    from inweights.records import progress
+    from inweights.report import write_report
+
+    store, (first, second) = Store(tmp_path), planned("icl")
+    store.prepare({}, [first.run, second.run])
+    store.write(Record(first.run, "failed", "as it happens"))
+    assert progress(tmp_path) == "1 of 2 planned runs are done: the figures are provisional"
+    assert progress(tmp_path) in write_report(tmp_path)["html"].read_text()
+    store.write(Record(second.run, "failed", "as it happens"))
+    assert progress(tmp_path) == ""

@@ -59,6 +59,8 @@ def best(
         objective.value,
         limits,
     )
+    if partial := records.progress(folder):
+        print(f"note: {partial}", file=sys.stderr)
     print(_as_json(choice) if format is Format.json else _as_text(choice))
     if export is not None:
         _hand_out(folder, choice, export)

@@ -1,5 +1,6 @@
 """`inweights report`: what a study's records say, or the card of a learned context."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,8 @@ def report(
     if format not in (*FORMATS, "html"):
         raise UserError(f"there is no format {format!r}; there are {', '.join((*FORMATS, 'html'))}")
     found = records.read_folder(folder)
+    if partial := records.progress(folder):
+        print(f"note: {partial}", file=sys.stderr)
     if format in FORMATS:
         print(FORMATS[format](found), end="")
     if format in ("terminal", "html"):

@@ -17,7 +17,7 @@ def write_report(study: Path) -> dict[str, Path]:
 
     found = stored.read_folder(study)
     folder = study / "report"
-    texts = {name: FORMATS[name](found) for name in FILES} | {"html": page(found)}
+    texts = {name: FORMATS[name](found) for name in FILES} | {"html": page(found, stored.progress(study))}
     paths = {name: folder / {**FILES, "html": "page.html"}[name] for name in texts}
     try:
         folder.mkdir(exist_ok=True)

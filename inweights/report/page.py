@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from inweights.report.best import choose
+from inweights.report.conditions import conditions
 from inweights.report.html import rendered
 from inweights.report.rows import Row, failures, rows_of, stacking_note, tied_text, told_fallbacks
 from inweights.report.statistics import front
 from inweights.types import NothingFitsError, Record, UserError
 
 
-def page(records: Sequence[Record]) -> str:
-    """The HTML text. Nothing in it asks for anything outside it."""
+def page(records: Sequence[Record], partial: str = "") -> str:
+    """The HTML text, which loads nothing from elsewhere. `partial`: how much of the study is done, if not all."""
     rows = rows_of(records)
     told = {
         "headlines": headlines(records),
@@ -20,6 +21,8 @@ def page(records: Sequence[Record]) -> str:
         "fallbacks": told_fallbacks(rows),
         "stacks": stacking_note(rows),
         "runs": len(records),
+        "partial": partial,
+        "conditions": conditions(rows),
     }
     return rendered("page", _data(rows), told)
 

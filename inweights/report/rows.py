@@ -62,6 +62,11 @@ class Row:
     """Demonstrations in the prompt, where the method shows any; of the seed that shows fewest."""
     once: bool = False
     """No draw of shots changes it: run once, shown beside every number of shots."""
+    pattern: str = ""
+    """As text, with its fields; "" in records that do not hold it."""
+    label_words: tuple[str, ...] = ()
+    limit: int | None = None
+    """Maximum number of examples scored of each evaluation set."""
     learning_rate: float | None = None
     did_not_train: int = 0
     """Seeds whose loss stayed where it was, or that gave one answer to everything after training."""
@@ -124,6 +129,9 @@ class Row:
             "latency_p95_seconds": self.latency_p95_seconds,
             "prepare_seconds": self.prepare_seconds,
             "demonstrations_shown": self.shown,
+            "pattern": self.pattern,
+            "label_words": list(self.label_words),
+            "limit": self.limit,
             "learning_rate": self.learning_rate,
             "did_not_train": self.did_not_train,
             "run_once": self.once,
@@ -306,6 +314,9 @@ def _row(key: Key, group: list[Record]) -> Row:
         prepare_seconds=median(r.prepare_seconds for r in group),
         shown=shown,
         once=bool(first.notes.get("independent_of_draws")),
+        pattern=str(first.notes.get("pattern", "")),
+        label_words=tuple(cast(Sequence[str], first.notes.get("label_words", ()))),
+        limit=first.run.limit,
         learning_rate=float(str(first.notes.get("tuned_lr", rate))) if rate is not None else None,
         did_not_train=sum(map(did_not_train, group)),
         stacked=max(int(str(r.notes.get("stacked", 1))) for r in group),

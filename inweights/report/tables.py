@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from inweights.report.conditions import conditions
 from inweights.report.rows import Row, as_json, failures, rows_of, stacking_note, tied_text, told_fallbacks
 from inweights.types import Record
 
@@ -64,7 +65,15 @@ def markdown(records: Sequence[Record]) -> str:
     failed = [f"- {_failure(each)}" for each in failures(records)]
     told = [f"- {each}" for each in told_fallbacks(rows)]
     shared = [stacking_note(rows)] if stacking_note(rows) else []
-    parts = [*table, "", _legend(), *shared, *(["", "Failed:", *failed] if failed else [])]
+    parts = [
+        *table,
+        "",
+        _legend(),
+        *shared,
+        "",
+        *(f"- {each}" for each in conditions(rows)),
+        *(["", "Failed:", *failed] if failed else []),
+    ]
     return "\n".join([*parts, *(["", "Not read as they are:", *told] if told else [])]) + "\n"
 
 
@@ -122,6 +131,8 @@ def terminal(records: Sequence[Record], width: int | None = None) -> str:
         console.print(stacking_note(rows), markup=False)
     for each in failures(records):
         console.print("failed: " + _failure(each), markup=False)
+    for condition in conditions(rows):
+        console.print(condition, markup=False)
     for told in told_fallbacks(rows):
         console.print("note: " + told, markup=False)
     return out.getvalue()

@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from inweights.types import Record, Run, UserError
 class Store:
     folder: Path
 
-    def prepare(self, spec: dict[str, object]) -> None:
+    def prepare(self, spec: dict[str, object], planned: Sequence[Run] = ()) -> None:
         """Make the folder, and keep the spec beside the records.
 
         A study can grow: what is asked for later joins what is there, and the spec is the latest one.
@@ -25,6 +25,7 @@ class Store:
         try:
             for name in ("records", "locks"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
+            records.write_plan(self.folder, [run_id(run) for run in planned])
             records.write_whole(self.folder / "study.json", json.dumps(spec, indent=1, ensure_ascii=False) + "\n")
         except OSError as error:
             raise UserError(f"the study's folder {self.folder} cannot be written: {error.strerror}") from error

@@ -50,7 +50,7 @@ class Study:
         """Do what is missing. Runs that another process holds are left to it, and waited for at the end."""
         for planned in self.settings:
             self._check_ground(planned, planned.environment)
-        self.store.prepare(to_keep(self.spec))
+        self.store.prepare(to_keep(self.spec), [each.run for each in self.settings])
         missing = self.missing(retry_failed)
         held = Local(self.store, partial(self._loaded, load), watch, retry_failed).place(missing)
         for planned in held:
@@ -67,7 +67,8 @@ class Study:
         """The report's table as Markdown."""
         from inweights.report import markdown
 
-        return markdown(self.records)
+        partial = stored.progress(self.folder)
+        return markdown(self.records) + (f"\n{partial}\n" if partial else "")
 
     def _repr_markdown_(self) -> str:
         return self.table()

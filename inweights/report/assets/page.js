@@ -82,7 +82,7 @@ function drawCurve(rows) {
 }
 function drawQueries(rows) {
   const queries = Array.from({ length: 61 }, (_, i) => 10 ** (i / 10));
-  const traces = rows.map((row) => ({ x: queries, y: queries.map((n) => row.adapt_seconds + n * row.seconds_per_query), name: row.method, mode: "lines",
+  const traces = rows.map((row) => ({ x: queries, y: queries.map((n) => row.adapt_seconds + n * (row.seconds_per_query + row.prepare_seconds)), name: row.method, mode: "lines",
     line: { color: colour(row.method), width: 1.5, dash: variant(row.method) ? "dot" : "solid" }, hovertemplate: `<b>${row.method}</b><br>%{x:.0f} queries, %{y:.1f} s<extra></extra>` }));
   const paid = rows.filter((row) => row.break_even_queries);
   if (paid.length) traces.push({ x: paid.map((row) => row.break_even_queries), y: paid.map((row) => row.adapt_seconds + row.break_even_queries * row.seconds_per_query),
@@ -110,8 +110,8 @@ function columns() {
     ["task", (r) => r.task], ["model", (r) => last(r.model)], ["shots", (r) => r.shots], ["method", (r) => r.method],
     ...names.map((name) => [name, (r) => name in r.accuracy ? r.accuracy[name].mean : null, name]),
     ["seeds", (r) => r.seeds], ["adapt s", (r) => r.adapt_seconds, null, number(2)], ["ms/query", (r) => 1000 * r.seconds_per_query, null, number(2)],
-    ["peak MB", (r) => r.peak_bytes / 1e6, null, number(0)], ["trained", (r) => r.trained_parameters, null, number(0)],
-    ["pays after", (r) => r.break_even_queries, null, number(0)], ["tied with", (r) => r.tied],
+    ["peak MB", (r) => r.peak_bytes / 1e6, null, number(0)], ["trained", (r) => r.trained_parameters, null, number(0)], ["did not train", (r) => r.did_not_train ? `${r.did_not_train}/${r.seeds}` : null],
+    ["pays after", (r) => r.pays || null], ["tied with", (r) => r.tied],
   ];
 }
 function fillTable(rows) {
