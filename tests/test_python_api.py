@@ -1,6 +1,7 @@
 """Studies from Python: what `compare` takes besides names, and what a study gives back."""
 
 import inspect
+import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import pytest
 
 import inweights
 from inweights import METHODS, Example, Prompt, Task, Weights, compare
+from inweights.cli import main
 from inweights.methods.in_context import InContext
 from inweights.records import read_folder
 from inweights.report.rows import rows_of
@@ -158,6 +160,17 @@ def test_a_study_is_opened_again_with_its_runs(tmp_path):
     assert opened.records == study.records
     with pytest.raises(UserError, match="is not a study"):
         inweights.open(tmp_path / "nowhere")
+
+
+def test_every_answer_can_be_looked_at_with_its_example(of_rows, capsys):
+    found = list(of_rows.answers())
+    assert [each["fields"]["text"] for each in found] == [row["text"] for row in ROWS[:6]]
+    assert [each["gold"] for each in found] == [row["label"] for row in ROWS[:6]]
+    assert all(each["score"] == (each["answer"] == each["gold"]) for each in found)
+    with pytest.raises(SystemExit) as done:
+        main(["report", str(of_rows.folder), "--format", "jsonl"])
+    assert not done.value.code
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == found
 
 
 def test_a_study_and_what_is_fitted_are_short_to_look_at(of_rows):

@@ -1,5 +1,6 @@
 """`inweights report`: what a study's records say, or the card of a learned context."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,9 @@ from inweights.types import UserError
 
 def report(
     folder: Annotated[Path, Argument(help="A study's folder, or one that `inweights learn` wrote.")],
-    format: Annotated[str, Option(help="terminal, markdown, csv, latex, json or html.")] = "terminal",
+    format: Annotated[
+        str, Option(help="terminal, markdown, csv, latex, json, html, or jsonl: a line per example.")
+    ] = "terminal",
 ) -> None:
     """Print a table, and write every format and the page.
 
@@ -23,8 +26,10 @@ def report(
 
     if (folder / CARD).is_file():
         return _learned(folder, format)
-    if format not in (*FORMATS, "html"):
-        raise UserError(f"there is no format {format!r}; there are {', '.join((*FORMATS, 'html'))}")
+    if format not in (*FORMATS, "html", "jsonl"):
+        raise UserError(f"{format!r} is not a format: expected one of {', '.join((*FORMATS, 'html', 'jsonl'))}")
+    if format == "jsonl":
+        return _examples(folder)
     found = records.read_folder(folder)
     if partial := records.progress(folder):
         print(f"note: {partial}", file=sys.stderr)
@@ -33,6 +38,14 @@ def report(
     if format in ("terminal", "html"):
         print(write_report(folder)["html"])
     return None
+
+
+def _examples(folder: Path) -> None:
+    """Reads the data again: a record holds answers and no inputs."""
+    from inweights.study.api import open_study
+
+    for each in open_study(folder).answers():
+        print(json.dumps(each, ensure_ascii=False))
 
 
 def _learned(folder: Path, format: str) -> None:

@@ -1,12 +1,13 @@
 """A study: a grid of runs in a folder, done where they are missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inweights import records as stored
+from inweights.study.answers import answers
 from inweights.study.do import fit
 from inweights.study.placement import Load, Local, Watch
 from inweights.study.planned import Loaded, PlannedRun
@@ -78,6 +79,11 @@ class Study:
         from inweights.study.forecast import as_text, forecast
 
         return as_text(forecast(self))
+
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """Every example with the answer, the gold text and the score of every run, as plain values."""
+        for planned in self.settings:
+            yield from answers(planned, self.store)
 
     def to_dataframe(self) -> Any:
         """One line for each row of the table and evaluation set, as a pandas DataFrame. Raises UserError without pandas."""
