@@ -229,13 +229,13 @@ class Budget:
     """What a method may spend."""
 
     steps: int | None = None
-    """At most so many optimizer steps; None: as many as the method's own schedule asks for."""
+    """Maximum number of optimizer steps; None: as many as the method's own schedule asks for."""
     batch_tokens: int = 8192
-    """At most so many tokens in one forward pass; fewer where memory runs out."""
+    """Maximum number of tokens per forward pass; fewer where memory runs out."""
     isolated: bool = False
     """Every run alone, none stacked with others: what adapting takes is then measured, not shared out."""
     kept_bytes: int = 1 << 30
-    """At most so much of what frozen blocks give is kept from epoch to epoch."""
+    """Maximum size of the outputs of frozen blocks that are kept from epoch to epoch."""
     autocast: Literal["", "bf16", "fp16"] = ""
     """Products of training in that precision, whatever the backbone's is; its weights stay as they are."""
     checkpointing: bool = False
@@ -286,7 +286,7 @@ class Run:
     """Settings that differ from the method's own, by dotted path, as text."""
     budget: Budget = Budget()
     limit: int | None = None
-    """Score at most so many examples of each evaluation set, the same ones for every method."""
+    """Maximum number of examples scored of each evaluation set, the same ones for every method."""
     tune: str = ""
     """How the learning rate is chosen: "" (the method's own), `holdout` or `kfold` of the shots."""
     after: tuple[str, ...] = ()

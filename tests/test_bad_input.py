@@ -70,7 +70,7 @@ def test_an_unknown_label_with_its_line(call: Call) -> None:
 
 def test_one_class_only(call: Call) -> None:
     _write(Path("train.jsonl"), [{"text": "a", "label": "yes"}] * 4)
-    refused(call(), r"train\.jsonl has one class only \(yes\) in 'label': at least two are wanted")
+    refused(call(), r"train\.jsonl has one class only \(yes\) in 'label': expected at least two")
 
 
 def test_fewer_examples_than_shots(call: Call) -> None:

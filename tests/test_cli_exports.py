@@ -106,7 +106,7 @@ def test_limits_leave_methods_out_and_say_which(study: Study, call: Call) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--max-memory", "much"), "'much' is no amount: a number and a unit are wanted, such as 8GB"),
+        (("--max-memory", "much"), "'much' is not an amount: expected a number and a unit, such as 8GB"),
         (("--objective", "speed"), "'speed' is not one of 'in-domain', 'ood', 'worst'"),
         (("--model", "other"), "the study has no run that ended well"),
         (("--limit", "3"), "No such option: --limit"),
@@ -220,7 +220,7 @@ def test_eval_prints_a_line_for_each_label(handed_out: Path, study: Study, call:
         ('{"review": " ", "label": "good"}', "no text in 'review'"),
         ('{"review": "a"}', "no label column"),
         ('{"label": "good"}', "the pattern asks for the field {review}"),
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
     ],
 )
 def test_eval_names_the_line_of_what_is_wrong(study: Study, call: Call, tmp_path: Path, row: str, message: str) -> None:
@@ -238,12 +238,12 @@ def test_eval_names_the_line_of_what_is_wrong(study: Study, call: Call, tmp_path
     ("arguments", "stdin", "message"),
     [
         (("text", "--field", "review=text"), "", "give a text or --field, not both"),
-        (("--field", "review"), "", "--field review: NAME=VALUE is wanted"),
+        (("--field", "review"), "", "--field review: expected NAME=VALUE"),
         (("--field", "text=a"), "", "the command line has no field 'review'; the pattern asks for review"),
         (("  ",), "", "the text has no text in 'review'"),
         ((), "a\n\nb\n", "line 2 of standard input has no text in 'review'"),
-        (("--json",), '{"review": "a"}\n[]\n', "line 2 of standard input is no JSON object"),
-        (("--json",), '{"review": "a"}\n{"review"\n', "line 2 of standard input is no JSON"),
+        (("--json",), '{"review": "a"}\n[]\n', "line 2 of standard input is not a JSON object"),
+        (("--json",), '{"review": "a"}\n{"review"\n', "line 2 of standard input is not JSON"),
         (("--json",), '{"review": 3}\n', "line 1 of standard input has no text in 'review'"),
         (("--json",), '{"text": "a"}\n', "line 1 of standard input has no field 'review'"),
         (("a", "--format", "yaml"), "", "'yaml' is not one of 'text', 'json'"),

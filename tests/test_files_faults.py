@@ -25,8 +25,8 @@ def test(tmp_path) -> Path:
     [
         ("", r"train.jsonl has no rows"),
         ("\n\n", r"train.jsonl has no rows"),
-        ('{"text": "a", "label": 0}\n{"text": "b"\n', r"train.jsonl:2 is no JSON \(Expecting .*\): one object per line"),
-        ('{"text": "a", "label": 0}\n7\n', r"train.jsonl:2 is no JSON object"),
+        ('{"text": "a", "label": 0}\n{"text": "b"\n', r"train.jsonl:2 is not JSON \(Expecting .*\): one object per line"),
+        ('{"text": "a", "label": 0}\n7\n', r"train.jsonl:2 is not a JSON object"),
         ('{"text": "a", "gold": 0}\n', r"has no label column; it has text, gold: name it with --columns label=COLUMN"),
         ('{"n": 3, "label": 0}\n{"n": 4, "label": 1}\n', r"no text column; it has n, label: give --columns text=COLUMN"),
         ('{"text": "a", "label": 0}\n{"text": "b", "label": 0}\n', r"has one class only \(0\) in 'label': at least two"),
@@ -50,10 +50,10 @@ def test_a_faulty_training_file_is_named_with_its_line(tmp_path, test, text, mes
         ("a.csv", "text,label\na,0\nb,c,1\n", r"a.csv:3 has 3 columns and the first line names 2: quote cells"),
         ("a.csv", 'text,label\n"a\nb",0\nc\n', r"a.csv:4 has 1 columns and the first line names 2"),
         ("a.tsv", "text\tlabel\na\tb\t0\n", r"a.tsv:2 has 3 columns .*: take tabs and line breaks out"),
-        ("a.csv", 'text,label\n"a,0\n', r"a.csv:2 is no CSV \(unexpected end of data\)"),
+        ("a.csv", 'text,label\n"a,0\n', r"a.csv:2 is not CSV \(unexpected end of data\)"),
         ("a.csv", "text,text,label\na,b,0\n", r"a.csv names the column 'text' twice"),
         ("a.xlsx", "x", r"the format '.xlsx' is not read; give one of .jsonl"),
-        ("a.json", "[{,]", r"a.json:1 is no JSON .*a list of objects is wanted"),
+        ("a.json", "[{,]", r"a.json:1 is not JSON .*expected a list of objects"),
     ],
 )
 def test_a_faulty_table_is_named_with_its_line(tmp_path, name, text, message):
@@ -73,7 +73,7 @@ def test_a_file_that_is_no_parquet_is_said_and_pyarrow_is_asked_for(tmp_path, mo
     pytest.importorskip("pyarrow")
     path = tmp_path / "a.parquet"
     path.write_bytes(b"nothing of the kind")
-    with pytest.raises(UserError, match="is no Parquet file"):
+    with pytest.raises(UserError, match="is not a Parquet file"):
         from_files(path, path)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UserError, match=r"reading Parquet needs pyarrow: pip install 'inweights\[parquet\]'"):
@@ -112,10 +112,10 @@ def test_a_column_that_is_not_there_is_named(train, test):
     ("labels", "words", "message"),
     [
         (["yes"], None, r"1 labels were given \(yes\) and the file has 2 \(negative, positive\): give one for each"),
-        (["positive", "mixed"], None, r"mixed is no label of the file, which has negative, positive: give all"),
+        (["positive", "mixed"], None, r"mixed is not a label of the file, which has negative, positive: give all"),
         (None, ["bad"], r"1 label words were given \(bad\) and there are 2 labels \(negative, positive\)"),
         (None, ["same", "same"], r"label words must differ, not same, same"),
-        (["positive", "positive"], None, r"positive, positive is no label of the file"),
+        (["positive", "positive"], None, r"positive, positive is not a label of the file"),
     ],
 )
 def test_labels_that_do_not_fit_the_file_are_refused(train, test, labels, words, message):

@@ -81,7 +81,7 @@ def test_amounts_read_as_people_write_them():
     assert parse_bytes("512 MiB") == 512 * 2**20
     assert parse_seconds("50ms") == 0.05
     assert parse_seconds("2min") == 120
-    with pytest.raises(UserError, match="'much' is no amount: a number and a unit are wanted, such as 8GB or 512MB"):
+    with pytest.raises(UserError, match="'much' is not an amount: expected a number and a unit, such as 8GB or 512MB"):
         parse_bytes("much")
 
 

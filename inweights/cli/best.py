@@ -32,10 +32,10 @@ def best(
     max_adapt_time: Annotated[str | None, Option(help="Time of adapting, such as 2min.")] = None,
     task: Annotated[str | None, Option(help="Which task, where the study has several.")] = None,
     model: Annotated[str | None, Option(help="Only this model of the study.")] = None,
-    export: Annotated[Path | None, Option(metavar="OUT", help="Hand the winner out as this folder.")] = None,
+    export: Annotated[Path | None, Option(metavar="OUT", help="Export the winner to this folder.")] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
 ) -> None:
-    """Print the most accurate method within the limits, why, and what it ties with; hand it out with --export.
+    """Print the most accurate method within the limits, why, and what it ties with; export it with --export.
 
     Examples:
 
@@ -63,7 +63,7 @@ def best(
         print(f"note: {partial}", file=sys.stderr)
     print(_as_json(choice) if format is Format.json else _as_text(choice))
     if export is not None:
-        _hand_out(folder, choice, export)
+        _export(folder, choice, export)
 
 
 def _wanted(name: str, asked: str | None) -> bool:
@@ -77,16 +77,16 @@ def _refuse_occupied(export: Path) -> None:
     refuse_occupied(export)
 
 
-def _hand_out(study: Path, choice: "Choice", export: Path) -> None:
+def _export(study: Path, choice: "Choice", export: Path) -> None:
     from inweights.exports import RejectedError
-    from inweights.exports import export as handed_out
+    from inweights.exports import export as exported
     from inweights.exports.refit import OtherResultError, about, refit
 
     record = choice.record
     print(f"fitting {record.run.method} with seed {record.run.seed}, the median one, again", file=sys.stderr)
     try:
         fitted, checks, settings = refit(study, record)
-        proof = handed_out(fitted, export, checks, about(record, choice.row.records, settings))
+        proof = exported(fitted, export, checks, about(record, choice.row.records, settings))
     except (RejectedError, OtherResultError) as error:
         print(f"inweights: nothing was exported: {error}", file=sys.stderr)
         raise Exit(1) from error

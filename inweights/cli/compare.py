@@ -74,8 +74,8 @@ def compare(
     tune: Annotated[
         str | None, Option(help="Learning rate by held-out shots: holdout or kfold.", rich_help_panel=RUNS)
     ] = None,
-    limit: Annotated[int | None, Option(help="Score at most so many examples of each set.", rich_help_panel=RUNS)] = None,
-    steps: Annotated[int | None, Option(help="At most so many optimizer steps.", rich_help_panel=RUNS)] = None,
+    limit: Annotated[int | None, Option(help="Maximum number of examples scored of each set.", rich_help_panel=RUNS)] = None,
+    steps: Annotated[int | None, Option(help="Maximum number of optimizer steps.", rich_help_panel=RUNS)] = None,
     dtype: Annotated[str | None, Option(help="fp32, bf16 or fp16.", rich_help_panel=RUNS)] = None,
     device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.", rich_help_panel=RUNS)] = None,
     batch_tokens: Annotated[int | None, Option(help="Tokens in one pass when scoring.", rich_help_panel=RUNS)] = None,
@@ -161,12 +161,12 @@ def _prepared(file: Path | None, given: dict[str, Any], out: Path | None) -> tup
     values = {**(read_yaml(file) if file else {}), **given}
     folder = out or _path(values.pop("out", None))
     spec = spec_of(values or DEMO, str(file or "the command line"))
-    tasks, told = tasks_of(spec)
+    tasks, detected = tasks_of(spec)
     if folder is None:
         names = [*(task.name for task in tasks[:3]), Path(spec.model[0]).name]
         folder = Path("studies") / (file.stem if file else "-".join(names))
     study = study_of(spec, tasks, folder)
-    for line in [*told, *(f"left out: {name}: {reason}" for name, reason in study.left_out.items())]:
+    for line in [*detected, *(f"left out: {name}: {reason}" for name, reason in study.left_out.items())]:
         print(line)
 
     def shown(weights: "Weights") -> "Loaded":
@@ -207,14 +207,14 @@ def _numbers(values: list[str] | None) -> list[int] | None:
     try:
         return [int(each) for each in _split(values) or []] or None
     except ValueError as error:
-        raise UserError(f"--shots {','.join(values or [])}: whole numbers are wanted, such as 16,32") from error
+        raise UserError(f"--shots {','.join(values or [])}: expected integers, such as 16,32") from error
 
 
 def _pairs(values: list[str] | None, form: str) -> dict[str, str] | None:
     pairs = [value.partition("=") for value in values or []]
     for name, equals, value in pairs:
         if not (name and equals and value):
-            raise UserError(f"{name}{equals}{value}: {form} is wanted")
+            raise UserError(f"{name}{equals}{value}: expected {form}")
     return {name: value for name, _, value in pairs} or None
 
 
@@ -225,7 +225,7 @@ def _breaks(text: str | None) -> str | None:
 
 def _path(text: Any) -> Path | None:
     if text is not None and not isinstance(text, str):
-        raise UserError(f"out is {text!r}: the name of one folder is wanted")
+        raise UserError(f"out is {text!r}: expected the name of one folder")
     return None if text is None else Path(text)
 
 

@@ -1,4 +1,4 @@
-"""`inweights eval OUT --test FILE`: how right a hand-out is on a labelled file, whole and label by label."""
+"""`inweights eval OUT --test FILE`: how accurate an export is on a labelled file, in all and by label."""
 
 import json
 import sys
@@ -78,7 +78,7 @@ def _standard_input(prompt: Prompt, given: Mapping[str, str]) -> list[Example]:
         try:
             path.write_text(sys.stdin.read(), encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise UserError(f"standard input is no UTF-8 text ({error.reason}): convert it, or give a file") from error
+            raise UserError(f"standard input is not UTF-8 text ({error.reason}): convert it, or give a file") from error
         try:
             return _read(path, prompt, given)
         except UserError as error:
@@ -88,7 +88,7 @@ def _standard_input(prompt: Prompt, given: Mapping[str, str]) -> list[Example]:
 def _pair(given: str) -> tuple[str, str]:
     name, equals, value = given.partition("=")
     if not (name and equals and value):
-        raise UserError(f"--columns {given}: FIELD=COLUMN is wanted")
+        raise UserError(f"--columns {given}: expected FIELD=COLUMN")
     return name, value
 
 

@@ -1,4 +1,4 @@
-"""`inweights predict OUT "text"`: the label of a text and how probable each is, from any hand-out."""
+"""`inweights predict OUT "text"`: the label of a text and the probability of each, from any export."""
 
 import json
 import sys
@@ -62,7 +62,7 @@ def predict(
 
 
 def print_fallbacks(counts: Mapping[str, int], inputs: int) -> None:
-    """Said on standard error, so that nobody takes a text that was cut for one that was read."""
+    """On standard error, so that nobody takes a text that was cut for one that was read whole."""
     for what, count in counts.items():
         print(f"note: {count:,} of {inputs:,} too long for the model's context window, {what}", file=sys.stderr)
 
@@ -87,9 +87,9 @@ def _json_lines(names: Sequence[str]) -> Iterator[Fields]:
         try:
             fields = json.loads(line)
         except json.JSONDecodeError as error:
-            raise UserError(f"{where} is no JSON ({error.msg}): one object per line is wanted") from error
+            raise UserError(f"{where} is not JSON ({error.msg}): expected one object per line") from error
         if not isinstance(fields, dict):
-            raise UserError(f"{where} is no JSON object: one object per line is wanted, such as {_like(names)}")
+            raise UserError(f"{where} is not a JSON object: expected one object per line, such as {_like(names)}")
         yield _whole(fields, names, where)
 
 
@@ -124,7 +124,7 @@ def _whole(fields: Mapping[str, object], names: Sequence[str], where: str) -> Fi
 def _pair(given: str) -> tuple[str, str]:
     name, equals, value = given.partition("=")
     if not (name and equals):
-        raise UserError(f"--field {given}: NAME=VALUE is wanted")
+        raise UserError(f"--field {given}: expected NAME=VALUE")
     return name, value
 
 

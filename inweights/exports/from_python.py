@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from inweights.exports.card import About
 from inweights.exports.export import export as exported
 from inweights.exports.verify import Verification
+from inweights.learn_records import LearnReport
 from inweights.methods import Fitted
 from inweights.predictions import example_of
 
@@ -37,7 +38,7 @@ def learn(
     dtype: str | None = None,
     device: str | None = None,
     progress: bool = True,
-) -> dict[str, Any]:
+) -> LearnReport:
     """Teach a model a context, so that it answers as if the context were in its prompt; what was measured.
 
     Parameters

@@ -32,7 +32,7 @@ class Choice:
     excluded: tuple[str, ...]
     """Method and the limits it breaks, one line each."""
     record: Record
-    """Of the seed with the median accuracy: neither the luckiest nor the unluckiest draw is handed out."""
+    """Of the seed with the median accuracy: neither the luckiest nor the unluckiest draw is exported."""
 
 
 def choose(records: Sequence[Record], objective: Objective = "in-domain", limits: Limits = Limits()) -> Choice:
@@ -117,5 +117,5 @@ def parse_seconds(text: str) -> float:
 def _parsed(text: str, units: dict[str, float], such_as: str) -> float:
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zA-Z]+)\s*", text)
     if match is None or match[2].lower() not in units:
-        raise UserError(f"{text!r} is no amount: a number and a unit are wanted, such as {such_as}")
+        raise UserError(f"{text!r} is not an amount: expected a number and a unit, such as {such_as}")
     return float(match[1]) * units[match[2].lower()]

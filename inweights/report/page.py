@@ -6,7 +6,7 @@ from typing import Any
 from inweights.report.best import choose
 from inweights.report.conditions import conditions
 from inweights.report.html import rendered
-from inweights.report.rows import Row, failures, rows_of, stacking_note, tied_text, told_fallbacks
+from inweights.report.rows import Row, failures, fallback_notes, rows_of, stacking_note, tied_text
 from inweights.report.statistics import front
 from inweights.types import NothingFitsError, Record, UserError
 
@@ -14,17 +14,17 @@ from inweights.types import NothingFitsError, Record, UserError
 def page(records: Sequence[Record], partial: str = "") -> str:
     """The HTML text, which loads nothing from elsewhere. `partial`: how much of the study is done, if not all."""
     rows = rows_of(records)
-    told = {
+    parts = {
         "headlines": headlines(records),
         "environment": _environment(records),
         "failed": failures(records),
-        "fallbacks": told_fallbacks(rows),
+        "fallbacks": fallback_notes(rows),
         "stacks": stacking_note(rows),
         "runs": len(records),
         "partial": partial,
         "conditions": conditions(rows),
     }
-    return rendered("page", _data(rows), told)
+    return rendered("page", _data(rows), parts)
 
 
 def headlines(records: Sequence[Record]) -> list[str]:

@@ -186,8 +186,8 @@ def _oracles(record: Record) -> list[Record]:
     ]
 
 
-def told_fallbacks(rows: Sequence[Row]) -> list[str]:
-    """A line for every row and set some of whose examples were not read as they are."""
+def fallback_notes(rows: Sequence[Row]) -> list[str]:
+    """A line for every row and set some of whose examples were too long to be read whole."""
     return [
         f"{row.task} {row.method} {row.shots} shots: {count:,} of {row.examples[name]:,} of {name} too long for the model's "
         f"context window, {what}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inweights.report.conditions import conditions
-from inweights.report.rows import Row, as_json, failures, rows_of, stacking_note, tied_text, told_fallbacks
+from inweights.report.rows import Row, as_json, failures, fallback_notes, rows_of, stacking_note, tied_text
 from inweights.types import Record
 
 
@@ -63,7 +63,7 @@ def markdown(records: Sequence[Record]) -> str:
 
     table = [line(heads), line(["---"] * len(heads)), *map(line, lines)]
     failed = [f"- {_failure(each)}" for each in failures(records)]
-    told = [f"- {each}" for each in told_fallbacks(rows)]
+    cut = [f"- {each}" for each in fallback_notes(rows)]
     shared = [stacking_note(rows)] if stacking_note(rows) else []
     parts = [
         *table,
@@ -74,7 +74,7 @@ def markdown(records: Sequence[Record]) -> str:
         *(f"- {each}" for each in conditions(rows)),
         *(["", "Failed:", *failed] if failed else []),
     ]
-    return "\n".join([*parts, *(["", "Not read as they are:", *told] if told else [])]) + "\n"
+    return "\n".join([*parts, *(["", "Not read as they are:", *cut] if cut else [])]) + "\n"
 
 
 def csv_text(records: Sequence[Record]) -> str:
@@ -133,8 +133,8 @@ def terminal(records: Sequence[Record], width: int | None = None) -> str:
         console.print("failed: " + _failure(each), markup=False)
     for condition in conditions(rows):
         console.print(condition, markup=False)
-    for told in told_fallbacks(rows):
-        console.print("note: " + told, markup=False)
+    for note in fallback_notes(rows):
+        console.print("note: " + note, markup=False)
     return out.getvalue()
 
 

@@ -115,7 +115,7 @@ def _overrides(spec: Spec, objects: Objects, names: Sequence[str]) -> Overrides:
         first, _, setting = path.partition(".")
         if first in objects.methods or canonical(first) in METHODS:
             if not setting:
-                raise UserError(f"--set {path}={value}: METHOD.SETTING=VALUE is wanted, such as pbft+lora.update.rank=4")
+                raise UserError(f"--set {path}={value}: expected METHOD.SETTING=VALUE, such as pbft+lora.update.rank=4")
             plain = _plain(first, objects)
             if plain not in found:
                 raise UserError(f"--set {path}={value}: {plain} is not compared; {', '.join(names)} are")
@@ -125,10 +125,10 @@ def _overrides(spec: Spec, objects: Objects, names: Sequence[str]) -> Overrides:
         if not having:
             there = dict.fromkeys([*METHODS, *(key for of_method in known.values() for key in of_method)])
             near = difflib.get_close_matches(path, there, n=1) or difflib.get_close_matches(first, there, n=1)
-            hint = f"did you mean {near[0]}?" if near else "METHOD.SETTING=VALUE or SETTING=VALUE is wanted"
+            hint = f"did you mean {near[0]}?" if near else "expected METHOD.SETTING=VALUE or SETTING=VALUE"
             raise UserError(f"--set {path}={value}: there is no such method or setting among those compared; {hint}")
         for name in having:
-            found[name].setdefault(path, value)  # what is said of one method alone goes first
+            found[name].setdefault(path, value)  # a setting of one method goes before that of all
     return found
 
 

@@ -25,7 +25,7 @@ DEMO: dict[str, Any] = {
     "limit": 100,
     "steps": 50,
 }
-"""What `inweights compare` does when nothing is asked for: under two minutes on two cores."""
+"""What `inweights compare` does without options: under two minutes on two cores."""
 
 
 class Spec(BaseModel):
@@ -86,7 +86,7 @@ def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{source}: {where} is {first.get('input')!r}: {first['msg'].lower()}") from error
     if spec.preset not in ("", "mosbach2023"):
-        raise UserError(f"there is no preset {spec.preset!r}; there is mosbach2023")
+        raise UserError(f"{spec.preset!r} is not a preset: expected mosbach2023")
     return mosbach2023(spec) if spec.preset else spec
 
 

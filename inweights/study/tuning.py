@@ -23,7 +23,7 @@ def tuned(
     then to the lower. Methods without a schedule come back as they are. What this takes is part of adapting.
     """
     if how not in FOLDS:
-        raise UserError(f"there is no way of tuning {how!r}; there are {', '.join(FOLDS)}")
+        raise UserError(f"{how!r} is not a way of tuning: expected one of {', '.join(FOLDS)}")
     if "schedule" not in {field.name for field in fields(method)}:  # type: ignore[arg-type]
         return method, {}
     own: Any = method

@@ -10,7 +10,7 @@ from inweights.types import UserError
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Keys and values as the command line would have given them. Raises UserError where it is no such file.
+    """Keys and values as the command line would have given them. Raises UserError where it is not such a file.
 
     Every value is read as text: `labels: [no, yes]` are two words, not two truth values, and `rank: 4` is what
     `--set` would be given.
@@ -22,9 +22,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise UserError(f"{path} is no study: keys and values are wanted, such as `model: embedded`")
+        raise UserError(f"{path} is not a study: expected keys and values, such as `model: embedded`")
     found = {str(key).replace("-", "_"): value for key, value in values.items() if value not in ("", "null", "~")}
     if "set" in found:
         found["set"] = _flat(found["set"])

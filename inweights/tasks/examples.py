@@ -47,7 +47,7 @@ def _text(row: Row, column: str, where: str, empty: Literal["refused", "kept"]) 
     if column not in row and empty == "refused":
         raise UserError(f"{where} has no {column!r}; it has {', '.join(row)}")
     if isinstance(value, (list, dict, bytes)):
-        raise UserError(f"{where} holds a {type(value).__name__} in {column!r}: text is wanted")
+        raise UserError(f"{where} holds a {type(value).__name__} in {column!r}: expected text")
     text = "" if value is None else str(value).strip()
     if not text and empty == "refused":
         raise UserError(f"{where} has no text in {column!r}: fill it or take the line out")

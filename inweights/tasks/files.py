@@ -48,7 +48,7 @@ def from_files(
     if not sets and not ood:
         raise UserError("there is nothing to measure on: give --test FILE, --ood NAME=FILE, or both")
     rows, given = read_rows(train), dict(columns or {})
-    wanted = _wanted(pattern)
+    wanted = _fields_of(pattern)
     found = detect(rows, train, wanted, given)
     order, words = labels_and_words(label_names(train, rows, found.label), labels, verbalizer)
     prompt = _named(Prompt(pattern or _default_pattern(found), words, order, answer_prefix))
@@ -66,7 +66,7 @@ def from_files(
     return OwnTask(Task(name or train.stem, (prompt,), splits), detected(train, found, prompt, loaded))
 
 
-def _wanted(pattern: str | None) -> tuple[str, ...]:
+def _fields_of(pattern: str | None) -> tuple[str, ...]:
     if pattern is None:
         return ()
     fields = Prompt(pattern, ("0", "1"), ("0", "1")).field_names
@@ -77,8 +77,8 @@ def _wanted(pattern: str | None) -> tuple[str, ...]:
 
 def _named(prompt: Prompt) -> Prompt:
     """By what it says, so that runs with another pattern or other label words are other runs."""
-    said = repr((prompt.pattern, prompt.answer_prefix, prompt.separator, prompt.labels, prompt.verbalizer))
-    return replace(prompt, name=f"custom-{hashlib.sha256(said.encode()).hexdigest()[:6]}")
+    text = repr((prompt.pattern, prompt.answer_prefix, prompt.separator, prompt.labels, prompt.verbalizer))
+    return replace(prompt, name=f"custom-{hashlib.sha256(text.encode()).hexdigest()[:6]}")
 
 
 def _default_pattern(columns: Columns) -> str:

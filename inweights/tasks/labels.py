@@ -13,7 +13,7 @@ def label_names(path: Path, rows: Sequence[tuple[int, Row]], column: str) -> tup
     names = sorted({spelled(row.get(column)) for _, row in rows} - {""}, key=_rank)
     if len(names) < 2:
         raise UserError(
-            f"{path} has one class only ({', '.join(names) or 'none'}) in {column!r}: at least two are wanted; "
+            f"{path} has one class only ({', '.join(names) or 'none'}) in {column!r}: expected at least two; "
             "is it the label column? Another is named with --columns label=COLUMN"
         )
     return tuple(names)
@@ -58,8 +58,8 @@ def _given(labels: Sequence[str], names: Sequence[str]) -> tuple[tuple[str, ...]
     if set(found) != set(names):
         other = [label for label in labels if _plain(label) not in known]
         raise UserError(
-            f"{', '.join(other or labels)} is no label of the file, which has {', '.join(names)}: give all of its names in "
-            "the order wanted, or a word for each as NAME=WORD"
+            f"{', '.join(other or labels)} is not a label of the file, which has {', '.join(names)}: give all its names in "
+            "the order you want, or a word for each as NAME=WORD"
         )
     same = set(labels) == set(names)
     return tuple(found), tuple(label.replace("_", " ") if same else label for label in labels)

@@ -68,7 +68,7 @@ def _jsonl(path: Path, text: str) -> Iterator[tuple[int, Row]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number} is no JSON ({error.msg}): one object per line is wanted") from error
+            raise UserError(f"{path}:{number} is not JSON ({error.msg}): expected one object per line") from error
         yield number, _object(path, number, row)
 
 
@@ -76,14 +76,14 @@ def _json_list(path: Path, text: str) -> Iterator[tuple[int, Row]]:
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno} is no JSON ({error.msg}): a list of objects is wanted") from error
+        raise UserError(f"{path}:{error.lineno} is not JSON ({error.msg}): expected a list of objects") from error
     for number, row in enumerate(rows, start=1):
         yield number, _object(path, number, row)
 
 
 def _object(path: Path, number: int, row: object) -> Row:
     if not isinstance(row, dict):
-        raise UserError(f"{path}:{number} is no JSON object: one object per line is wanted")
+        raise UserError(f"{path}:{number} is not a JSON object: expected one object per line")
     return row
 
 
@@ -106,7 +106,7 @@ def _delimited(path: Path, text: str, header: Sequence[str], ragged: Ragged) -> 
                 yield begin, _row(path, begin, names, cells)
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{path}:{reader.line_num} is no CSV ({error}): put quotation marks around the cell") from error
+        raise UserError(f"{path}:{reader.line_num} is not CSV ({error}): put quotation marks around the cell") from error
 
 
 def _row(path: Path, number: int, names: Sequence[str], cells: Sequence[str]) -> Row:
@@ -124,4 +124,4 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
     try:
         yield from enumerate(parquet.read_table(path).to_pylist(), start=1)
     except ArrowInvalid as error:
-        raise UserError(f"{path} is no Parquet file ({error})") from error
+        raise UserError(f"{path} is not a Parquet file ({error})") from error
