@@ -25,15 +25,15 @@ def test(tmp_path) -> Path:
     [
         ("", r"train.jsonl has no rows"),
         ("\n\n", r"train.jsonl has no rows"),
-        ('{"text": "a", "label": 0}\n{"text": "b"\n', r"train.jsonl:2 is not JSON \(Expecting .*\): one object per line"),
+        ('{"text": "a", "label": 0}\n{"text": "b"\n', r"train.jsonl:2 is not JSON \(.*\): expected one object"),
         ('{"text": "a", "label": 0}\n7\n', r"train.jsonl:2 is not a JSON object"),
         ('{"text": "a", "gold": 0}\n', r"has no label column; it has text, gold: name it with --columns label=COLUMN"),
         ('{"n": 3, "label": 0}\n{"n": 4, "label": 1}\n', r"no text column; it has n, label: give --columns text=COLUMN"),
-        ('{"text": "a", "label": 0}\n{"text": "b", "label": 0}\n', r"has one class only \(0\) in 'label': at least two"),
+        ('{"text": "a", "label": 0}\n{"text": "b", "label": 0}\n', r"one class only \(0\) in 'label': expected at least"),
         ('{"text": "a", "label": 0}\n{"text": " ", "label": 1}\n', r"train.jsonl:2 has no text in 'text': fill it or"),
         ('{"text": "a", "label": 0}\n{"txt": "b", "label": 1}\n', r"train.jsonl:2 has no 'text'; it has txt, label"),
         ('{"text": "a", "label": 0}\n{"text": "b", "label": 1}\n{"text": "c"}\n', r"train.jsonl:3 has no label in 'label'"),
-        ('{"text": ["a"], "label": 0}\n{"text": "b", "label": 1}\n', r"train.jsonl:1 holds a list in 'text': text is"),
+        ('{"text": ["a"], "label": 0}\n{"text": "b", "label": 1}\n', r"train.jsonl:1 holds a list in 'text': expected text"),
         (b'{"text": "caf\xe9", "label": 0}\n', r"train.jsonl is not UTF-8 text \(.* at byte 13\): save it as UTF-8"),
     ],
 )  # fmt: skip
