@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from inweights.cli import app
 from inweights.context.chunks import chunks_of
 from inweights.context.evaluate import evaluate
 from inweights.context.learn import learn
@@ -17,10 +19,12 @@ from inweights.context.responses import OPENING, primary_metric, responses
 from inweights.context.settings import Settings
 from inweights.context.template import EMBEDDED, Template
 from inweights.exports import RejectedError, verify
-from inweights.exports.context_card import NAME
+from inweights.exports.context_card import NAME, read
 from inweights.exports.pipeline import LearnRequest, learn_into, material
 from inweights.learn_records import Recovered
 from inweights.models import load
+from inweights.records import read_folder
+from inweights.report import rows_of
 from inweights.report.learn_scores import unknown_only
 from inweights.sources import read_sources
 from tests.sample_card import answers, changed, measured, right
@@ -137,3 +141,22 @@ def test_an_export_that_gives_other_log_probabilities_is_rejected(form, export, 
     (place / NAME).write_text(json.dumps(card))
     with pytest.raises(RejectedError, match=r"gives other scores when loaded again by inweights: they differ by 0\.\d"):
         verify(place)
+
+
+def test_a_learned_context_is_a_study_whose_records_are_those_of_compare(export):
+    """The rows of `inweights report OUT.work`: the same systems, scores and costs as the card."""
+    work = export.with_name("out.work")
+    rows = {row.method: row for row in rows_of(read_folder(work))}
+    assert set(rows) == {"zero-shot", "icl-piece", "distill+lora", "distill+prefix"}
+    report = read(export).report
+    for method, name in (("zero-shot", "alone"), ("distill+lora", "distilled (lora)")):
+        scores = report.systems[name].outcomes["test"].scores
+        assert rows[method].accuracy["test"].mean == sum(scores) / len(scores)
+        assert rows[method].adapt_seconds == report.systems[name].adapt_seconds
+        assert rows[method].seconds_per_query == pytest.approx(report.systems[name].seconds.median)
+    [record] = [each for each in read_folder(work) if each.run.method == "distill+lora"]
+    assert record.outcomes["test"].gold == tuple(each.gold for each in QUERIES)
+    assert record.notes["information_recovered"]["questions"] == len(QUERIES)
+    done = CliRunner().invoke(app.app, ["report", str(work)])
+    assert done.exit_code == 0, done.output
+    assert "distill+prefix" in done.stdout

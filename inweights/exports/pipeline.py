@@ -22,6 +22,7 @@ from inweights.context.train import LearnedContext
 from inweights.exports import context_card
 from inweights.exports.context_card import ContextCard, Piece, Probe
 from inweights.exports.context_readme import readme
+from inweights.exports.learn_study import write_records
 from inweights.exports.load_context import chat_template, likeliest, tokenizer_digest, write_form
 from inweights.exports.manifest import base_of, digests, place_of
 from inweights.exports.staging import refuse_occupied, staged
@@ -32,7 +33,7 @@ from inweights.models.base import LanguageModel
 from inweights.records import write_whole
 from inweights.sources import read_sources
 from inweights.sources.types import Context
-from inweights.types import UserError
+from inweights.types import UserError, Weights
 
 PROBES = 32
 RATE = 0.3
@@ -144,6 +145,8 @@ def learn_into(
         report = replace(report, forms=results)
         _describe(filling, given, wish, outcomes, report)
         say(str(verify(filling)))
+    weights = Weights(given.model.card.name, dtype=given.model.card.dtype)  # type: ignore[arg-type]
+    write_records(work_of(folder), report, weights, given.context.sources, wish.settings.seed)
     return report
 
 
