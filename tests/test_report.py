@@ -9,8 +9,9 @@ from statistics import mean
 import pytest
 
 from inweights.report import FORMATS, Limits, choose, parse_bytes, parse_seconds, rows_of
+from inweights.report.notes import tied_text
 from inweights.report.page import headlines, page
-from inweights.report.rows import as_json, tied_text
+from inweights.report.rows import as_json
 from inweights.report.statistics import by_subset
 from inweights.report.tables import markdown, terminal
 from inweights.types import Budget, Cost, Latency, NothingFitsError, UserError, Weights

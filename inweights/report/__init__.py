@@ -4,7 +4,8 @@ from pathlib import Path
 
 from inweights import records as stored
 from inweights.report.best import Choice, Limits, choose, parse_bytes, parse_seconds
-from inweights.report.rows import Row, as_json, rows_of
+from inweights.report.row import Row
+from inweights.report.rows import as_json, rows_of
 from inweights.report.tables import FORMATS, csv_text, json_text, latex, markdown, terminal
 from inweights.types import UserError
 

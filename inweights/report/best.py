@@ -7,7 +7,8 @@ from statistics import mean, median_low
 from typing import Literal
 
 from inweights.report.comparison import ties
-from inweights.report.rows import Row, rows_of
+from inweights.report.row import Row
+from inweights.report.rows import rows_of
 from inweights.report.statistics import accuracy
 from inweights.types import NothingFitsError, Record, UserError
 

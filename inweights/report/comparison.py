@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from inweights.report.row import Row
 from inweights.report.statistics import break_even, holm, paired_p
 
-if TYPE_CHECKING:
-    from inweights.report.rows import Row
 
-
-def compared(row: "Row", rows: Sequence["Row"]) -> "Row":
+def compared(row: Row, rows: Sequence[Row]) -> Row:
     """With its ties, and its break-even points against the best method beside it that trains nothing."""
     tied = [] if row.oracle else [other.method for other in ties(row, rows, "in-domain")]
     row = replace(row, tied_with=tuple(sorted(tied)))
@@ -33,7 +30,7 @@ def compared(row: "Row", rows: Sequence["Row"]) -> "Row":
     )
 
 
-def _rival(beside: Sequence["Row"]) -> tuple["Row | None", str]:
+def _rival(beside: Sequence[Row]) -> tuple[Row | None, str]:
     """The most accurate method with demonstrations, or why none is worth a comparison.
 
     A prompt that answers worse than no prompt, or than the commonest label, is not what anybody would pay for.
@@ -50,17 +47,17 @@ def _rival(beside: Sequence["Row"]) -> tuple["Row | None", str]:
     return (None, f"{best.method} is below {better[0]}") if better else (best, "")
 
 
-def _in_domain(row: "Row") -> float:
+def _in_domain(row: Row) -> float:
     found = row.mean_over("in-domain")
     return sum(each.mean for each in row.accuracy.values()) / len(row.accuracy) if found is None else found
 
 
-def _majority(row: "Row") -> float:
+def _majority(row: Row) -> float:
     names = [name for name, domain in row.domains.items() if domain == "in-domain"] or list(row.domains)
     return sum(row.majority[name] for name in names) / len(names)
 
 
-def ties(row: "Row", rows: Sequence["Row"], domain: str) -> list["Row"]:
+def ties(row: Row, rows: Sequence[Row], domain: str) -> list[Row]:
     """Those beside it that a paired test on the sets of that domain does not tell from it (Holm, 5 %)."""
     beside = [r for r in rows if r.beside == row.beside and r is not row and not r.oracle and r.examples == row.examples]
     tested = {r.method: p for r in beside if (p := _p(row, r, domain)) is not None}
@@ -68,7 +65,7 @@ def ties(row: "Row", rows: Sequence["Row"], domain: str) -> list["Row"]:
     return [r for r in beside if r.method in kept]
 
 
-def _p(row: "Row", other: "Row", domain: str) -> float | None:
+def _p(row: Row, other: Row, domain: str) -> float | None:
     one, two = _scores(row, domain), _scores(other, domain)
     # What no draw changes would have had the same scores with every seed of the other.
     if row.once:
@@ -78,7 +75,7 @@ def _p(row: "Row", other: "Row", domain: str) -> float | None:
     return paired_p(one, two)
 
 
-def _scores(row: "Row", domain: str) -> Mapping[int, list[float]]:
+def _scores(row: Row, domain: str) -> Mapping[int, list[float]]:
     """By seed, on the sets of that domain, or on all where there is none."""
     found = {}
     for record in row.records:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from inweights.report.rows import Row
+from inweights.report.row import Row
 
 
 def conditions(rows: Sequence[Row]) -> list[str]:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from inweights.report.rows import Row, rows_of
+from inweights.report.row import Row
+from inweights.report.rows import rows_of
 from inweights.types import Record, UserError
 
 

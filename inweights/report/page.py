@@ -6,7 +6,9 @@ from typing import Any
 from inweights.report.best import choose
 from inweights.report.conditions import conditions
 from inweights.report.html import rendered
-from inweights.report.rows import Row, failures, fallback_notes, rows_of, stacking_note, tied_text
+from inweights.report.notes import failures, fallback_notes, stacking_note, tied_text
+from inweights.report.row import Row
+from inweights.report.rows import rows_of
 from inweights.report.statistics import front
 from inweights.types import NothingFitsError, Record, UserError
 

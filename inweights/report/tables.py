@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inweights.report.conditions import conditions
-from inweights.report.rows import Row, as_json, failures, fallback_notes, rows_of, stacking_note, tied_text
+from inweights.report.notes import failures, fallback_notes, stacking_note, tied_text
+from inweights.report.row import Row
+from inweights.report.rows import as_json, rows_of
 from inweights.types import Record
 
 

@@ -1,0 +1,50 @@
+"""What is said beside the rows: ties by the fewer names, inputs that were cut, seeds that shared passes, failures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from inweights.report.row import Row
+from inweights.types import Record
+
+
+def tied_text(row: Row, rows: Sequence[Row]) -> str:
+    """The methods tied with this one; where those are most of all, the ones that are not."""
+    group = [r.method for r in rows if r.beside == row.beside and r.method != row.method and not r.oracle]
+    apart = [method for method in group if method not in row.tied_with]
+    if len(group) < 4 or len(apart) >= len(row.tied_with):
+        return ", ".join(row.tied_with)
+    return f"all but {', '.join(apart)}" if apart else "all others"
+
+
+def fallback_notes(rows: Sequence[Row]) -> list[str]:
+    """A line for every row and set some of whose examples were too long to be read whole."""
+    return [
+        f"{row.task} {row.method} {row.shots} shots: {count:,} of {row.examples[name]:,} of {name} too long for the model's "
+        f"context window, {what}"
+        for row in rows
+        for name, counts in row.fallbacks.items()
+        for what, count in counts.items()
+    ]
+
+
+def stacking_note(rows: Sequence[Row]) -> str:
+    """Which methods' seeds trained together, in a sentence; "" where none did."""
+    names = sorted({row.method for row in rows if row.stacked > 1})
+    if not names:
+        return ""
+    most = max(row.stacked for row in rows)
+    which = ", ".join(names)
+    return (
+        f"{which}: up to {most} seeds trained in one pass; adapt s is one's share, peak MB that of all (--isolated: alone)"
+    )
+
+
+def failures(records: Sequence[Record]) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": r.run.task, "model": str(r.run.weights), "method": r.run.method, "shots": r.run.shots,
+            "seed": r.run.seed, "status": r.status, "reason": r.reason,
+        }
+        for r in records
+        if r.status != "ok"
+    ]  # fmt: skip

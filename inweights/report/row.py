@@ -1,0 +1,133 @@
+"""One line of a report: a task, a model, a method and a number of shots, over its seeds."""
+
+from dataclasses import dataclass, field
+from statistics import mean
+from typing import Any
+
+from inweights.report.statistics import Interval
+from inweights.types import Record
+
+
+@dataclass(frozen=True)
+class Row:
+    task: str
+    model: str
+    method: str
+    shots: int
+    seeds: tuple[int, ...]
+    accuracy: dict[str, Interval]
+    domains: dict[str, str]
+    examples: dict[str, int]
+    majority: dict[str, float]
+    mcc: dict[str, float]
+    constant: dict[str, int]
+    """Seeds that gave one answer to everything, per evaluation set."""
+    confusion: dict[str, list[list[int]]]
+    subsets: dict[str, dict[str, float]]
+    labels: tuple[str, ...]
+    adapt_seconds: float
+    seconds_per_query: float
+    peak_bytes: int
+    trained_parameters: int
+    optimizer_bytes: int
+    artifact_bytes: int
+    memory_bytes: int = 0
+    """The most in use at any instant, the loaded model and the libraries included."""
+    metric: str = "accuracy"
+    """Other than accuracy: shown beside it."""
+    oracle: str = ""
+    """How a checkpoint was selected where that looked at an evaluation set: a diagnostic, not a method."""
+    latency_seconds: float | None = None
+    """Median of one query at a time, over the seeds; None where it was not measured."""
+    latency_p95_seconds: float | None = None
+    prepare_seconds: float = 0.0
+    """To encode the demonstrations once."""
+    shown: int | None = None
+    """Demonstrations in the prompt, where the method shows any; of the seed that shows fewest."""
+    once: bool = False
+    """No draw of shots changes it: run once, shown beside every number of shots."""
+    pattern: str = ""
+    """As text, with its fields; "" in records that do not hold it."""
+    label_words: tuple[str, ...] = ()
+    limit: int | None = None
+    """Maximum number of examples scored of each evaluation set."""
+    learning_rate: float | None = None
+    did_not_train: int = 0
+    """Seeds whose loss stayed where it was, or that gave one answer to everything after training."""
+    rival: str = ""
+    """The best method that trains nothing, against which adapting has to pay; "" where there is none, with the reason."""
+    no_rival: str = ""
+    break_even_queries: int | None = None
+    """From which adapting is cheaper than the rival, whose prompt is read again at every query."""
+    break_even_kept_queries: int | None = None
+    """The same, where the rival's prompt is encoded once and kept."""
+    tied_with: tuple[str, ...] = ()
+    """Methods that cannot be told from this one on the in-domain sets (paired test, Holm, 5 %)."""
+    fallbacks: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Examples too long to be read as they are, by evaluation set and what was done; of the seed that had most."""
+    stacked: int = 1
+    """Seeds that trained in one pass, at the most; what adapting took is then each one's share."""
+    records: tuple[Record, ...] = field(default=(), repr=False)
+
+    @property
+    def beside(self) -> tuple[str, str, int]:
+        """What rows that can be compared have in common."""
+        return self.task, self.model, self.shots
+
+    @property
+    def pays(self) -> str:
+        """After how many queries adapting has paid, as a table shows it; "" for methods that do not train."""
+        if not self.trained_parameters or self.oracle:
+            return ""
+        if not self.rival:
+            return f"- ({self.no_rival})" if self.no_rival else ""
+        again, kept = (None if n is None else f"{n:,}" for n in (self.break_even_queries, self.break_even_kept_queries))
+        if again == kept:
+            return f"{again} queries" if again else "never"
+        return f"{again or 'never'} queries ({kept or 'never'} if kept)"
+
+    def mean_over(self, domain: str) -> float | None:
+        """Mean accuracy over the sets of a domain; None where there is none."""
+        values = [self.accuracy[name].mean for name, each in self.domains.items() if each == domain]
+        return mean(values) if values else None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "model": self.model,
+            "method": self.method,
+            "shots": self.shots,
+            "seeds": len(self.seeds),
+            "accuracy": {n: {"mean": i.mean, "low": i.low, "high": i.high} for n, i in self.accuracy.items()},
+            "adapt_seconds": self.adapt_seconds,
+            "seconds_per_query": self.seconds_per_query,
+            "peak_bytes": self.peak_bytes,
+            "trained_parameters": self.trained_parameters,
+            "memory_bytes": self.memory_bytes,
+            "artifact_bytes": self.artifact_bytes,
+            "break_even_queries": self.break_even_queries,
+            "break_even_kept_queries": self.break_even_kept_queries,
+            "pays_against": self.rival or None,
+            "pays": self.pays,
+            "latency_seconds": self.latency_seconds,
+            "latency_p95_seconds": self.latency_p95_seconds,
+            "prepare_seconds": self.prepare_seconds,
+            "demonstrations_shown": self.shown,
+            "pattern": self.pattern,
+            "label_words": list(self.label_words),
+            "limit": self.limit,
+            "learning_rate": self.learning_rate,
+            "did_not_train": self.did_not_train,
+            "run_once": self.once,
+            "tied_with": list(self.tied_with),
+            "domains": self.domains,
+            "examples": self.examples,
+            "majority": self.majority,
+            "mcc": self.mcc,
+            "constant_predictions": self.constant,
+            "subsets": self.subsets,
+            "optimizer_bytes": self.optimizer_bytes,
+            "stacked": self.stacked,
+            "too_long": self.fallbacks,
+            "oracle": self.oracle or None,
+        }
