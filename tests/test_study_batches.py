@@ -3,12 +3,16 @@
 import pickle
 from dataclasses import replace
 
+import pytest
+
 from inweights.study.batches import batches, in_order, shares_passes
 from inweights.study.do import do
 from inweights.study.loading import load
 from inweights.study.placement import Local
+from inweights.study.spec import spec_of
 from inweights.study.store import Store, run_id
-from inweights.types import Record, Weights
+from inweights.study.study import Study
+from inweights.types import Record, UserError, Weights
 from tests.test_study_grid import grid
 from tests.tiny import folder
 
@@ -99,3 +103,11 @@ def test_a_study_that_is_not_done_is_reported_as_such(tmp_path):
     assert progress(tmp_path) in write_report(tmp_path)["html"].read_text()
     store.write(Record(second.run, "failed", "as it happens"))
     assert progress(tmp_path) == ""
+
+
+def test_a_run_that_follows_one_that_is_neither_planned_nor_done_is_refused(tmp_path):
+    [first, _] = planned("icl")
+    follower = replace(first, run=replace(first.run, after=("nobody",)))
+    study = Study(Store(tmp_path), (follower,), spec_of({}))
+    with pytest.raises(UserError, match="follows nobody, which is neither planned nor done: plan it too"):
+        study.run(load, lambda each, record: None)

@@ -12,7 +12,7 @@ from inweights.study.do import fit
 from inweights.study.placement import Load, Local, Watch
 from inweights.study.planned import Loaded, PlannedRun
 from inweights.study.spec import Spec, to_keep
-from inweights.study.store import Store
+from inweights.study.store import Store, run_id
 from inweights.types import Record, UserError, Weights
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Study:
         """Do what is missing. Runs that another process holds are left to it, and waited for at the end."""
         for planned in self.settings:
             self._check_ground(planned, planned.environment)
+        self._check_order()
         self.store.prepare(to_keep(self.spec), [each.run for each in self.settings])
         missing = self.missing(retry_failed)
         held = Local(self.store, partial(self._loaded, load), watch, retry_failed).place(missing)
@@ -141,6 +142,14 @@ class Study:
             if setting.run.weights == weights:
                 self._check_ground(setting, loaded.environment)
         return loaded
+
+    def _check_order(self) -> None:
+        """Raises UserError where a run follows one that nobody will do."""
+        planned = {run_id(each.run) for each in self.settings}
+        for each in self.settings:
+            for name in each.run.after:
+                if name not in planned and self.store.find_id(name) is None:
+                    raise UserError(f"{run_id(each.run)} follows {name}, which is neither planned nor done: plan it too")
 
     def _check_ground(self, setting: PlannedRun, now: Mapping[str, str]) -> None:
         """Raises UserError where a record is there already and was made of other data or weights of the same name."""
