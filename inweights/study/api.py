@@ -60,7 +60,6 @@ def compare(
     retry_failed: bool = False,
     dry_run: bool = False,
     progress: bool | None = None,
-    **unknown: Any,
 ) -> Study:
     """Run every method on the same draws of examples; what `out` holds already is not done again.
 
@@ -142,7 +141,6 @@ def compare(
         "methods": method_names,
         "shots": [shots] if isinstance(shots, int) else list(shots),
         **{key: value for key, value in optional.items() if value is not None},
-        **unknown,  # refused by name, with the nearest key
     }
     spec = spec_of(values)
     objects = Objects({each.name: each for each in given_tasks if isinstance(each, Task)}, own, loaded)
