@@ -82,9 +82,8 @@ class Row:
         if not self.rival:
             return f"- ({self.no_rival})" if self.no_rival else ""
         again, kept = (None if n is None else f"{n:,}" for n in (self.break_even_queries, self.break_even_kept_queries))
-        if again == kept:
-            return f"{again} queries" if again else "never"
-        return f"{again or 'never'} queries ({kept or 'never'} if kept)"
+        first = "never" if again is None else f"{again} {'query' if again == '1' else 'queries'}"
+        return first if again == kept else f"{first} ({kept or 'never'} if kept)"
 
     def mean_over(self, domain: str) -> float | None:
         """Mean accuracy over the sets of a domain; None where there is none."""
