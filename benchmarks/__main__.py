@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import (
     adaptive,
     compiled,
+    defaults,
     distillation,
     finetune,
     learn,
@@ -45,6 +46,7 @@ FAMILIES = (
     compiled,
     real,
     real_study,
+    defaults,
     *LEARNING,
 )
 BENCHMARKS: dict[str, Benchmark] = {each.name: each for family in FAMILIES for each in family.BENCHMARKS}
@@ -62,7 +64,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two layers and tiny counts; nothing is written")
     parser.add_argument("--repeats", type=int, metavar="N", help="turns that each side takes")
     parser.add_argument(
-        "--models", type=Path, metavar="DIR", help="a folder with smollm2-135m-instruct/ and gemma-3-270m/ (real-... only)"
+        "--models",
+        type=Path,
+        metavar="DIR",
+        help="a folder with smollm2-135m-instruct/ and gemma-3-270m/ (real-... and defaults only)",
     )
     options = parser.parse_args()
     if options.name is None:

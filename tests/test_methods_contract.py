@@ -198,7 +198,19 @@ def test_a_kind_takes_an_update_on_the_update_s_schedule_and_distillation_on_hal
             distilled = KINDS["distill"].of(update).schedule
             assert distilled.epochs == update.schedule.epochs // 2
             assert distilled.batch_size == 2 * update.schedule.batch_size
-            assert distilled.lr == update.schedule.lr
+            assert (distilled.lr, distilled.stop_loss) == (update.schedule.lr, 0.0)
+
+
+@pytest.mark.parametrize("name", ["pbft+lora", "vanilla+lora"])
+def test_training_ends_after_the_epoch_in_which_the_shots_are_learned(name):
+    """And with stop_loss 0 it goes on to the last epoch."""
+    own = changed(changed(METHODS[name], "schedule.lr", "0.03"), "schedule.epochs", "200")
+    own = changed(own, "head_lr", "0.3") if name == "vanilla+lora" else own
+    shots = replace(SHOTS, labelled=SHOTS.labelled[:4])
+    fitted = fit(own, tiny("opt"), shots, budget=Budget())
+    assert len(fitted.losses) < 200  # four shots are one batch: an epoch is a step
+    assert fitted.losses[-1] < own.schedule.stop_loss <= min(fitted.losses[:-1])
+    assert len(fit(changed(own, "schedule.stop_loss", "0"), tiny("opt"), shots, budget=Budget()).losses) == 200
 
 
 @pytest.mark.parametrize("name", METHODS)

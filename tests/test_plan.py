@@ -1,5 +1,7 @@
 """`inweights plan`: predictions that grow with the work, nothing run, and what does not fit named with its reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from inweights.cli import main
@@ -79,3 +81,57 @@ def test_the_verb_takes_the_options_of_compare_and_runs_nothing(tmp_path, capsys
     assert not (tmp_path / "s").exists()
     with pytest.raises(SystemExit, match="2"):
         main(["plan", "--dry-run"])
+
+
+def test_memory_of_scoring_is_worked_out_by_hand(tmp_path, monkeypatch):
+    """OPT of width 32 and two blocks: 120 bytes a token and unit of width for a pass over one set; demonstrations keep
+    keys and values of 32 numbers each in two blocks, in fp32; words of several tokens take 8 bytes for each query and
+    word of the vocabulary, those of one token no logits but their own."""
+    from inweights.models.skeleton import skeleton
+    from inweights.study import estimate as module
+    from inweights.study.draw import draw
+
+    [run] = study(tmp_path, ["icl"], limit=8).settings
+    sets = [split.load() for split in run.task.evaluation.values()]
+    encode = skeleton(run.run.model).encode
+    lengths = encode([run.prompt.body(each) for found in sets for each in found[:16]])
+    asked = sum(map(len, lengths)) / len(lengths) + 1
+    shown = sum(len(ids) + 1 for ids in encode([run.prompt.body(each) for each in draw(run.task, 16, 0).labelled]))
+    for single, logits in ((True, 0), (False, 8 * 8 * tiny("opt").module.config.vocab_size)):
+        monkeypatch.setattr(module, "_single_tokens", lambda setting, single=single: single)
+        parts = dict(predicted(tmp_path, "icl", limit=8).parts)
+        assert parts["a pass over the queries (--batch-tokens)"] == pytest.approx(8 * asked * 120 * 32 + logits)
+        assert parts["demonstrations"] == pytest.approx(shown * 2 * 2 * 32 * 4)
+
+
+def test_words_of_one_token_are_known_from_the_tokenizer(tmp_path):
+    from inweights.study import estimate as module
+
+    [run] = study(tmp_path, ["icl"]).settings
+    for words, single in ((("judge", "doctor"), True), (("judge", "king"), False)):
+        assert module._single_tokens(replace(run, prompt=replace(run.prompt, verbalizer=words, labels=words))) == single
+
+
+def test_grouped_heads_keep_fewer_keys_and_values():
+    from inweights.study.cost_model import shape_of
+
+    config = tiny("llama").module.config
+    shape = shape_of(str(folder("llama")))
+    assert shape.key_width == config.num_key_value_heads * config.hidden_size // config.num_attention_heads
+
+
+@pytest.mark.parametrize(("method", "inputs"), [("icl+batch", 64), ("icl+contextual", 3)])
+def test_calibration_is_forecast_as_the_inputs_that_it_scores_after_the_demonstrations(
+    tmp_path, monkeypatch, method, inputs
+):
+    """On a machine that does one operation a second and copies at no cost, time is a count of operations."""
+    from inweights.study import cost_model, estimate
+
+    monkeypatch.setattr(cost_model, "matrix_rate", lambda width, tokens: 1.0)
+    read = []
+    plain = estimate._reading
+    monkeypatch.setattr(estimate, "_reading", lambda *a: read.append(a[1:]) or plain(*a))
+    calibrated = predicted(tmp_path, method)
+    assert [each[0] for each in read[-1:]] == [inputs]
+    assert [each[2] for each in read] == [read[0][2]] * len(read)
+    assert calibrated.seconds > predicted(tmp_path, "icl").seconds

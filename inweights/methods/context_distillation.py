@@ -59,9 +59,11 @@ class ContextDistillation:
 
     @classmethod
     def of(cls, update: Update) -> "ContextDistillation":
-        # The pool is larger than the shots: fewer epochs make as many steps.
+        # The pool is larger than the shots: fewer epochs make as many steps. A divergence is small long before the student
+        # is as near to its teacher as it gets, so that training does not stop early.
         usual = update.schedule
-        return cls(update, replace(usual, epochs=max(1, usual.epochs // 2), batch_size=2 * usual.batch_size))
+        epochs, batch = max(1, usual.epochs // 2), 2 * usual.batch_size
+        return cls(update, replace(usual, epochs=epochs, batch_size=batch, stop_loss=0.0))
 
     def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         runs = [self.prepared(model, prompt, draw, budget) for draw in shots]

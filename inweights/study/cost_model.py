@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from inweights.models.skeleton import skeleton
-from inweights.study.machine import copy_rate, matrix_rate
+from inweights.study.machine import copy_rate, device, matrix_rate
 
 SECONDS_PER_BLOCK = 2e-4
 """To start the kernels of one transformer block, whatever its size; a backward pass starts twice as many."""
@@ -41,6 +41,8 @@ class ModelShape:
     """That every token is multiplied with: embeddings are looked up, the LM head is where it is read."""
     vocabulary: int
     gated: bool
+    key_width: int
+    """Of a block's keys, and of its values: smaller than `width` where heads share them."""
 
     def forward(self, tokens: float, passes: float, blocks: float | None = None, before: float = 0.0) -> float:
         """Seconds of passes over so many tokens in all, through the last so many blocks, `before` tokens in front."""
@@ -62,8 +64,9 @@ class ModelShape:
         return 6 * numbers * tokens / (LOW_RANK_RATE * matrix_rate(self.width, 1024))
 
     def _rate(self, tokens: float) -> float:
-        # By powers of two: a rate is measured once for all runs that are about as large.
-        size = 1 << min(12, max(5, round(tokens).bit_length()))
+        # By powers of two: a rate is measured once for all runs that are about as large. A CPU multiplies no faster above
+        # 1,024 rows, and measuring more of them would take longer than a short run.
+        size = 1 << min(12 if device() == "cuda" else 10, max(5, round(tokens).bit_length()))
         return PRODUCTS * matrix_rate(self.width, size)
 
     def update(self, numbers: float) -> float:
@@ -86,6 +89,11 @@ def shape_of(name: str) -> ModelShape:
     left_out = {id(weight) for weight in aside}
     weights = sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in left_out)
     gated = any("gate" in name for name, _ in module.named_modules())
-    return ModelShape(
-        model.hidden_size, int(config.num_hidden_layers), weights, int(config.vocab_size) if causal else 0, gated
-    )
+    vocabulary, blocks = int(config.vocab_size) if causal else 0, int(config.num_hidden_layers)
+    return ModelShape(model.hidden_size, blocks, weights, vocabulary, gated, _key_width(config, model.hidden_size))
+
+
+def _key_width(config: Any, width: int) -> int:
+    settings = config.to_dict()
+    heads = settings.get("num_attention_heads") or 1
+    return int((settings.get("num_key_value_heads") or heads) * (settings.get("head_dim") or width // heads))

@@ -3,17 +3,23 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from inweights.models.skeleton import skeleton
+from inweights.scoring.batched_forward import PREFIX_TOKENS
 from inweights.scoring.batches import tokens_at_once
+from inweights.scoring.calibration import CONTENT_FREE
+from inweights.scoring.labels import only_tokens
+from inweights.scoring.queries import queries_of
 from inweights.settings import settings
 from inweights.study.cost_model import ModelShape, shape_of
 from inweights.study.draw import draw
 from inweights.study.machine import device
 from inweights.study.planned import PlannedRun
 from inweights.types import Example, Shots
-from inweights.updates import first_changed_block
+from inweights.updates import Update, first_changed_block
+from inweights.updates.base import Work
 
 SCORING_BYTES = 120
 """In use at once in a pass that keeps nothing, per token and unit of width."""
@@ -54,35 +60,50 @@ def estimate(setting: PlannedRun) -> Estimate:
 
 
 def _scoring(setting: PlannedRun, length: float, trains: bool) -> Estimate:
-    """Of all evaluation sets; `length`: tokens of a demonstration."""
-    run, flat, shape = setting.run, settings(setting.method), shape_of(setting.run.model)
+    """Of all evaluation sets, and of calibration; `length`: tokens of a demonstration."""
+    run, flat = setting.run, settings(setting.method)
     sets = [split.load() for split in setting.task.evaluation.values()]
-    queries = sum(min(len(each), run.limit or len(each)) for each in sets)
     asked = _mean_tokens(setting, [example for each in sets for example in each[:16]])
     members = _number(flat.get("members", 1))
     share = float(str(flat["share"])) if members > 1 else 1.0
     shown = 0.0 if trains or flat.get("demonstrations") == 0 else share * run.shots * length
-    scored = members * (queries * asked + len(sets) * shown)
-    at_once = min(scored, _at_once(setting, shape))
+    queries = [min(len(each), run.limit or len(each)) for each in sets]
+    calibration = {"contextual": len(CONTENT_FREE), "batch": _number(flat.get("calibration_inputs", 0))}
+    queries += [calibration[str(flat["calibration"])]] if flat.get("calibration", "none") != "none" else []
+    passes = [_reading(setting, number, asked, shown, members) for number in queries]
+    return sum(passes[1:], passes[0])
+
+
+def _reading(setting: PlannedRun, queries: float, asked: float, shown: float, contexts: int) -> Estimate:
+    """Of scoring so many queries of `asked` tokens after each of so many contexts of `shown` tokens."""
+    shape = shape_of(setting.run.model)
+    tokens = contexts * (queries * asked + shown)
+    in_pass = min(contexts * queries * asked, _at_once(setting, shape))
+    logits = 0.0 if _single_tokens(setting) else 8 * shape.vocabulary / asked
     parts = {
-        "a pass over the queries (--batch-tokens)": at_once * (SCORING_BYTES * shape.width + 8 * shape.vocabulary / asked),
-        "demonstrations": 8.0 * members * shown * shape.width * shape.blocks,
+        "a pass over the queries (--batch-tokens)": in_pass * (SCORING_BYTES * shape.width + logits),
+        "demonstrations": 8.0 * min(contexts * shown, max(shown, PREFIX_TOKENS)) * shape.key_width * shape.blocks,
     }
-    return _of(shape.forward(scored, max(1, scored / at_once), before=shown), parts)
+    return _of(shape.forward(tokens, max(1, tokens / _at_once(setting, shape)), before=shown), parts)
+
+
+def _single_tokens(setting: PlannedRun) -> bool:
+    """Whether scores need no more of the LM head than the rows of the label words."""
+    model, train = skeleton(setting.run.model), setting.task.splits["train"].load()
+    if model.card.family != "causal":
+        return True
+    return only_tokens([queries_of(model, setting.prompt, train[:2])]) is not None
 
 
 def _training(setting: PlannedRun, shots: Shots, length: float) -> Estimate:
     run, flat, method = setting.run, settings(setting.method), _trained(setting)
-    model, shape, items, teacher = skeleton(run.model), shape_of(run.model), run.shots, 0.0
+    shape, items, teacher = shape_of(run.model), run.shots, Estimate(0.0, 0.0)
     if "pool_size" in flat:
         items, of_shots = _number(flat["pool_size"]), run.shots * length
         if shots.unlabelled:
             items, length = min(items, len(shots.unlabelled)), _mean_tokens(setting, shots.unlabelled[:32])
-        told = _number(flat["contexts"]) * (items * length + of_shots)
-        teacher = shape.forward(told, max(1, told / _at_once(setting, shape)), before=of_shots)
-    changed = method.update.apply(model, 0).parameters
-    work = method.update.work(model, changed)
-    first = min(first_changed_block(model, changed), shape.blocks - 1)
+        teacher = _reading(setting, items, length, of_shots, _number(flat["contexts"]))
+    work, first = _work(run.model, method.update)
     above, in_batch = shape.blocks - first, min(method.schedule.batch_size, max(1, items)) * length + work.tokens
     step = shape.forward(in_batch, 1, above) + shape.backward(in_batch, 1, above, work.products)
     step += shape.low_rank(in_batch, work.narrow) + shape.update(work.numbers)
@@ -94,7 +115,15 @@ def _training(setting: PlannedRun, shots: Shots, length: float) -> Estimate:
         "what trains, its gradients and the optimizer's state (another update)": 16.0 * work.numbers,
         "activations (--checkpointing, a smaller batch)": kept,
     }
-    return _of(teacher + SEARCHED[run.tune] * (steps * step + once), parts)
+    return teacher + _of(SEARCHED[run.tune] * (steps * step + once), parts)
+
+
+@lru_cache
+def _work(model: str, update: Update) -> tuple[Work, int]:
+    """What the update takes on that model, and the first block that it changes."""
+    shape = skeleton(model)
+    changed = update.apply(shape, 0).parameters
+    return update.work(shape, changed), min(first_changed_block(shape, changed), shape_of(model).blocks - 1)
 
 
 def _of(seconds: float, parts: dict[str, float]) -> Estimate:

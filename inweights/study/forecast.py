@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inweights.models.skeleton import skeleton
+from inweights.settings import settings
 from inweights.study.estimate import Estimate, estimate
 from inweights.study.machine import device, free_bytes
 from inweights.study.planned import PlannedRun
@@ -26,6 +27,10 @@ class Forecast:
     @property
     def model_bytes(self) -> float:
         return float(self.number_bytes * skeleton(self.setting.run.model).card.parameters)
+
+    @property
+    def stops_early(self) -> bool:
+        return bool(settings(self.setting.method).get("schedule.stop_loss"))
 
     @property
     def peak_bytes(self) -> float:
@@ -68,8 +73,9 @@ def as_text(forecasts: Sequence[Forecast]) -> str:
     seconds = sum(each.estimate.seconds for each in left)
     peak = max((each.peak_bytes for each in left), default=0.0)
     done = len(forecasts) - len(left)
+    early = " (less where training stops early)" if any(each.stops_early for each in left) else ""
     lines.append(
-        f"{len(forecasts)} runs, {done} done; the rest takes about {_span(seconds)} and at most {_size(peak)} "
+        f"{len(forecasts)} runs, {done} done; the rest takes about {_span(seconds)}{early} and at most {_size(peak)} "
         "with the model, each run by itself; nothing was run"
     )
     return "\n".join([*lines, *_too_large(left, free_bytes())])

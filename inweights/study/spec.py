@@ -136,6 +136,7 @@ def mosbach2023(spec: Spec) -> Spec:
         "schedule.weight_decay": "0.0",
         "schedule.batch_size": "32",
         "schedule.epochs": "40",
+        "schedule.stop_loss": "0.0",
         "snapshots": "10",
     }
     methods = spec.methods or ["icl", "vanilla", "pbft"]

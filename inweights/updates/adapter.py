@@ -33,7 +33,7 @@ class Adapter:
 
     name = "adapter"
     stacks = True
-    schedule = Schedule(lr=1e-3, epochs=20, batch_size=8)
+    schedule = Schedule(lr=1e-3, epochs=20, batch_size=8, stop_loss=0.01)
     peft = False
     limits = "PEFT has no such adapters and they merge into no weights: the code above puts them on with hooks."
     size: int = 64
@@ -70,7 +70,7 @@ class Adapter:
         return None
 
     def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
-        return Work(count(parameters), narrow=count(parameters))
+        return Work(count(parameters), narrow=count(parameters), kept=0.75)
 
     def _wanted(self, pair: tuple[dict[str, nn.Module], dict[str, nn.Module]]) -> dict[str, nn.Module]:
         attention, feedforward = pair

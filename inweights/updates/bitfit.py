@@ -18,7 +18,7 @@ class BitFit:
 
     name = "bitfit"
     stacks = True
-    schedule = Schedule(lr=1.6e-3, epochs=20, batch_size=8)
+    schedule = Schedule(lr=1.6e-3, epochs=20, batch_size=8, stop_loss=0.01)
     peft = True
     limits = "The adapter holds biases (`bias: all`); servers that load plain LoRA only need it merged first."
 

@@ -17,7 +17,7 @@ class Frozen:
 
     name = "frozen"
     stacks = True
-    schedule = Schedule(lr=1e-3, epochs=20, batch_size=8)
+    schedule = Schedule(lr=1e-3, epochs=20, batch_size=8, stop_loss=0.01)
     peft = True
     limits = ""
 

@@ -19,7 +19,7 @@ class Full:
     name = "full"
     stacks = False
     # 1e-4 for a width of 384 (MiniLM), which makes it 1e-5 for a 7B model's 4096.
-    schedule = Schedule(lr=1e-4, width=384, epochs=20, batch_size=8)
+    schedule = Schedule(lr=1e-4, width=384, epochs=20, batch_size=8, stop_loss=0.01)
     peft = False
     limits = ""
 

@@ -29,7 +29,7 @@ class IA3:
 
     name = "ia3"
     stacks = True
-    schedule = Schedule(lr=1e-2, epochs=20, batch_size=8)
+    schedule = Schedule(lr=1e-2, epochs=20, batch_size=8, stop_loss=0.01)
     peft = True
     limits = ""
     attention: str = r"(^|\.)(k_proj|v_proj|key|value|k_lin|v_lin|c_attn|query_key_value|qkv_proj)$"

@@ -24,7 +24,7 @@ class LastBlocks:
 
     name = "last-blocks"
     stacks = False
-    schedule = Schedule(lr=1e-4, width=384, epochs=20, batch_size=8)
+    schedule = Schedule(lr=1e-4, width=384, epochs=20, batch_size=8, stop_loss=0.01)
     peft = False
     limits = ""
     blocks: int = 2

@@ -25,7 +25,7 @@ class LoRA:
 
     name = "lora"
     stacks = True
-    schedule = Schedule(lr=1e-3, epochs=20, batch_size=8)
+    schedule = Schedule(lr=1e-3, epochs=20, batch_size=8, stop_loss=0.01)
     peft = True
     limits = ""
     rank: int = 8

@@ -25,7 +25,7 @@ class PrefixTuning:
 
     name = "prefix"
     stacks = True
-    schedule = Schedule(lr=1e-2, epochs=20, batch_size=8)
+    schedule = Schedule(lr=1e-2, epochs=20, batch_size=8, stop_loss=0.01)
     peft = True
     limits = ""
     tokens: int = 16

@@ -26,7 +26,7 @@ class PromptTuning:
 
     name = "prompt"
     stacks = True
-    schedule = Schedule(lr=3e-2, epochs=20, batch_size=8)
+    schedule = Schedule(lr=3e-2, epochs=20, batch_size=8, stop_loss=0.01)
     peft = True
     limits = ""
     tokens: int = 20
@@ -68,4 +68,4 @@ class PromptTuning:
         return None
 
     def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
-        return Work(count(parameters), tokens=self.tokens, kept=0.85)
+        return Work(count(parameters), tokens=self.tokens, kept=0.9)
