@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from inweights.context.chunks import chunks_of
 from inweights.context.qa_tokens import Question, asked, text_of
 from inweights.context.question_sampling import own_questions, split_held_out
-from inweights.context.questions import from_file, normal, usable, written
+from inweights.context.question_writing import written
+from inweights.context.questions import from_file, normal, usable
 from inweights.context.teacher import assign_chunks, teacher_answers
 from inweights.context.template import EMBEDDED, QUOTED, Template, template_of
 from inweights.context.work_cache import Store

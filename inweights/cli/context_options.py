@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     auto = "auto"
     prompt = "prompt"
+    system = "system"
     text = "text"
     dialogue = "dialogue"
     repository = "repository"

@@ -40,12 +40,16 @@ def learn(
     out: Annotated[Path, Option("--out", "-o", help="The folder to write.", rich_help_panel=SOURCES)],
     kind: Annotated[Kind, Option(help="What the sources are.", rich_help_panel=SOURCES)] = Kind.auto,
     as_: Annotated[Form, Option("--as", help="What to hand out.", rich_help_panel=TRAINING)] = Form.lora,
-    effort: Annotated[Effort, Option(help="How much to ask.", rich_help_panel=TRAINING)] = Effort.standard,
+    effort: Annotated[
+        Effort | None,
+        Option(help="How much to ask: standard, or with --queries nothing else.", rich_help_panel=TRAINING),
+    ] = None,
     time_budget: Annotated[
         str | None, Option(help="Such as 10min: asking and training end before it.", rich_help_panel=RUNNING)
     ] = None,
     queries: Annotated[
-        Path | None, Option(help="Your own questions instead of the model's, one a line or JSONL.", rich_help_panel=TRAINING)
+        Path | None,
+        Option(help="Your own questions, one a line or JSONL; with --effort the model's as well.", rich_help_panel=TRAINING),
     ] = None,
     test: Annotated[
         Path | None,
@@ -75,6 +79,9 @@ def learn(
     chunk_tokens: Annotated[int | None, Option(help="Of a piece of the context.", rich_help_panel=TRAINING)] = None,
     held_out: Annotated[
         float | None, Option(help="Share of the questions nothing is trained on.", rich_help_panel=TRAINING)
+    ] = None,
+    answer_tokens: Annotated[
+        int | None, Option(help="Maximum length of an answer; 64 if not given.", rich_help_panel=TRAINING)
     ] = None,
     template: Annotated[
         str | None,
@@ -116,7 +123,14 @@ def learn(
     }
     wish = _wish(as_, effort, given_settings, queries, test, method, time_budget)
     given = material(
-        model, [str(each) for each in sources], kind.value, parsed_template(template), chunk_tokens, dtype, device
+        model,
+        [str(each) for each in sources],
+        kind.value,
+        parsed_template(template),
+        chunk_tokens,
+        answer_tokens,
+        dtype,
+        device,
     )
     for each in given.context.skipped:
         print(f"skipped {each.source}: {each.reason}")
@@ -134,7 +148,7 @@ def learn(
 
 def _wish(
     form: Form,
-    effort: Effort,
+    effort: Effort | None,
     given: Mapping[str, object],
     queries: Path | None,
     test: Path | None,
@@ -156,8 +170,9 @@ def _wish(
     kept = {name: value for name, value in given.items() if value is not None}
     return LearnRequest(
         form=form.value,
-        settings=Settings(effort=EFFORTS[effort.value], **kept),  # type: ignore[arg-type]
+        settings=Settings(effort=EFFORTS[effort.value if effort else "standard"], **kept),  # type: ignore[arg-type]
         queries=tuple(from_file(queries)) if queries else (),
+        own=effort is not None or queries is None,
         tests=tests,
         rivals=rivals,
         seconds=parsed_seconds(time_budget),

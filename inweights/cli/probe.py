@@ -16,6 +16,7 @@ def probe(
     kind: Annotated[Kind, Option(help="What the sources are.")] = Kind.auto,
     queries: Annotated[Path | None, Option(help="Your own questions instead of the model's.")] = None,
     test: Annotated[Path | None, Option(help="Questions with right answers, as JSONL.")] = None,
+    answer_tokens: Annotated[int | None, Option(help="Maximum length of an answer; 64 if not given.")] = None,
     chunk_tokens: Annotated[int | None, Option(help="Of a piece of the context.")] = None,
     template: Annotated[str | None, Option(help='How a question reads, such as "Q: {question}\\nA:".')] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
@@ -39,7 +40,14 @@ def probe(
     asked = from_file(queries) if queries else ()
     tests = from_file(test) if test else ()
     given = material(
-        model, [str(each) for each in sources], kind.value, parsed_template(template), chunk_tokens, dtype, device
+        model,
+        [str(each) for each in sources],
+        kind.value,
+        parsed_template(template),
+        chunk_tokens,
+        answer_tokens,
+        dtype,
+        device,
     )
     with tempfile.TemporaryDirectory() as folder:
         found = probed(given.model, given.template, given.chunks, Settings(), Store(Path(folder)), asked, tests)

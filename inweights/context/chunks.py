@@ -60,6 +60,13 @@ def chunks_of(model: LanguageModel, context: Context, tokens: int) -> list[Chunk
     return chunks
 
 
+def chunk_of_whole(context: Context) -> Chunk:
+    """All of a prompt as it is, with nothing in front."""
+    text = "\n\n".join(section.text.strip() for section in context.sections)
+    first = context.sections[0]
+    return Chunk(text, text, first.source, first.where, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
 def _within(held: Sequence[tuple[str, Section]], tokens: int, count: Count) -> list[Chunk]:
     """One chunk; several where a tokenizer makes more tokens of a whole than of its parts, none of white space alone."""
     chunk = _chunk(held)

@@ -11,8 +11,8 @@ from inweights.context.chunks import Chunk
 from inweights.context.given_answers import taught
 from inweights.context.metrics import information_recovered
 from inweights.context.on_policy import polish
-from inweights.context.qa_tokens import Question
-from inweights.context.question_sampling import LESSON_TOKENS, own_questions, split_held_out
+from inweights.context.qa_tokens import Question, text_of
+from inweights.context.question_sampling import LESSON_TOKENS, own_questions, question_counts, split_held_out
 from inweights.context.settings import Settings
 from inweights.context.teacher import assign_chunks, teacher_answers, teacher_kl
 from inweights.context.template import Template
@@ -28,6 +28,10 @@ ENOUGH = 0.02
 """Of information: a round that gains less than this is the last."""
 ASKING, ANSWERING, REPLAYING = 0.2, 0.4, 0.5
 """Shares of a round's time after which no more is asked, nor answered, nor made to be replayed."""
+SAMPLES, SHOWN = 5, 100
+"""Questions that are printed with their answers, and characters of each answer."""
+FEW = 20
+"""Held-out questions: fewer give no interval."""
 Say = Callable[[str], None]
 
 
@@ -89,6 +93,9 @@ def learn(
     context, shares = sum(tokens), [each / sum(tokens) for each in tokens]
     own = set(about) if about is not None else set() if queries else set(range(len(chunks)))
     asked = split_held_out(assign_chunks(model, template, chunks, queries), settings.held_out)
+    expected = settings.held_out * (sum(question_counts(settings.effort, tokens)) * bool(own) + len(queries))
+    if expected < FEW:
+        say(f"warning: about {expected:.0f} questions will be held out, too few for an interval ({FEW}); raise --held-out")
     clock.ends("questions")
     rounds = settings.rounds_of(settings.effort * context / LESSON_TOKENS) if own else 1
     recovered: list[Recovered] = []
@@ -96,7 +103,9 @@ def learn(
     start = _bytes_digest(learned)
     for number in range(rounds):
         if own:
-            most = [settings.effort * context * share / rounds * (i in own) for i, share in enumerate(shares)]
+            given = 0 if warm else LESSON_TOKENS * len(queries)  # an update's are those of the earlier version
+            left = max(0.0, settings.effort * context - given)
+            most = [left * share / rounds * (i in own) for i, share in enumerate(shares)]
             until = clock.at((number + ASKING) / rounds)
             new = own_questions(model, template, chunks, most, store, settings.seed, asked.all, until, say)
             asked = split_held_out([*asked.all, *new], settings.held_out)
@@ -106,6 +115,12 @@ def learn(
         held_out = teacher_answers(model, template, chunks, asked.held_out, store, until=until)
         lessons = teacher_answers(model, template, chunks, asked.learned, store, until=until)
         say(f"{len(lessons.lessons):,} answers learnt by, {len(held_out.lessons):,} held out")
+        left_out = len(asked.all) - len(lessons.lessons) - len(held_out.lessons)
+        if left_out:
+            say(f"{left_out:,} questions have no answer in time, or one that only repeats the prompt, and are left out")
+        for each in [each for each in lessons.lessons if not each.question.gold][:SAMPLES]:
+            answer = text_of(model, template, each.alone.completion_ids)
+            say(f"  {each.question.text}  ->  {answer[:SHOWN]}")
         clock.ends("answers")
         wrong = teacher_kl(warm, lessons) if warm else lessons.bare
         known = taught(model, template, select_answers(lessons, wrong, settings))

@@ -12,7 +12,7 @@ from inweights.context.baselines import kv_bytes_per_token, respond, text_system
 from inweights.context.chunks import Chunk
 from inweights.context.metrics import gap_recovered
 from inweights.context.qa_tokens import Question, text_of
-from inweights.context.question_sampling import own_questions
+from inweights.context.question_sampling import own_questions, question_counts
 from inweights.context.responses import primary_metric
 from inweights.context.settings import EFFORTS, Settings
 from inweights.context.teacher import assign_chunks, teacher_answers
@@ -74,7 +74,7 @@ def probe(
         "information": information,
         "seconds": times,
         "accuracy": _accuracy(systems, template, known, bool(tests)),
-        "efforts": _efforts(model, chunks, settings, tokens, asking, rows_of(told), times),
+        "efforts": _efforts(model, chunks, settings, asking, rows_of(told), times),
     }
     found["advice"] = advice(found)
     return found
@@ -94,13 +94,14 @@ def _efforts(
     model: LanguageModel,
     chunks: Sequence[Chunk],
     settings: Settings,
-    tokens: int,
     asking: float,
     rows: Sequence[Any],
     times: dict[str, dict[str, float]],
 ) -> dict[str, Any]:
     """Seconds that each level would take, and after how many queries that has paid."""
-    learned = initial_update(model, [chunk.text for chunk in chunks], settings)
+    texts = [chunk.text for chunk in chunks]
+    sizes = [float(len(ids)) for ids in model.encode(texts)]
+    learned = initial_update(model, texts, settings)
     student = Student(learned.rows(rows))
     mean_tokens = sum(student.lengths) / len(rows)
     schedule = settings.schedule(len(rows), mean_tokens, model.hidden_size)
@@ -109,15 +110,15 @@ def _efforts(
     alone = times["alone"]["seconds"]
     found = {}
     for name, effort in EFFORTS.items():
-        lessons = max(1.0, effort * tokens / mean_tokens)
-        training = lessons * settings.epochs_of(round(lessons)) * per_row / (1 - settings.replay)
+        lessons = sum(question_counts(effort, sizes))
+        training = lessons * settings.epochs_of(lessons) * per_row / (1 - settings.replay)
         seconds = lessons * asking + training
         rivals = {
             rival: break_even(seconds, alone, 0.0, times[rival]["seconds"])
             for rival in ("icl", "icl-cached", "icl-piece")
             if rival in times
         }
-        found[name] = {"lessons": round(lessons), "seconds": seconds, "break_even": rivals}
+        found[name] = {"lessons": lessons, "seconds": seconds, "break_even": rivals}
     return found
 
 

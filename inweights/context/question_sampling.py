@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from inweights.context.chunks import Chunk
 from inweights.context.qa_tokens import Question
-from inweights.context.questions import normal, written
+from inweights.context.question_writing import written
+from inweights.context.questions import normal
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
 from inweights.models.base import LanguageModel
@@ -16,6 +17,8 @@ from inweights.types import UserError
 
 LESSON_TOKENS = 48
 """Of a question with its answer, before any has been seen."""
+ENOUGH_TO_HOLD_OUT, HELD_OUT = 20, 5
+"""From so many questions on, at least so many are held out."""
 AT_ONCE = 32
 """Questions that are asked about one piece before the next has its turn."""
 
@@ -35,12 +38,20 @@ class Asked:
 def split_held_out(questions: Sequence[Question], share: float) -> Asked:
     """By a digest of each text, so that a question falls on the same side whenever it comes up again."""
     unlike = list({(normal(each.text), each.chunk): each for each in reversed(questions)}.values())[::-1]
-    out = [each for each in unlike if _draw(each) < share]
-    return Asked(tuple(each for each in unlike if _draw(each) >= share), tuple(out))
+    bound = share
+    if share and len(unlike) >= ENOUGH_TO_HOLD_OUT:
+        bound = max(share, sorted(map(_draw, unlike))[HELD_OUT])
+    out = [each for each in unlike if _draw(each) < bound]
+    return Asked(tuple(each for each in unlike if _draw(each) >= bound), tuple(out))
 
 
 def _draw(question: Question) -> float:
     return int(hashlib.sha256(normal(question.text).encode()).hexdigest()[:8], 16) / 16**8
+
+
+def question_counts(effort: float, tokens: Sequence[float]) -> list[int]:
+    """How many questions a level of effort asks about pieces of so many tokens: what is forecast, and what is asked."""
+    return [math.ceil(round(effort * size / LESSON_TOKENS, 6)) for size in tokens]
 
 
 def own_questions(
@@ -59,7 +70,7 @@ def own_questions(
     `until`: on time.monotonic(); after it no piece is asked about that has been once. Raises UserError where the
     model writes no usable question at all.
     """
-    wanted = [math.ceil(each / LESSON_TOKENS) for each in tokens]
+    wanted = question_counts(1.0, tokens)
     found: list[list[Question]] = [[] for _ in chunks]
     before = [[each.text for each in known if each.chunk == number] for number in range(len(chunks))]
     dry: set[int] = set()

@@ -1,42 +1,13 @@
-"""Questions about a piece of a context: a user's own from a file, or written by the model behind the piece."""
+"""A user's own questions from a file, and what every question must be."""
 
 import json
-import random
 import re
-from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from inweights.context.chunks import Chunk
-from inweights.context.qa_tokens import AT_ONCE, Question, answers, asked
-from inweights.context.template import Template
-from inweights.models.base import LanguageModel
-from inweights.models.decoding import Choose, continued, end_ids, sampling
-from inweights.scoring.shared_prefix import common
+from inweights.context.qa_tokens import Question
 from inweights.types import UserError
 
-REQUESTS = (
-    "Ask one question that can be answered from this material, about a particular detail of it.",
-    "Ask for a summary of one part of this material; name the part.",
-    "Ask for some of the information in this material to be put into a list or table; name what.",
-    "Ask one question that somebody would have who has to use this material in their work.",
-    "Ask for something creative to be written from one detail of this material; name the detail.",
-)
-"""To a model that chats (after the five kinds of Eyuboglu et al. 2025, section 4.1)."""
-ABSENT = "Ask one question on the subject of this material that it gives no answer to."
-ABSENT_SHARE = 0.1
-"""Of the questions: without any, a student learns that everything has been said."""
-ALONE = (
-    " Reply with the question alone, so that it can be understood without the material: "
-    "name the section, the person and date, or the file and symbol that it is about."
-)
-BEGINNINGS = ("", "", "What", "Who", "Where", "When", "Why", "How", "Which", "List", "Summarise")
-"""Of questions, for a model that goes on with text."""
-LONGEST = 48
-"""Tokens of a question."""
 _POINTING = re.compile(
     r"\b(?:according to|(?:in|from|of|by) (?:the|this) (?:text|passage|document|material|context|article|excerpt))\b", re.I
 )
@@ -44,7 +15,9 @@ _FIELDS = {"question", "query", "text"}
 
 
 def from_file(path: Path) -> list[Question]:
-    """JSON Lines with `question` and perhaps `answer` and `kind`, or one question a line.
+    """JSON Lines with `question` and perhaps `answer` and `kind`, logs with `messages`, or one question a line.
+
+    Of a log the first message of the user is taken: what comes later depends on earlier answers.
 
     Raises UserError where the file cannot be read so.
     """
@@ -67,6 +40,8 @@ def _question(line: str, where: str) -> Question:
         values: dict[str, Any] = json.loads(line)
     except json.JSONDecodeError as error:
         raise UserError(f"{where} is no JSON ({error.msg})") from error
+    if isinstance(values.get("messages"), list):
+        return Question(_first_message(values["messages"], where), kind=str(values.get("kind") or ""))
     named = [name for name in _FIELDS if isinstance(values.get(name), str) and values[name].strip()]
     if len(named) != 1:
         raise UserError(f'{where} has the fields {", ".join(values)}: "question" is wanted, and perhaps "answer" and "kind"')
@@ -79,63 +54,11 @@ def _question(line: str, where: str) -> Question:
     )
 
 
-@torch.no_grad()
-def written(
-    model: LanguageModel, template: Template, chunk: Chunk, number: int, count: int, seed: int, known: Collection[str] = ()
-) -> list[Question]:
-    """Up to `count` new questions about the piece, at temperature 1; gives up after three times as many attempts."""
-    rng = random.Random(f"questions {seed} {chunk.digest} {len(known)}")
-    choose = sampling(1.0, torch.Generator().manual_seed(rng.getrandbits(63)))
-    said = {normal(each) for each in known}
-    found: list[Question] = []
-    for _ in range(3):
-        missing = count - len(found)
-        if missing < 1:
-            break
-        texts = _asked(model, template, chunk, missing, choose, rng)
-        for text in texts:
-            if usable(text) and normal(text) not in said and len(found) < count:
-                said.add(normal(text))
-                found.append(Question(text, number))
-    return found
-
-
-def _asked(
-    model: LanguageModel, template: Template, chunk: Chunk, count: int, choose: Choose, rng: random.Random
-) -> list[str]:
-    if not template.end:  # a chat's turns end by themselves
-        requests = [(ABSENT if rng.random() < ABSENT_SHARE else rng.choice(REQUESTS)) + ALONE for _ in range(count)]
-        read = asked(model, template, chunk.text, requests)
-        short = replace(template, answer_tokens=min(2 * LONGEST, template.answer_tokens))
-        replies = answers(model, short, read.prefix, read.behind, choose)
-        return [_first_line(model.decode(each)) for each in replies]
-    slot = template.context(chunk.text).rstrip(" ")
-    # An input of a prompt's examples is no question.
-    starts = [rng.choice(BEGINNINGS if "Question" in template.alone else ("",)) for _ in range(count)]
-    shared = model.encode([slot])[0]
-    stems = [model.encode([f"{slot} {start}" if start else slot])[0] for start in starts]
-    # The last shared token is read with each: a beginning may have merged with it.
-    alike = min([len(shared) - 1, *(common(shared, stem) for stem in stems)])
-    stop = end_ids(model, template.end)
-    prefix = model.prefix(shared[:alike]) if alike else None
-    before = model.decode(shared[max(0, alike - 4) :])
-    tail = template.asked("").split("\n")[0].strip()
-    found = []
-    for first in range(0, count, AT_ONCE):
-        part = stems[first : first + AT_ONCE]
-        said = continued(model, [stem[alike:] for stem in part], prefix, LONGEST, stop, choose)
-        for start, stem, tokens in zip(starts[first : first + AT_ONCE], part, said, strict=True):
-            whole = tokens[-1] in stop
-            # Decoded with a few tokens in front: many tokenizers drop the space a text begins with.
-            ids = [*stem[max(0, alike - 4) :], *(tokens[:-1] if whole else tokens)]
-            text = _first_line(model.decode(ids).removeprefix(before))
-            # The likeliest token after `What` may go on with the word.
-            if start and text.strip()[len(start) : len(start) + 1].isalnum():
-                continue
-            # What a pattern puts behind a question is no part of it.
-            text = text.partition(tail)[0].strip() if tail else text
-            found.append(text if whole else _to_mark(text))
-    return found
+def _first_message(messages: list[Any], where: str) -> str:
+    for message in messages:
+        if isinstance(message, dict) and message.get("role") == "user" and isinstance(message.get("content"), str):
+            return str(message["content"]).strip()
+    raise UserError(f'{where} has no message with "role": "user" and a text as "content"')
 
 
 def usable(text: str) -> bool:
@@ -150,14 +73,3 @@ def usable(text: str) -> bool:
 
 def normal(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
-
-
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines()]
-    return lines[0].strip('"') if lines else ""
-
-
-def _to_mark(text: str) -> str:
-    """Up to the first question mark of a text that did not end."""
-    head, mark, _ = text.partition("?")
-    return head + mark if mark else ""

@@ -10,6 +10,7 @@ import random
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -27,6 +28,8 @@ from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, con
 QUESTIONS = 8
 """Behind one conflicting context: each is a branch of one tree, so that the context is read once for all of them."""
 NEUTRAL_TOKENS = 48
+ANSWER_TOKENS = 16
+"""Of an answer to be replayed: longer ones took as long to write as all of training, and what is read shows early."""
 AT_ONCE = 16
 """Contexts that are read together."""
 DROPPED = 0.3
@@ -98,7 +101,8 @@ def _answered(model: LanguageModel, template: Template, read: Sequence[Asked], k
     """What the bare model says behind several contexts, in passes that they share."""
     before = [each.prefix for each in read for _ in each.behind]
     stems = [stem for each in read for stem in each.behind]
-    pairs = [Completion(*pair) for pair in zip(stems, answers(model, template, before, stems), strict=True)]
+    short = replace(template, answer_tokens=min(template.answer_tokens, ANSWER_TOKENS))
+    pairs = [Completion(*pair) for pair in zip(stems, answers(model, short, before, stems), strict=True)]
     told = teacher_logprobs(model, before, pairs, kept, batch_tokens=reading_tokens(model))
     rows, start = [], 0
     for each in read:

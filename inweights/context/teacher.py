@@ -69,7 +69,7 @@ def teacher_answers_of(
     lessons = [
         TeacherAnswer(question, Completion(behind, answer), Completion(alone, answer))
         for question, behind, alone, answer in zip(questions, read.behind, read.alone, said, strict=True)
-        if answer
+        if answer and not template.quotes(model.decode(answer))
     ]
     pairs = [each.behind for each in lessons]
     told = teacher_logprobs(model, read.prefix, pairs, kept, batch_tokens=reading_tokens(model))

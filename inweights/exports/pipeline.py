@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from inweights import models
-from inweights.context.chunks import Chunk, chunks_of
+from inweights.context.chunks import Chunk, chunk_of_whole, chunks_of
 from inweights.context.demonstrations import orders, template_of_examples
 from inweights.context.evaluate import evaluate
 from inweights.context.learn import Outcome, learn
 from inweights.context.qa_tokens import Question, answers, asked, text_of
 from inweights.context.settings import Form, Settings
-from inweights.context.template import Template, template_of
+from inweights.context.template import Template, system_template_of, template_of
 from inweights.context.train import LearnedContext
 from inweights.exports import context_card
 from inweights.exports.context_card import ContextCard, Piece, Probe
@@ -36,6 +36,8 @@ from inweights.sources.types import Context
 from inweights.types import UserError, Weights
 
 PROBES = 32
+USUAL_TOKENS = 2048
+"""Of a piece; a shorter text is one piece, and its teacher reads it whole."""
 RATE = 0.3
 """Of the learning rate, to go on from what was learnt: with all of it, that was lost first, and learnt again."""
 EPOCHS = 0.5
@@ -71,6 +73,8 @@ class LearnRequest:
     tests: tuple[Question, ...] = ()
     rivals: tuple[str, ...] = ("icl", "icl-cached", "rag")
     seconds: float = math.inf
+    own: bool = False
+    """The model asks as well where queries are given."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def material(
     kind: str = "auto",
     template: Template | None = None,
     chunk_tokens: int | None = None,
+    answer_tokens: int | None = None,
     dtype: str | None = None,
     device: str | None = None,
 ) -> LearnInputs:
@@ -99,13 +104,20 @@ def material(
     backbone = models.load(model, dtype, device)
     if backbone.card.family != "causal":
         raise UserError(f"{model} is of the family {backbone.card.family}: a context is learnt by causal language models")
-    usual = 128 if model == "embedded" else min(2048, backbone.card.max_tokens // 4)
+    usual = 128 if model == "embedded" else min(USUAL_TOKENS, backbone.card.max_tokens // 4)
     of_examples = bool(context.demonstrations) and len(context.sections) == 1
-    own = template_of_examples(context) if of_examples else template_of(backbone)
+    of_prompt = not context.demonstrations and kind in ("prompt", "system") and model != "embedded"
+    of_model = system_template_of(backbone) if of_prompt else template_of(backbone)
+    own = template_of_examples(context) if of_examples else of_model
     chosen = template or own
+    if answer_tokens is not None:
+        chosen = replace(chosen, answer_tokens=answer_tokens)
     marks = len(backbone.encode([chosen.context("")])[0])
     tokens = min(chunk_tokens or usual, backbone.card.max_tokens - marks - 64 - chosen.answer_tokens)
-    chunks = tuple(orders(context) if of_examples else chunks_of(backbone, context, tokens))
+    if of_examples or of_prompt:
+        chunks = tuple(orders(context) if of_examples else [chunk_of_whole(context)])
+    else:
+        chunks = tuple(chunks_of(backbone, context, tokens))
     is_own = template is None and not of_examples
     return LearnInputs(
         backbone, chosen, context, chunks, tokens, is_own, tuple(str(Path(each).resolve()) for each in paths), kind
@@ -175,7 +187,7 @@ def _learnt(
         work_of(folder),
         queries=wish.queries,
         seconds=seconds,
-        about=again.about if again else None,
+        about=again.about if again else range(len(given.chunks)) if wish.own and wish.queries else None,
         warm=again.warm[kind] if again else None,
         say=say,
     )

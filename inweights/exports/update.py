@@ -75,7 +75,7 @@ def update(
         raise UserError(f"{folder} holds merged weights, which cannot be taken up: learn the context anew with --as lora")
     template = Template(**card.template)
     name = model or card.base.name
-    given = material(name, paths or card.paths, card.kind, template, card.chunk_tokens, card.base.dtype)
+    given = material(name, paths or card.paths, card.kind, template, card.chunk_tokens, dtype=card.base.dtype)
     given = replace(given, own_template=bool(card.settings.get("chat_template")))
     work = work_of(folder)
     found = change(given.chunks, card.pieces, work)
@@ -98,7 +98,7 @@ def update(
     # Answers about what is as it was are on disk: they are trained on, and not asked for again.
     asked_now = (*found.kept, *again, *queries)
     form: As = "both" if len(card.forms) > 1 else "kv" if card.forms == ("kv",) else "lora"
-    return learn_into(out, given, LearnRequest(form, settings, asked_now, tuple(tests)), say, left)
+    return learn_into(out, given, LearnRequest(form, settings, asked_now, tests=tuple(tests)), say, left)
 
 
 def _taken_over(work: Path, new: Path) -> None:

@@ -12,7 +12,7 @@ from inweights.sources.refused import RefusedError
 from inweights.sources.types import Context, Skipped
 from inweights.types import UserError
 
-Kind = Literal["auto", "prompt", "text", "dialogue", "repository"]
+Kind = Literal["auto", "prompt", "system", "text", "dialogue", "repository"]
 READERS: dict[kinds.FileKind, Callable[[Path, str], Context]] = {
     "text": text.read,
     "markdown": markdown.read,
@@ -71,7 +71,7 @@ def _file(path: Path, source: str, kind: Kind) -> Context:
     if not path.is_file():
         raise RefusedError(source, "is no regular file: give a file or a folder")
     by_name = kinds.document_kind(path) if kind == "text" else kinds.file_kind(path)
-    asked: dict[Kind, kinds.FileKind] = {"prompt": "prompt", "dialogue": "dialogue"}
+    asked: dict[Kind, kinds.FileKind] = {"prompt": "prompt", "system": "prompt", "dialogue": "dialogue"}
     found = READERS[asked.get(kind, by_name)](path, source)
     if not found.sections:
         raise RefusedError(source, "has no text")
