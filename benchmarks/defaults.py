@@ -15,7 +15,7 @@ import torch
 from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.real import shapes
 from inweights.methods import KINDS, METHODS, Fitted
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.study.draw import draw
 from inweights.study.outcomes import limited
 from inweights.tasks import task
@@ -31,7 +31,7 @@ FACTORS = (1 / 3, 1.0, 3.0)
 class Grid:
     """One model on one task."""
 
-    model: LanguageModel
+    model: Backbone
     task: Task
     sets: tuple[Sequence[Example], ...]
     seeds: int

@@ -18,7 +18,7 @@ from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import acceptability, written
 from benchmarks.trainer import Trained, warm_up, with_peft
 from inweights.methods.context_distillation import ContextDistillation
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.study.draw import draw
 from inweights.training import Schedule
 from inweights.types import Budget, Prompt, Shots
@@ -33,7 +33,7 @@ class Distilling:
     """One distillation that both sides do."""
 
     shape: ModelShape
-    model: LanguageModel
+    model: Backbone
     prompt: Prompt
     shots: Shots
     schedule: Schedule

@@ -13,7 +13,7 @@ from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import entailment, written
 from benchmarks.trainer import Trained, rows_of, train, trained, warm_up, with_peft
 from inweights.methods.pattern import PatternFineTune
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring import queries_of
 from inweights.study.draw import draw
 from inweights.training import Schedule
@@ -28,7 +28,7 @@ class Run:
     """One fine-tuning that both sides do."""
 
     shape: ModelShape
-    model: LanguageModel
+    model: Backbone
     prompt: Prompt
     shots: Shots
     update: Update

@@ -22,7 +22,7 @@ from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
 from inweights.context.template import template_of
 from inweights.models import load
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 
 DOCUMENTS = {20: 3, 60: 1, 200: 1}
 """How many of each number of facts."""
@@ -60,7 +60,7 @@ def learned(settings: Mapping[int, Settings], options: Options, goal: Goal) -> l
     return rows
 
 
-def learn_one(model: LanguageModel, document: Document, settings: Settings, asked: Sequence[Question]) -> Outcome:
+def learn_one(model: Backbone, document: Document, settings: Settings, asked: Sequence[Question]) -> Outcome:
     """In a folder that is gone afterwards: nothing is taken up from an earlier run."""
     with TemporaryDirectory() as folder:
         return learn(model, template_of(model), document.chunks, settings, Path(folder), queries=asked)
@@ -72,7 +72,7 @@ def row(shape: str, sides: Sequence[Side], goal: float, more: Mapping[str, Any])
     return Row(shape, ours, peer, "of 1", ours / max(peer, 0.01), goal, "higher", len(sides), more)
 
 
-def _measured(model: LanguageModel, document: Document, settings: Settings, asked: Sequence[Question]) -> Measured:
+def _measured(model: Backbone, document: Document, settings: Settings, asked: Sequence[Question]) -> Measured:
     outcome = learn_one(model, document, settings, asked)
     sides = known(model, template_of(model), document, outcome.learned)
     return Measured(sides, outcome.seconds, byte_counts(model, document, outcome.learned))
@@ -90,7 +90,7 @@ def _rows(shape: str, goal: Goal, found: Sequence[Measured], more: Mapping[str, 
     return rows
 
 
-def _never_asked(model: LanguageModel, settings: Settings) -> dict[str, Any]:
+def _never_asked(model: Backbone, settings: Settings) -> dict[str, Any]:
     """Right answers to what no question was about; no goal is set for it."""
     document = made(20, seed=len(range(DOCUMENTS[20])))
     held = withheld(document, seed=0)

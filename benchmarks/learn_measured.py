@@ -12,7 +12,7 @@ from inweights.context.teacher import distances, teacher_answers_of
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext
 from inweights.engine.learned_prefix import virtual_token_count
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 
 KINDS = ("worded", "paraphrased", "absent")
 
@@ -25,7 +25,7 @@ class Side:
     peer: float
 
 
-def known(model: LanguageModel, template: Template, document: Document, learned: LearnedContext) -> dict[str, Side]:
+def known(model: Backbone, template: Template, document: Document, learned: LearnedContext) -> dict[str, Side]:
     """By name: the information, of 1; right answers by kind, beside the model with the right piece in its prompt;
     questions about new and conflicting contexts answered as the bare model answers them, of 1."""
     teacher = System("icl", model, lambda question: document.chunks[question.chunk or 0].text)
@@ -39,7 +39,7 @@ def known(model: LanguageModel, template: Template, document: Document, learned:
     }
 
 
-def information(model: LanguageModel, template: Template, document: Document, learned: LearnedContext) -> float:
+def information(model: Backbone, template: Template, document: Document, learned: LearnedContext) -> float:
     """1 - KL(T || S) / KL(T || B) over all of the document's questions, T behind the piece that each is about."""
     bare: list[float] = []
     teacher_kl: list[float] = []
@@ -59,7 +59,7 @@ def by_kind(system: System, template: Template, asked: Sequence[Question]) -> di
     return {kind: mean(hit for hit, each in zip(right, asked, strict=True) if each.kind == kind) for kind in kinds}
 
 
-def _alike(model: LanguageModel, template: Template, learned: LearnedContext, contexts: Sequence[Read]) -> float:
+def _alike(model: Backbone, template: Template, learned: LearnedContext, contexts: Sequence[Read]) -> float:
     same: list[bool] = []
     for each in contexts:
         bare = System("bare", model, lambda _, text=each.text: text)  # type: ignore[misc]
@@ -69,7 +69,7 @@ def _alike(model: LanguageModel, template: Template, learned: LearnedContext, co
     return mean(same)
 
 
-def byte_counts(model: LanguageModel, document: Document, learned: LearnedContext) -> dict[str, int]:
+def byte_counts(model: Backbone, document: Document, learned: LearnedContext) -> dict[str, int]:
     """Of what is handed out, and of the keys and values that a request keeps, beside those of the document in its prompt."""
     tokens = len(model.encode([" ".join(chunk.text for chunk in document.chunks)])[0])
     front = sum(map(virtual_token_count, getattr(learned.model, "patches", ())))

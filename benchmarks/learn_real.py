@@ -24,7 +24,7 @@ from inweights.context.teacher import assign_chunks
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
 from inweights.models import load
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.sources.types import Context, Section
 from inweights.types import UserError
 
@@ -74,7 +74,7 @@ def stories(options: Options, goal: Goal) -> list[Row]:
     ]
 
 
-def _learnt(model: LanguageModel, story: Story, settings: Settings) -> tuple[Outcome, dict[str, Any]]:
+def _learnt(model: Backbone, story: Story, settings: Settings) -> tuple[Outcome, dict[str, Any]]:
     """The story learnt by the questions asked, and what is said of it beforehand."""
     with TemporaryDirectory() as place:
         said = probe(model, TEMPLATE, story.chunks, settings, Store(Path(place)), story.asked, story.held_out)
@@ -83,7 +83,7 @@ def _learnt(model: LanguageModel, story: Story, settings: Settings) -> tuple[Out
     return outcome, {"story": story.name, **about, "seconds_by_phase": outcome.seconds}
 
 
-def _systems(model: LanguageModel, story: Story, own: Outcome, other: Outcome) -> list[System]:
+def _systems(model: Backbone, story: Story, own: Outcome, other: Outcome) -> list[System]:
     return [
         System("alone", model),
         System("icl", model, lambda question: story.chunks[question.chunk or 0].text),
@@ -92,7 +92,7 @@ def _systems(model: LanguageModel, story: Story, own: Outcome, other: Outcome) -
     ]
 
 
-def _story(model: LanguageModel, told: dict[str, Any]) -> Story:
+def _story(model: Backbone, told: dict[str, Any]) -> Story:
     sections = tuple(Section(text, source=told["story_name"]) for text in told["sections"])
     chunks = chunks_of(model, Context(sections), tokens=400)
     questions = [Question(each["question"], gold=each["answers"][0]) for each in told["questions"]]

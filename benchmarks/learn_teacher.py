@@ -18,7 +18,7 @@ from inweights.context.qa_tokens import Question
 from inweights.context.teacher import teacher_answers_of
 from inweights.context.template import Template
 from inweights.meter import measure
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring.teacher_logprobs import TeacherLogprobs, truncated
 from inweights.types import Cost, UserError
 
@@ -90,14 +90,14 @@ def _source(options: Options) -> list[str]:
     return books[0].read_text(encoding="utf-8-sig").splitlines()
 
 
-def _cut(model: LanguageModel, words: Sequence[str], tokens: int) -> tuple[str, list[str]]:
+def _cut(model: Backbone, words: Sequence[str], tokens: int) -> tuple[str, list[str]]:
     """As many words from the front as make up `tokens` tokens, and what is left."""
     counts = [len(ids) - 1 for ids in model.encode([f" {word}" for word in words[:tokens]])]
     taken = next((number for number in range(len(counts)) if sum(counts[: number + 1]) > tokens), len(counts))
     return " ".join(words[:taken]), list(words[taken:])
 
 
-def _ours(model: LanguageModel, context: str, questions: Sequence[Question]) -> Timed[Lessons]:
+def _ours(model: Backbone, context: str, questions: Sequence[Question]) -> Timed[Lessons]:
     found, cost = measure(lambda: teacher_answers_of(model, TEMPLATE, context, questions))
     answers = [each.behind.completion_ids for each in found.lessons]
     return Timed(cost.seconds, Lessons(answers, list(found.told), cost))

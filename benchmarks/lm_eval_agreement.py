@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from inweights.models import load
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring import label_scores
 from inweights.tasks import task
 from inweights.types import Example, Prompt
@@ -61,7 +61,7 @@ def main() -> None:
         sys.exit("lm-eval and inweights do not agree")
 
 
-def fitting(model: LanguageModel, prompt: Prompt, context: str, examples: Sequence[Example]) -> list[Example]:
+def fitting(model: Backbone, prompt: Prompt, context: str, examples: Sequence[Example]) -> list[Example]:
     longest = max(prompt.verbalizer, key=len)
     lengths = map(len, model.encode([f"{context}{prompt.body(example)} {longest}" for example in examples]))
     return [example for example, length in zip(examples, lengths, strict=True) if length < model.card.max_tokens]
@@ -69,7 +69,7 @@ def fitting(model: LanguageModel, prompt: Prompt, context: str, examples: Sequen
 
 @torch.no_grad()
 def compared(
-    folder: str, model: LanguageModel, prompt: Prompt, context: str, examples: Sequence[Example], shown: int
+    folder: str, model: Backbone, prompt: Prompt, context: str, examples: Sequence[Example], shown: int
 ) -> dict[str, object]:
     ours = label_scores(model, prompt, examples, context)
     theirs, accuracy = lm_eval_scores(folder, prompt, context, examples)

@@ -15,7 +15,7 @@ from benchmarks.finetune import RATES, Run, steady
 from benchmarks.scoring_peers import whole_prompts
 from benchmarks.shapes import ModelShape, tolerance
 from benchmarks.trainer import warm_up
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring import label_scores
 from inweights.study.draw import draw
 from inweights.tasks import task
@@ -49,7 +49,7 @@ class Scoring:
     """One model, 16 demonstrations and the queries behind them."""
 
     shape: ModelShape
-    model: LanguageModel
+    model: Backbone
     prompt: Prompt
     shots: Shots
     queries: Sequence[Example]

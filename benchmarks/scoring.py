@@ -14,7 +14,7 @@ from benchmarks.bench import Benchmark, Goal, Options, Row, Timed, compared, in_
 from benchmarks.scoring_peers import harness, lm_eval_scores, whole_prompts
 from benchmarks.shapes import SHAPES, ModelShape, on_each, tolerance
 from benchmarks.text import as_many, entailment, of_like_length, until, written
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring import label_scores
 from inweights.types import Example, Prompt
 
@@ -26,7 +26,7 @@ class Load:
     """A model with something to score."""
 
     shape: ModelShape
-    model: LanguageModel
+    model: Backbone
     prompt: Prompt
     shown: list[Example]
     asked: list[Example]

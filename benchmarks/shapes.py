@@ -12,7 +12,7 @@ import torch
 from benchmarks.bench import Options, Row
 from benchmarks.text import tokenizer_for
 from inweights.models import load
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 
 IDS = {"pad_token_id": 1, "bos_token_id": 2, "eos_token_id": 2}
 SHAPES: dict[str, dict[str, Any]] = {
@@ -39,7 +39,7 @@ class ModelShape:
     name: str
     place: Path
 
-    def ours(self) -> LanguageModel:
+    def ours(self) -> Backbone:
         return load(str(self.place))
 
     def theirs(self, dtype: torch.dtype | None = None) -> Any:

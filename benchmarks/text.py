@@ -5,7 +5,7 @@ from itertools import cycle, islice
 from typing import Any
 
 from benchmarks.bench import Options
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.tasks import task
 from inweights.types import Example, Prompt, Task
 
@@ -45,7 +45,7 @@ def tokenizer_for(texts: Iterable[str], vocabulary: int = 8000) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="</s>", eos_token="</s>", pad_token="<pad>")
 
 
-def of_like_length(model: LanguageModel, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
+def of_like_length(model: Backbone, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
     """The examples of about 48 tokens; where none is (made text is shorter), all, the nearest in length first."""
     lengths = [len(ids) for ids in model.encode([prompt.body(example) for example in examples])]
     pairs = list(zip(lengths, examples, strict=True))
@@ -53,7 +53,7 @@ def of_like_length(model: LanguageModel, prompt: Prompt, examples: Sequence[Exam
     return inside or [example for _, example in sorted(pairs, key=lambda pair: abs(pair[0] - sum(LENGTHS) / 2))]
 
 
-def until(model: LanguageModel, prompt: Prompt, examples: Sequence[Example], tokens: int) -> list[Example]:
+def until(model: Backbone, prompt: Prompt, examples: Sequence[Example], tokens: int) -> list[Example]:
     """Whole demonstrations from the front, until they have that many tokens together."""
     shown: list[Example] = []
     for example in examples:

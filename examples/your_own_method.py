@@ -29,7 +29,7 @@ class Gains(BitFit):  # takes over how BitFit is stored, exported and forecast
 class Centroids:
     """Nearest centroid (yours): an example has the label whose shots' mean hidden state is nearest."""
 
-    families = ("causal", "encoder")
+    needs = frozenset({"states"})
     pooling: str = "mean"
 
     def fit(self, model, prompt, shots, budget):

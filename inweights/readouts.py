@@ -1,4 +1,4 @@
-"""What is read off a backbone: examples in, label scores out. The one thing every method produces."""
+"""Readouts: examples in, label scores out. Every method produces one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.queries import longest_choice
 from inweights.scoring import batches_of, fitting_example, label_scores_of_each, tokens_at_once
 from inweights.types import Example, Prompt
 
@@ -17,11 +18,11 @@ from inweights.types import Example, Prompt
 class Readout(Protocol):
     """Label scores of examples, fp32 on the CPU; a softmax over the labels makes them probabilities.
 
-    Every example is scored, however long it is, and by itself: its scores do not depend on what else is asked.
+    Every example is scored, however long it is, and by itself: its scores do not depend on its batch.
     """
 
     @property
-    def model(self) -> LanguageModel: ...
+    def model(self) -> Backbone: ...
 
     @property
     def prompt(self) -> Prompt: ...
@@ -29,15 +30,15 @@ class Readout(Protocol):
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]: ...
 
     def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
-        """How many examples were too long to be scored as they are, by what was done; empty where none was."""
+        """How many examples were too long to be scored as they are, by remedy; empty where none was."""
         ...
 
 
 @dataclass(frozen=True)
 class LabelWords:
-    """The log-probability of each label's word behind the prompt (Schick & Schütze 2021), less a constant per label."""
+    """The log-probability of each label's word after the prompt (Schick & Schütze 2021), less a constant per label."""
 
-    model: LanguageModel
+    model: Backbone
     prompt: Prompt
     demonstrations: tuple[Example, ...] = ()
     """Shown before every query; encoded once."""
@@ -50,7 +51,7 @@ class LabelWords:
         return _scored([self], examples)[0]
 
     def asked(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], list[Example], str]]:
-        """Rows of the examples, those made to fit, and the context in front of them: shorter for those too long."""
+        """Rows of the examples, the examples made to fit, and their context: with fewer demonstrations for long ones."""
         within = words_within(self.model, self.prompt, examples)
         counts = self._shown(within)
         for count, group in groupby(sorted(range(len(within)), key=counts.__getitem__), counts.__getitem__):
@@ -68,7 +69,7 @@ class LabelWords:
         return max((len(each) for each in _by_label(self.demonstrations)), default=0)
 
     def _shown(self, examples: Sequence[Example]) -> list[int]:
-        """How many demonstrations of each label stand before an example: all, or as many as leave it room."""
+        """How many demonstrations of each label each example is shown: all, or as many as leave it room."""
         most = self._most
         if not most or not examples:
             return [0] * len(examples)
@@ -88,7 +89,7 @@ class LabelWords:
 class Head:
     """A new linear layer on the hidden state that stands for the whole text ("vanilla" fine-tuning)."""
 
-    model: LanguageModel
+    model: Backbone
     prompt: Prompt
     linear: nn.Linear
     pooling: Literal["own", "mean"] = "own"
@@ -122,7 +123,7 @@ class Ensemble:
     members: tuple[LabelWords, ...]
 
     @property
-    def model(self) -> LanguageModel:
+    def model(self) -> Backbone:
         return self.members[0].model
 
     @property
@@ -139,7 +140,7 @@ class Ensemble:
 
 
 def _scored(members: Sequence[LabelWords], examples: Sequence[Example]) -> list[Float[Tensor, "examples labels"]]:
-    """The scores that each gives; all their contexts share passes. They are of one backbone and one prompt."""
+    """The scores of each member; all their contexts share passes. The members have one backbone and one prompt."""
     first = members[0]
     asked = [(number, *each) for number, member in enumerate(members) for each in member.asked(examples)]
     found = label_scores_of_each(
@@ -152,20 +153,20 @@ def _scored(members: Sequence[LabelWords], examples: Sequence[Example]) -> list[
     return [table - offset for table, offset in zip(scores, offsets, strict=True)]
 
 
-def words_within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example], before: int = 0) -> list[Example]:
-    """The examples, those too long for a label word behind them shortened inside a field; the others themselves.
+def words_within(model: Backbone, prompt: Prompt, examples: Sequence[Example], before: int = 0) -> list[Example]:
+    """The examples, those that leave no room for a label word shortened inside a field; the others themselves.
 
-    `before`: tokens that stand in front of them.
+    `before`: tokens in front of them.
     """
     return _within(model, prompt, examples, model.card.max_tokens - before - _longest_word(model, prompt))
 
 
-def texts_within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
+def texts_within(model: Backbone, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
     """The examples, those too long for the backbone shortened inside a field; the others themselves."""
     return _within(model, prompt, examples, model.card.max_tokens)
 
 
-def _within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example], room: int) -> list[Example]:
+def _within(model: Backbone, prompt: Prompt, examples: Sequence[Example], room: int) -> list[Example]:
     bodies = [prompt.body(example) for example in examples]
     # Tokens are at least a byte long, but for a few that stand around a text.
     if all(len(body.encode()) + 8 <= room for body in bodies):
@@ -174,8 +175,8 @@ def _within(model: LanguageModel, prompt: Prompt, examples: Sequence[Example], r
     return [e if fit else fitting_example(model, prompt, e, room) for e, fit in zip(examples, fits, strict=True)]
 
 
-def _longest_word(model: LanguageModel, prompt: Prompt) -> int:
-    return max(len(ids) for ids in model.encode([f" {word}" for word in prompt.verbalizer]))
+def _longest_word(model: Backbone, prompt: Prompt) -> int:
+    return longest_choice(model.encode, prompt.choices, prompt.ends_answer)
 
 
 def _fewer(demonstrations: Sequence[Example], count: int) -> tuple[Example, ...]:

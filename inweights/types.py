@@ -141,7 +141,17 @@ class Prompt:
         """The example as a query whose choices are the label words, each with one space in front."""
         gold = "" if example.label is None else self.verbalizer[example.label]
         tags = {"subset": example.subset} if example.subset else {}
-        return Query(self.body(example), tuple(f" {word}" for word in self.verbalizer), context, gold=gold, tags=tags)
+        return Query(self.body(example), self.choices, context, self.ends_answer, gold, tags)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The label words, each with one space in front."""
+        return tuple(f" {word}" for word in self.verbalizer)
+
+    @property
+    def ends_answer(self) -> str:
+        """The first part of the separator: its white space, and the mark after it if there is one."""
+        return re.match(r"\s*\S*", self.separator)[0]  # type: ignore[index]
 
     def answered(self, example: Example) -> str:
         """The example as a demonstration: its text, a space, and the word of its label."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from tests.pages import CHROMIUM, FLAGS
 from tests.tiny import tiny
 
@@ -19,13 +19,13 @@ transformers.logging.disable_progress_bar()
 
 
 @pytest.fixture(scope="session")
-def causal() -> LanguageModel:
+def causal() -> Backbone:
     """A Llama of two layers. Shared by all tests: what dirties its weights is a bug that the next test meets."""
     return tiny("llama")
 
 
 @pytest.fixture(scope="session")
-def encoder() -> LanguageModel:
+def encoder() -> Backbone:
     """A BERT of two layers, shared likewise."""
     return tiny("bert")
 

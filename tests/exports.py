@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from inweights.methods import Fitted
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.readouts import Ensemble, Head, LabelWords
 from inweights.types import Example, Prompt
 from inweights.updates import UPDATES
@@ -14,14 +14,14 @@ SHOWN = (Example({"text": "a good cook"}, 0), Example({"text": "a lazy {king}"},
 CHECKS = [Example({"text": text}, 0) for text in ("the doctor paid", "it {rained}", "is this old, or what?")]
 
 
-def words(model: LanguageModel, update: str) -> Fitted:
+def words(model: Backbone, update: str) -> Fitted:
     """Label words of an updated backbone."""
     adapted = UPDATES[update].apply(model, seed=0)
     _shake(adapted.parameters)
     return Fitted(LabelWords(adapted.model, PROMPT), adapted.parameters, UPDATES[update])
 
 
-def head(model: LanguageModel, update: str, pooling: str = "own", bias: bool = False) -> Fitted:
+def head(model: Backbone, update: str, pooling: str = "own", bias: bool = False) -> Fitted:
     """A head on an updated backbone."""
     adapted = UPDATES[update].apply(model, seed=0)
     linear = nn.Linear(model.hidden_size, 2, bias=bias)
@@ -30,11 +30,11 @@ def head(model: LanguageModel, update: str, pooling: str = "own", bias: bool = F
     return Fitted(Head(adapted.model, PROMPT, linear, pooling), trained, UPDATES[update])  # type: ignore[arg-type]
 
 
-def in_context(model: LanguageModel) -> Fitted:
+def in_context(model: Backbone) -> Fitted:
     return Fitted(LabelWords(model, PROMPT, SHOWN, (-0.5, -1.5)))
 
 
-def ensemble(model: LanguageModel) -> Fitted:
+def ensemble(model: Backbone) -> Fitted:
     return Fitted(Ensemble((LabelWords(model, PROMPT, SHOWN), LabelWords(model, PROMPT, SHOWN[::-1], (-1.0, 0.0)))))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inweights.engine import ragged
-from inweights.engine.attention_layout import tree_layout
+from inweights.engine.layouts import tree_layout
 from inweights.engine.ragged import buckets_of, ragged_of
 from inweights.engine.stacked_runs import RunSegment
 from inweights.engine.trees import Tree

@@ -12,11 +12,11 @@ from inweights.exports import About, RejectedError, export, load, verify
 from inweights.exports.export import write
 from inweights.exports.reference_loader import plain_scores
 from inweights.methods import Fitted
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from tests.exports import CHECKS, ensemble, head, in_context, words
 from tests.tiny import folder, tiny
 
-Make = Callable[[LanguageModel], Fitted]
+Make = Callable[[Backbone], Fitted]
 KINDS: dict[str, Make] = {
     "words+full": lambda model: words(model, "full"),
     "words+lora": lambda model: words(model, "lora"),

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from inweights.engine.trees import Tree
-from inweights.models import causal
+from inweights.models import batched_forward, causal_forward
 from inweights.models.causal import CausalLM
-from inweights.scoring import batched_forward, label_logits, label_scores, label_scores_of_each, tokens_at_once
+from inweights.scoring import label_logits, label_scores, label_scores_of_each, tokens_at_once
 from inweights.types import Example, Prompt
 from tests.tiny import ARCHITECTURES, PADDED_ONLY, tiny
 
@@ -48,7 +48,7 @@ def test_a_prefix_encoded_in_pieces_is_the_prefix(architecture, monkeypatch):
     model = tiny(architecture)
     expected = model.next_token_logits(TREES, model.prefix(PREFIX))
     for most in (5, 16):
-        monkeypatch.setattr(causal, "PREFIX_TOKENS", most)
+        monkeypatch.setattr(causal_forward, "PREFIX_TOKENS", most)
         found = model.prefix(PREFIX)
         assert found.ids == PREFIX
         assert {keys.shape[1] for keys in found.keys} == {len(PREFIX)}
@@ -59,7 +59,7 @@ def test_gradients_reach_every_piece_of_a_prefix(monkeypatch):
     model = tiny("llama")
     table = model.module.get_input_embeddings().weight.requires_grad_()
     whole = torch.autograd.grad(model.next_token_logits(TREES, model.prefix(PREFIX)).square().sum(), table)[0]
-    monkeypatch.setattr(causal, "PREFIX_TOKENS", 10)
+    monkeypatch.setattr(causal_forward, "PREFIX_TOKENS", 10)
     pieces = torch.autograd.grad(model.next_token_logits(TREES, model.prefix(PREFIX)).square().sum(), table)[0]
     torch.testing.assert_close(pieces, whole, rtol=1e-3, atol=1e-3)
 

@@ -93,6 +93,42 @@ def test_imports_point_down(path):
             assert LEVEL[name] < LEVEL[part(path)], f"{path.relative_to(PACKAGE)} imports {module}, which is not below it"
 
 
+def test_no_module_reaches_itself_through_its_imports():
+    """Imports inside functions count: a cycle that only a call closes is one all the same."""
+    graph = {module_name(path): set(modules_imported(path)) for path in PACKAGE.rglob("*.py")}
+    waiting = dict(graph)
+    while leaves := [name for name, needed in waiting.items() if not needed & set(waiting)]:
+        for name in leaves:
+            del waiting[name]
+    # What is left either stands on a cycle or imports one that does.
+    assert not waiting, f"import cycles among {sorted(waiting)}"
+
+
+def module_name(path: Path) -> str:
+    return ".".join(["inweights", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def modules_imported(path: Path) -> Iterator[str]:
+    """The modules of ours that a file imports when it runs; `from package import module` is an import of the module.
+
+    What stands under `if TYPE_CHECKING` never runs.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tests = [each for each in ast.walk(tree) if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING"]
+    typing_only = {id(inner) for each in tests for inner in ast.walk(each)}
+    for node in (each for each in ast.walk(tree) if id(each) not in typing_only):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom):
+            below = [(f"{node.module}.{name}", node.module) for name in names]
+            names = [whole if is_module(whole) else str(package) for whole, package in below]
+        yield from (name for name in names if name.split(".")[0] == "inweights")
+
+
+def is_module(name: str) -> bool:
+    place = PACKAGE.parent.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").exists()
+
+
 @pytest.mark.parametrize("library", HOMES)
 def test_a_foreign_library_is_imported_only_where_it_belongs(library):
     found = {part(path) for path in files() for module in imported(path) if module.split(".")[0] == library}

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from inweights.engine.attention_layout import laid_out, tree_layout
+from inweights.engine.current_layout import laid_out
+from inweights.engine.layouts import tree_layout
 from inweights.engine.stacked_runs import RunSegment
 from inweights.engine.trees import Tree
 from inweights.updates import low_rank

@@ -8,7 +8,7 @@ import torch
 
 from inweights.methods import METHODS, Fitted, Method, method
 from inweights.methods.pattern import PatternFineTune
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.readouts import LabelWords
 from inweights.scoring import calibration
 from inweights.training import Schedule
@@ -19,12 +19,12 @@ from tests.tiny import tiny
 FEW_STEPS = Budget(steps=4)
 
 
-def fit(wanted: Method, model: LanguageModel, shots=SHOTS, prompt: Prompt = PROMPT, budget=FEW_STEPS) -> Fitted:
+def fit(wanted: Method, model: Backbone, shots=SHOTS, prompt: Prompt = PROMPT, budget=FEW_STEPS) -> Fitted:
     [fitted] = wanted.fit(model, prompt, [shots], budget)
     return fitted
 
 
-def narrow(model: LanguageModel, tokens: int) -> LanguageModel:
+def narrow(model: Backbone, tokens: int) -> Backbone:
     return replace(model, card=replace(model.card, max_tokens=tokens))
 
 

@@ -15,7 +15,8 @@ import torch
 from inweights.methods import ALIASES, DEFAULT_METHODS, KINDS, METHODS, Fitted, Method, canonical, method
 from inweights.methods.description import described
 from inweights.methods.in_context import InContext
-from inweights.models.base import LanguageModel
+from inweights.models import families
+from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.readouts import Ensemble, Head, LabelWords
 from inweights.settings import changed, settings
@@ -44,7 +45,7 @@ WHOLE |= {name for name in METHODS if name.partition("+")[2] in ("", "lora", "pr
 
 
 def runs_on(name: str, family: str) -> bool:
-    if family not in METHODS[name].families:
+    if not METHODS[name].needs <= families.FAMILIES[family].abilities:
         return False
     return family == "causal" or name.partition("+")[2] not in ("prefix", "prompt")
 
@@ -53,7 +54,7 @@ ALL = [(name, family) for name in METHODS for family in FAMILIES if runs_on(name
 CASES = [(name, family) for name, family in ALL if name in WHOLE or family == "encoder"]
 OTHERS = [case for case in ALL if case not in CASES]
 LEARNING = [case for case in CASES if not isinstance(METHODS[case[0]], InContext) and not case[0].startswith("distill")]
-WORDS = [name for name in METHODS if name in WHOLE and METHODS[name].families == ("causal",)]
+WORDS = [name for name in METHODS if name in WHOLE and "choices" in METHODS[name].needs]
 
 
 def quick(method: Method) -> Method:
@@ -64,7 +65,7 @@ def quick(method: Method) -> Method:
     return method
 
 
-def fit(method: Method, model: LanguageModel, shots: Shots = SHOTS, prompt: Prompt = PROMPT, budget=BUDGET) -> Fitted:
+def fit(method: Method, model: Backbone, shots: Shots = SHOTS, prompt: Prompt = PROMPT, budget=BUDGET) -> Fitted:
     [fitted] = method.fit(model, prompt, [shots], budget)
     return fitted
 
@@ -278,7 +279,7 @@ def test_notes_are_json(name, family):
     assert len(fitted.losses) == (0 if isinstance(METHODS[name], InContext) else BUDGET.steps)
 
 
-def _modes(model: LanguageModel) -> list[bool]:
+def _modes(model: Backbone) -> list[bool]:
     return [module.training for module in model.module.modules()]
 
 

@@ -11,7 +11,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from inweights.engine.swap import Swap
 from inweights.models import load
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.types import UserError
 from tests.tiny import ARCHITECTURES, ENCODERS, PADDED_ONLY, folder, tiny
@@ -28,7 +28,7 @@ def copy(tmp_path):
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, *PADDED_ONLY, *ENCODERS])
 def test_every_architecture_is_a_language_model(architecture):
     model = tiny(architecture)
-    assert isinstance(model, LanguageModel)
+    assert isinstance(model, Backbone)
     assert model.card.family == ("encoder" if architecture in ENCODERS else "causal")
     assert (model.card.dtype, model.card.device) == ("fp32", "cpu")
     assert len(model.blocks()) == 2

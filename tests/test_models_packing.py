@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
-from inweights.engine import attention
+from inweights.engine import attention_kernels
 from inweights.engine.trees import Tree
-from inweights.models.base import ModelCard
+from inweights.models.card import ModelCard
 from inweights.models.causal import CausalLM
 from inweights.models.packing_check import packing_where_equal
 from tests.tiny import ENCODERS, folder, metaspace, tiny
@@ -119,7 +119,7 @@ def test_attention_in_pieces_is_attention_at_once(monkeypatch):
     model = tiny("gemma2")  # its soft cap has no fused kernel
     trees = [Tree(tuple(ids)) for ids in SEQUENCES]
     expected = model.next_token_logits(trees, model.prefix(PREFIX))
-    monkeypatch.setattr(attention, "LARGEST_TABLE", 1000)
+    monkeypatch.setattr(attention_kernels, "LARGEST_TABLE", 1000)
     torch.testing.assert_close(model.next_token_logits(trees, model.prefix(PREFIX)), expected, rtol=0, atol=1e-5)
 
 

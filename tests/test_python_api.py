@@ -109,7 +109,7 @@ def own_task() -> Task:
 class LastShots:
     """In-context learning with the last shots alone."""
 
-    families = ("causal",)
+    needs = frozenset({"choices"})
     count: int = 2
 
     def fit(self, model, prompt, shots, budget):

@@ -106,7 +106,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_whole_records(tmp_path):
 class Broken:
     """A method that fails in the way it is told to."""
 
-    families = ("causal",)
+    needs = frozenset({"choices"})
 
     def __init__(self, error: BaseException) -> None:
         self.error = error

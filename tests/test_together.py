@@ -12,7 +12,7 @@ from inweights.engine.trees import Tree
 from inweights.methods.pattern import PatternFineTune
 from inweights.methods.vanilla import HeadFineTune
 from inweights.models import load
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.models.training_forward import TrainingForward, stackable
 from inweights.training import Schedule
@@ -48,7 +48,7 @@ def draws(count: int = 3) -> list[Shots]:
     return found
 
 
-def dropping(model: LanguageModel, share: float = 0.1) -> LanguageModel:
+def dropping(model: Backbone, share: float = 0.1) -> Backbone:
     """Dropout everywhere that the architecture has it, attention included."""
     for module in model.module.modules():
         if isinstance(module, nn.Dropout):
@@ -171,7 +171,7 @@ class _whole:  # noqa: N801  a method that knows nothing of frozen blocks
     def __init__(self, method: PatternFineTune) -> None:
         self.method = method
 
-    def fit(self, model: LanguageModel, prompt: Prompt, shots: list[Shots], budget: Budget):
+    def fit(self, model: Backbone, prompt: Prompt, shots: list[Shots], budget: Budget):
         from inweights.methods.prepared import fit_together
 
         runs = [replace(self.method.prepared(model, prompt, draw, budget), first_block=0) for draw in shots]

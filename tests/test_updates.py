@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from inweights.engine.trees import Tree
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.types import UserError
 from inweights.updates import UPDATES, BitFit, Full, LastBlocks, LoRA, PromptTuning, Update
@@ -28,13 +28,13 @@ def applies(name: str, architecture: str) -> bool:
 CASES = [(name, architecture) for architecture in ALL for name in UPDATES if applies(name, architecture)]
 
 
-def read(model: LanguageModel) -> torch.Tensor:
+def read(model: Backbone) -> torch.Tensor:
     if model.card.family == "encoder":
         return model.summaries([tree.stem for tree in TREES], "mean")
     return model.next_token_logits(TREES)
 
 
-def trained_a_step(name: str, model: LanguageModel):
+def trained_a_step(name: str, model: Backbone):
     adapted = UPDATES[name].apply(model, seed=0)
     for _ in range(2):  # LoRA's A has no gradient while B is zero
         grads = torch.autograd.grad(read(adapted.model).square().mean(), list(adapted.parameters.values()))

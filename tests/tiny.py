@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from inweights.models import load
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 
 TEXT = """The judge saw the doctor near the old house. Did the doctor see the judge? yes or no, maybe.
 A lazy cook sold seven red lamps to the king; nobody paid him, because money was short that year.
@@ -73,7 +73,7 @@ def folder(architecture: str) -> Path:
     return place
 
 
-def tiny(architecture: str = "llama") -> LanguageModel:
+def tiny(architecture: str = "llama") -> Backbone:
     """A fresh copy in memory; dropout is off in all but those tests that turn it on."""
     return load(str(folder(architecture)))
 

@@ -18,7 +18,7 @@ from inweights.context.template import Template
 from inweights.context.train import LearnedContext
 from inweights.engine.learned_prefix import virtual_token_count
 from inweights.learn_records import Spread
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.decoding import continued
 from inweights.scoring.bm25 import BM25Index
 
@@ -36,7 +36,7 @@ def no_context(question: Question) -> str | None:
 @dataclass(frozen=True)
 class System:
     name: str
-    model: LanguageModel
+    model: Backbone
     context: Callable[[Question], str | None] = no_context
     """The text in the prompt, before the question."""
     front: int = 0
@@ -86,7 +86,7 @@ def respond(system: System, template: Template, questions: Sequence[Question]) -
 def timed(system: System, template: Template, questions: Sequence[Question]) -> Timed:
     """As a user waits for it. A cold context is encoded for every query, a warm one before the clock starts."""
     whole, first, tokens = [], [], []
-    held = sum(map(virtual_token_count, getattr(system.model, "patches", ())))
+    held = sum(map(virtual_token_count, system.model.patches))
     for question in questions[:TIMED]:
         context = system.context(question)
         if system.warm:
@@ -112,7 +112,7 @@ def _spread(seconds: Sequence[float]) -> Spread:
 
 
 def text_systems(
-    model: LanguageModel, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question]
+    model: Backbone, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question]
 ) -> list[System]:
     """The model alone, with the right piece, with the whole text where it fits beside a question, with BM25's passage."""
     whole = whole_text(chunks)
@@ -163,7 +163,7 @@ def of_learned(
     )
 
 
-def kv_bytes_per_token(model: LanguageModel) -> int:
+def kv_bytes_per_token(model: Backbone) -> int:
     """Of keys and values in all layers, in the model's dtype."""
     like = model.prefix(model.encode(["a"])[0])
     tables = [*like.keys, *like.values]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.sources.types import Context, Section
 from inweights.types import UserError
 
@@ -31,7 +31,7 @@ class Chunk:
         return ", ".join(each for each in (self.source, self.where) if each)
 
 
-def chunks_of(model: LanguageModel, context: Context, tokens: int) -> list[Chunk]:
+def chunks_of(model: Backbone, context: Context, tokens: int) -> list[Chunk]:
     """At most `tokens` tokens each, titles and headings included; neighbouring sections that fit together share a piece.
 
     Raises UserError where there is no text, and where not even a few words of it fit beside a title.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from inweights.context.chunks import Chunk
 from inweights.context.template import Template
-from inweights.scoring.shared_prefix import common
+from inweights.models.shared_prefix import common
 from inweights.sources.types import Context
 
 ORDERS = 4

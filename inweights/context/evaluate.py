@@ -14,7 +14,7 @@ from inweights.context.settings import Settings
 from inweights.context.template import Template
 from inweights.context.trained_baselines import next_token, sft
 from inweights.learn_records import TEST, Answers, EvaluationSet, LearnReport, SystemResult, system_of
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 
 RIVALS = ("icl", "icl-cached", "rag", "sft", "next-token", "distilled+rag")
 TEACHER = "icl-piece"
@@ -24,7 +24,7 @@ Questions = Mapping[str, Sequence[Question]]
 
 
 def evaluate(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     outcomes: Mapping[str, Outcome],
@@ -62,7 +62,7 @@ def evaluate(
 
 
 def _systems(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     outcomes: Mapping[str, Outcome],
@@ -84,7 +84,7 @@ def _systems(
 
 
 def _trained(
-    model: LanguageModel, chunks: Sequence[Chunk], outcome: Outcome, settings: Settings, rivals: Sequence[str]
+    model: Backbone, chunks: Sequence[Chunk], outcome: Outcome, settings: Settings, rivals: Sequence[str]
 ) -> list[System]:
     lora = replace(settings, form="lora")
     budget = max(10.0, outcome.seconds.get("training", 60.0))
@@ -104,7 +104,7 @@ def _trained(
 
 def _result(
     system: System,
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     sets: Mapping[str, EvaluationSet],

@@ -11,7 +11,7 @@ from inweights.context.teacher import assign_chunks
 from inweights.context.template import Template
 from inweights.context.work_cache import TeacherAnswers
 from inweights.learn_records import HELD_OUT, TEST, EvaluationSet
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 
 MAXIMUM = 400
 """Questions of an evaluation set; of more, some are drawn."""
@@ -30,7 +30,7 @@ def evaluation_set(questions: Sequence[Question], template: Template, available:
 
 
 def questions_by_set(
-    model: LanguageModel, template: Template, chunks: Sequence[Chunk], held_out: TeacherAnswers, tests: Sequence[Question]
+    model: Backbone, template: Template, chunks: Sequence[Chunk], held_out: TeacherAnswers, tests: Sequence[Question]
 ) -> dict[str, list[Question]]:
     """By evaluation set; the one that verdicts are about comes first."""
     answered = []

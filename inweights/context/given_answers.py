@@ -12,10 +12,10 @@ from inweights.context.template import Template
 from inweights.context.training_rows import Row, row_of
 from inweights.context.work_cache import TeacherAnswers
 from inweights.metrics import contained, exact_match
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.decoding import end_ids
+from inweights.models.shared_prefix import common
 from inweights.scoring.completions import Completion
-from inweights.scoring.shared_prefix import common
 from inweights.scoring.teacher_logprobs import TeacherLogprobs
 
 SMOOTHING = 0.02
@@ -42,7 +42,7 @@ class Taught:
         )
 
 
-def taught(model: LanguageModel, template: Template, answered: TeacherAnswers) -> Taught:
+def taught(model: Backbone, template: Template, answered: TeacherAnswers) -> Taught:
     """The teacher's answers, and the given ones where the teacher did not give exactly these."""
     rows, given, contradicted = list[Row](), 0, 0
     end = _end_token(model, template, answered.lessons)
@@ -58,7 +58,7 @@ def taught(model: LanguageModel, template: Template, answered: TeacherAnswers) -
     return Taught(tuple(rows), given, contradicted)
 
 
-def gold_tokens(model: LanguageModel, template: Template, question: Question) -> tuple[int, ...]:
+def gold_tokens(model: Backbone, template: Template, question: Question) -> tuple[int, ...]:
     """What the given answer adds to the question's tokens."""
     bare = template.bare(question.text)
     space = "" if bare[-1:].isspace() else " "
@@ -66,14 +66,14 @@ def gold_tokens(model: LanguageModel, template: Template, question: Question) ->
     return tuple(whole[common(alone, whole) :])
 
 
-def _gold_row(model: LanguageModel, template: Template, each: TeacherAnswer, end: tuple[int, ...]) -> Row:
+def _gold_row(model: Backbone, template: Template, each: TeacherAnswer, end: tuple[int, ...]) -> Row:
     tokens = (gold_tokens(model, template, each.question) + end)[: template.answer_tokens]
     cells = torch.tensor([[math.log(1 - SMOOTHING), math.log(SMOOTHING)]]).repeat(len(tokens), 1)
     target = TeacherLogprobs(torch.tensor(tokens, dtype=torch.int)[:, None], cells, torch.full((len(tokens),), WEIGHT))
     return row_of(Completion(each.alone.prompt_ids, tokens).tree, target)
 
 
-def _end_token(model: LanguageModel, template: Template, lessons: Sequence[TeacherAnswer]) -> tuple[int, ...]:
+def _end_token(model: Backbone, template: Template, lessons: Sequence[TeacherAnswer]) -> tuple[int, ...]:
     """The token that ends most of the teacher's answers: of several that a model declares, the one it uses."""
     stop = end_ids(model, template.end)
     last = Counter(each.alone.completion_ids[-1] for each in lessons if each.alone.completion_ids[-1] in stop)

@@ -21,7 +21,7 @@ from inweights.context.training_mix import replay, select_answers
 from inweights.context.training_rows import Row
 from inweights.context.work_cache import Store, TeacherAnswers, digest
 from inweights.learn_records import Recovered
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.training import Resume
 
 ENOUGH = 0.02
@@ -69,7 +69,7 @@ class _Clock:
 
 
 def learn(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     settings: Settings,

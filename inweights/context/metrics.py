@@ -14,7 +14,7 @@ from inweights.context.template import Template
 from inweights.context.training_rows import Row
 from inweights.learn_records import Recovered
 from inweights.metrics import METRICS
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring.teacher_logprobs import concatenated
 
 RESAMPLES = 2000
@@ -88,7 +88,7 @@ def _interval(of: Statistic, questions: int) -> Recovered:
 
 
 @torch.no_grad()
-def base_kl(model: LanguageModel, rows: Sequence[Row]) -> float:
+def base_kl(model: Backbone, rows: Sequence[Row]) -> float:
     """Mean KL(before || now) in nats per token, over prompts with the bare model's distributions."""
     total, tokens = 0.0, 0
     for row in rows:
@@ -99,7 +99,7 @@ def base_kl(model: LanguageModel, rows: Sequence[Row]) -> float:
 
 
 @torch.no_grad()
-def contexts_read(model: LanguageModel, template: Template, rows: Sequence[Row]) -> float:
+def contexts_read(model: Backbone, template: Template, rows: Sequence[Row]) -> float:
     """Agreement of the model's greedy answers with the bare model's, where other contexts stand in the prompt.
 
     Token F1 of the answers' words, or equality where an answer is one token: 1 where all answers are the same.

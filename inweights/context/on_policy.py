@@ -20,7 +20,7 @@ from inweights.context.template import Template
 from inweights.context.train import LearnedContext, train
 from inweights.context.training_rows import Row, row_of
 from inweights.context.work_cache import TeacherAnswers
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.decoding import sampling
 from inweights.scoring.completions import Completion, teacher_logprobs
 from inweights.scoring.teacher_logprobs import TeacherLogprobs
@@ -31,7 +31,7 @@ TURNS = 4
 
 def polish(
     learned: LearnedContext,
-    teacher: LanguageModel,
+    teacher: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     lessons: TeacherAnswers,

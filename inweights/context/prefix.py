@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from inweights.engine.learned_prefix import LearnedPrefix
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.types import UserError
 from inweights.updates import Adapted
 from inweights.updates.prefix import has_place_in_front
@@ -16,7 +16,7 @@ PIECE = 16
 """Tokens that are taken from one place of the context."""
 
 
-def prefix_begun(model: LanguageModel, texts: Sequence[str], tokens: int, seed: int) -> Adapted:
+def prefix_begun(model: Backbone, texts: Sequence[str], tokens: int, seed: int) -> Adapted:
     """`tokens` positions: what begins every text, then pieces of the context in their order, drawn at equal distances.
 
     Begun as random vectors a prefix ends where hardly anything is learnt (29.9 against 55.3 on LongHealth, Eyuboglu et
@@ -30,7 +30,7 @@ def prefix_begun(model: LanguageModel, texts: Sequence[str], tokens: int, seed: 
     return prefix_of([key.float() for key in found.keys], [value.float() for value in found.values], model)
 
 
-def prefix_of(keys: Sequence[torch.Tensor], values: Sequence[torch.Tensor], model: LanguageModel) -> Adapted:
+def prefix_of(keys: Sequence[torch.Tensor], values: Sequence[torch.Tensor], model: Backbone) -> Adapted:
     """The model behind those keys and values, kv_heads x tokens x size for each block; all but the first token learn."""
     parameters = {}
     for block, (key, value) in enumerate(zip(keys, values, strict=True)):
@@ -44,7 +44,7 @@ def prefix_of(keys: Sequence[torch.Tensor], values: Sequence[torch.Tensor], mode
     return Adapted(model.patched(front), parameters)
 
 
-def pieces_of(model: LanguageModel, texts: Sequence[str], tokens: int, seed: int) -> list[int]:
+def pieces_of(model: Backbone, texts: Sequence[str], tokens: int, seed: int) -> list[int]:
     """Token ids of a text of `tokens` tokens, made of pieces of these."""
     if tokens < 2:
         raise UserError(f"a prefix has at least 2 tokens, the first of which is fixed, not {tokens}")

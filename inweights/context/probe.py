@@ -21,7 +21,7 @@ from inweights.context.train import initial_update, seconds_of_step
 from inweights.context.training_mix import rows_of
 from inweights.context.training_rows import Student
 from inweights.context.work_cache import Store
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.report.statistics import break_even
 
 PIECES, EACH = 8, 6
@@ -31,7 +31,7 @@ LITTLE = 0.05
 
 
 def probe(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     settings: Settings,
@@ -91,7 +91,7 @@ def _accuracy(systems: Sequence[Any], template: Template, asked: Sequence[Questi
 
 
 def _efforts(
-    model: LanguageModel,
+    model: Backbone,
     chunks: Sequence[Chunk],
     settings: Settings,
     asking: float,

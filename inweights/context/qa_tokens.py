@@ -7,10 +7,10 @@ import torch
 
 from inweights.context.template import Template
 from inweights.engine.trees import Behind, Prefix, prefix_of_each
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.decoding import Choose, continued, end_ids, greedy
+from inweights.models.shared_prefix import encode_with_context
 from inweights.scoring.completions import Completion
-from inweights.scoring.shared_prefix import encode_with_context
 from inweights.types import UserError
 
 AT_ONCE = 64
@@ -50,13 +50,15 @@ class Asked:
     alone: tuple[tuple[int, ...], ...]
 
 
-def asked(model: LanguageModel, template: Template, context: str | None, questions: Sequence[str], front: int = 0) -> Asked:
+def asked(model: Backbone, template: Template, context: str | None, questions: Sequence[str], front: int = 0) -> Asked:
     """Questions behind a context, or without one. `front`: tokens that begin every text and that the model, behind a
     learnt prefix, has read already. Raises UserError where a question does not fit beside its context."""
     alone = tuple(tuple(ids[front:]) for ids in model.encode([template.bare(each) for each in questions]))
     if context is None:
         return Asked(None, alone, alone)
-    behind = encode_with_context(model, template.context(context), [template.asked(each) for each in questions], spare=1)
+    behind = encode_with_context(
+        model.encode, template.context(context), [template.asked(each) for each in questions], spare=1
+    )
     longest = max(map(len, behind.rests)) + len(behind.shared)
     if longest + template.answer_tokens > model.card.max_tokens:
         raise UserError(
@@ -69,7 +71,7 @@ def asked(model: LanguageModel, template: Template, context: str | None, questio
 
 
 def answers(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     behind: Behind,
     stems: Sequence[Sequence[int]],
@@ -88,7 +90,7 @@ def answers(
     return [found[i] for i in range(len(stems))]
 
 
-def text_of(model: LanguageModel, template: Template, answer: Sequence[int]) -> str:
+def text_of(model: Backbone, template: Template, answer: Sequence[int]) -> str:
     """An answer as text, without what ended it."""
     text = model.decode(answer)
     return (text.split(template.end)[0] if template.end else text).strip()

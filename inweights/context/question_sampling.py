@@ -12,7 +12,7 @@ from inweights.context.question_writing import written
 from inweights.context.questions import normal
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.types import UserError
 
 LESSON_TOKENS = 48
@@ -55,7 +55,7 @@ def question_counts(effort: float, tokens: Sequence[float]) -> list[int]:
 
 
 def own_questions(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     tokens: Sequence[float],

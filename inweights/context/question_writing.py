@@ -10,9 +10,9 @@ from inweights.context.chunks import Chunk
 from inweights.context.qa_tokens import AT_ONCE, Question
 from inweights.context.questions import normal, usable
 from inweights.context.template import Template
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.decoding import Choose, continued, end_ids, sampling
-from inweights.scoring.shared_prefix import common
+from inweights.models.shared_prefix import common
 
 REQUESTS = {
     "question": "Write a short question about one fact in the text above. Write only the question.",
@@ -43,7 +43,7 @@ _OPENINGS = frozenset(
 
 @torch.no_grad()
 def written(
-    model: LanguageModel, template: Template, chunk: Chunk, number: int, count: int, seed: int, known: Collection[str] = ()
+    model: Backbone, template: Template, chunk: Chunk, number: int, count: int, seed: int, known: Collection[str] = ()
 ) -> list[Question]:
     """Up to `count` new questions about the piece; gives up after six times as many attempts."""
     rng = random.Random(f"questions {seed} {chunk.digest} {len(known)}")
@@ -81,7 +81,7 @@ def _content_words(text: str) -> set[str]:
 
 
 def _continued(
-    model: LanguageModel, template: Template, chunk: Chunk, count: int, choose: Choose, rng: random.Random
+    model: Backbone, template: Template, chunk: Chunk, count: int, choose: Choose, rng: random.Random
 ) -> list[str]:
     """What the model writes after the piece, from several beginnings."""
     slot, space = _slot(template, chunk)
@@ -114,7 +114,7 @@ def _slot(template: Template, chunk: Chunk) -> tuple[str, str]:
     return template.bare(f"{chunk.text}\n\n{REQUESTS[template.request]}"), ""
 
 
-def _text(model: LanguageModel, before: str, ids: list[int], start: str, stop: Collection[int]) -> str:
+def _text(model: Backbone, before: str, ids: list[int], start: str, stop: Collection[int]) -> str:
     """The question in `ids` after the text `before`, on one line; empty where it did not end."""
     whole = ids[-1] in stop
     text = _first_line(model.decode(ids[:-1] if whole else ids).removeprefix(before))

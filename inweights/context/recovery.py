@@ -12,7 +12,7 @@ from inweights.context.teacher import teacher_answers_of, teacher_kl
 from inweights.context.template import Template
 from inweights.context.training_mix import replay, rows_of
 from inweights.learn_records import MINIMUM_QUESTIONS, Answers, Collateral, FormResult, Recovered
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 
 SHARED = ("questions", "answers", "replay")
 """Phases whose work is kept on disk and used again by the next form."""
@@ -20,7 +20,7 @@ UNKNOWN = Recovered(None)
 
 
 def form_result(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     outcome: Outcome,
@@ -57,7 +57,7 @@ def reported(share: Recovered) -> Recovered:
 
 
 def _divergences(
-    model: LanguageModel, template: Template, chunks: Sequence[Chunk], outcome: Outcome, questions: Sequence[Question]
+    model: Backbone, template: Template, chunks: Sequence[Chunk], outcome: Outcome, questions: Sequence[Question]
 ) -> tuple[list[float], list[float]]:
     """Of the bare model and of the student from the teacher, in nats for each question; 0 where it answers nothing."""
     answered = {(each.question.text, each.question.chunk) for each in outcome.held_out.lessons}
@@ -81,7 +81,7 @@ def seconds_of(outcome: Outcome, outcomes: Iterable[Outcome]) -> dict[str, float
 
 
 def collateral(
-    model: LanguageModel, template: Template, chunks: Sequence[Chunk], outcome: Outcome, settings: Settings
+    model: Backbone, template: Template, chunks: Sequence[Chunk], outcome: Outcome, settings: Settings
 ) -> Collateral:
     """On prompts of the replay's kinds, none of which was trained on."""
     fresh = replace(settings, replay=max(settings.replay, 0.2))

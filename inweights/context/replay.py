@@ -20,7 +20,7 @@ from inweights.context.qa_tokens import Asked, TeacherAnswer, answers, asked, te
 from inweights.context.template import Template
 from inweights.context.training_rows import Row, row_of
 from inweights.engine.trees import Tree
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.decoding import continued, sampling
 from inweights.scoring.completions import Completion, teacher_logprobs
 from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, concatenated
@@ -38,9 +38,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?\n])(\s+)")
 
 
 @torch.no_grad()
-def neutral_rows(
-    model: LanguageModel, count: int, rng: random.Random, kept: TopK = TOP_K, until: float = math.inf
-) -> list[Row]:
+def neutral_rows(model: Backbone, count: int, rng: random.Random, kept: TopK = TOP_K, until: float = math.inf) -> list[Row]:
     """Texts the model writes from nothing at temperature 1, with what it says itself at every token.
 
     `until`: on time.monotonic(); after it no more are begun.
@@ -61,7 +59,7 @@ def neutral_rows(
 
 @torch.no_grad()
 def conflicting_rows(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     lessons: Sequence[TeacherAnswer],
@@ -97,7 +95,7 @@ def conflicting_rows(
     return rows
 
 
-def _answered(model: LanguageModel, template: Template, read: Sequence[Asked], kept: TopK) -> list[Row]:
+def _answered(model: Backbone, template: Template, read: Sequence[Asked], kept: TopK) -> list[Row]:
     """What the bare model says behind several contexts, in passes that they share."""
     before = [each.prefix for each in read for _ in each.behind]
     stems = [stem for each in read for stem in each.behind]
@@ -198,7 +196,7 @@ def _branched(shared: Sequence[int], pairs: Sequence[Completion], told: Sequence
     return row_of(tree, concatenated(told, torch.device("cpu")), tuple(firsts))
 
 
-def _any_token(model: LanguageModel, rng: random.Random) -> int:
+def _any_token(model: Backbone, rng: random.Random) -> int:
     """For a tokenizer without a token that begins texts."""
-    size = int(model.module.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
+    size = model.vocabulary_size
     return rng.randrange(size)

@@ -10,9 +10,9 @@ from inweights.context.qa_tokens import Question, answers, text_of
 from inweights.context.template import Template
 from inweights.engine.trees import Prefix
 from inweights.metrics import METRICS, Metric
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.shared_prefix import common
 from inweights.scoring.completions import Completion, read_completions
-from inweights.scoring.shared_prefix import common
 
 OPENING = "The answer is"
 """Of a chat model's reply: the bare gold text is no natural beginning of one, and its log-probability would say how
@@ -45,7 +45,7 @@ class Responses:
 
 @torch.no_grad()
 def responses(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     prefix: Prefix | None,
     stems: Sequence[tuple[int, ...]],
@@ -68,7 +68,7 @@ def responses(
     return Responses(texts, tuple(log_probs.get(number, float("nan")) for number in range(len(questions))))
 
 
-def _opened(model: LanguageModel, template: Template, stem: tuple[int, ...], question: Question) -> Completion:
+def _opened(model: Backbone, template: Template, stem: tuple[int, ...], question: Question) -> Completion:
     """The question with the opening of a reply, and the tokens that the gold answer adds to it."""
     bare = template.bare(question.text)
     opened = bare if template.end else bare + OPENING

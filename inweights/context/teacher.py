@@ -13,7 +13,7 @@ from inweights.context.qa_tokens import Asked, Question, TeacherAnswer, answers,
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext
 from inweights.context.work_cache import Store, TeacherAnswers
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring.bm25 import BM25Index
 from inweights.scoring.completions import Completion, read_completions, teacher_logprobs
 from inweights.scoring.divergence import kl
@@ -28,7 +28,7 @@ SHARD = 256
 
 
 def teacher_answers(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     questions: Sequence[Question],
@@ -61,7 +61,7 @@ def teacher_answers(
 
 @torch.no_grad()
 def teacher_answers_of(
-    model: LanguageModel, template: Template, context: str, questions: Sequence[Question], kept: TopK = TOP_K
+    model: Backbone, template: Template, context: str, questions: Sequence[Question], kept: TopK = TOP_K
 ) -> TeacherAnswers:
     """The model's greedy answers behind the context, with its distributions there and the bare model's distance."""
     read = asked(model, template, context, [each.text for each in questions])
@@ -82,7 +82,7 @@ def teacher_kl(learned: LearnedContext, lessons: TeacherAnswers) -> list[float]:
     return distances(learned.model, [learned.reads(each.alone) for each in lessons.lessons], lessons.told)
 
 
-def distances(model: LanguageModel, asked: Sequence[Completion], told: Sequence[TeacherLogprobs]) -> list[float]:
+def distances(model: Backbone, asked: Sequence[Completion], told: Sequence[TeacherLogprobs]) -> list[float]:
     """KL(teacher || model) of each answer in nats, added up over its tokens; `asked` as the model reads it."""
     if not asked:
         return []
@@ -97,7 +97,7 @@ def distances(model: LanguageModel, asked: Sequence[Completion], told: Sequence[
 
 @torch.no_grad()
 def assign_chunks(
-    model: LanguageModel, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question]
+    model: Backbone, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question]
 ) -> list[Question]:
     """Every question with the piece it is about: the one that shares its words, see `_most_changed`.
 
@@ -119,7 +119,7 @@ def assign_chunks(
 
 
 def _most_changed(
-    model: LanguageModel, template: Template, chunks: Sequence[Chunk], texts: Sequence[str], passages: BM25Index
+    model: Backbone, template: Template, chunks: Sequence[Chunk], texts: Sequence[str], passages: BM25Index
 ) -> list[int]:
     """For each question the piece that shares most words with it; of several that share about as many, one that changes
     the answer's beginning far more. By change alone, a piece that changes every answer would draw all questions."""
@@ -150,7 +150,7 @@ def _near(scored: Sequence[tuple[int, float]], chunks: int) -> list[int]:
     return [chunk for chunk, score in scored if score >= ALIKE * scored[0][1]]
 
 
-def _first_words(model: LanguageModel, read: Asked) -> torch.Tensor:
+def _first_words(model: Backbone, read: Asked) -> torch.Tensor:
     """Log-probabilities of the first token of every answer."""
     asked = [Completion(stem, (0,)) for stem in read.behind]  # whatever the answer is, only what begins it is read
     rows = read_completions(model, read.prefix, asked, lambda _, rows: [row[0].log_softmax(-1) for row in rows], 8192)

@@ -3,9 +3,9 @@
 import hashlib
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.types import UserError
 
 QUOTED = "Answer briefly from this text.\n<<<\n{context}\n>>>\n\n"
@@ -66,12 +66,11 @@ EMBEDDED = Template("{context}\n{question} answer :", "{question} answer :", ans
 """The embedded model's, which knows no marks and answers in one word."""
 
 
-def template_of(model: LanguageModel) -> Template:
+def template_of(model: Backbone) -> Template:
     """The model's chat template where it has one, a plain one elsewhere."""
-    tokenizer: Any = getattr(model, "tokenizer", None)
     if model.card.name == "embedded":
         return EMBEDDED
-    if not getattr(tokenizer, "chat_template", None):
+    if not model.chat_template:
         return Template()
 
     return Template(_chat(model, _user(QUOTED + "{question}")), _chat(model, _user("{question}")), end="")
@@ -81,10 +80,9 @@ SYSTEM = Template("{context}\n\nUser: {question}\nAssistant:", "User: {question}
 """A system prompt for a model without a chat template."""
 
 
-def system_template_of(model: LanguageModel) -> Template:
+def system_template_of(model: Backbone) -> Template:
     """The context as it is in the system turn; in front of the user's message where the chat template has no such turn."""
-    tokenizer: Any = getattr(model, "tokenizer", None)
-    if not getattr(tokenizer, "chat_template", None):
+    if not model.chat_template:
         return SYSTEM
     alone = _chat(model, _user("{question}"))
     try:
@@ -100,8 +98,9 @@ def _user(content: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": content}]
 
 
-def _chat(model: LanguageModel, messages: list[dict[str, str]]) -> str:
-    tokenizer: Any = getattr(model, "tokenizer", None)
-    text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False))
+def _chat(model: Backbone, messages: list[dict[str, str]]) -> str:
+    text = str(
+        model.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    )
     # Most models put their one BOS in front of every text themselves.
-    return text.removeprefix(tokenizer.decode(list(getattr(model, "front", ()))))
+    return text.removeprefix(model.tokenizer.decode(list(model.front)))

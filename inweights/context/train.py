@@ -12,7 +12,7 @@ from inweights.context.memory import MAXIMUM, training_reads, training_tokens
 from inweights.context.prefix import prefix_begun
 from inweights.context.settings import Settings
 from inweights.context.training_rows import Row, Student, without_front
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.training_forward import TrainingForward
 from inweights.scoring.completions import Completion
 from inweights.scoring.teacher_logprobs import Divergence, TeacherLogprobs
@@ -32,7 +32,7 @@ class LearnedContext:
     """Tokens that begin every text and that the update itself stands for: 0 but for a prefix."""
 
     @property
-    def model(self) -> LanguageModel:
+    def model(self) -> Backbone:
         return self.adapted.model
 
     def rows(self, rows: Sequence[Row]) -> list[Row]:
@@ -43,7 +43,7 @@ class LearnedContext:
         return Completion(asked.prompt_ids[self.front :], asked.completion_ids)
 
 
-def initial_update(model: LanguageModel, texts: Sequence[str], settings: Settings) -> LearnedContext:
+def initial_update(model: Backbone, texts: Sequence[str], settings: Settings) -> LearnedContext:
     """The update before the first step. `texts`: the context's pieces, which a prefix begins as."""
     if settings.form == "lora":
         return LearnedContext(LoRA(settings.rank, settings.alpha).apply(model, settings.seed), 0)
@@ -94,7 +94,7 @@ def train(
 class _Passes:
     """Batches in passes that fit in memory: few tokens, and fewer positions with logits of the whole vocabulary."""
 
-    def __init__(self, model: LanguageModel, student: Student) -> None:
+    def __init__(self, model: Backbone, student: Student) -> None:
         self.student = student
         self.tokens, self.reads = training_tokens(model), training_reads(model)
         # What fits in one pass whole is not run again.

@@ -8,21 +8,19 @@ from inweights.context.train import LearnedContext, initial_update, train
 from inweights.context.training_rows import Row, row_of
 from inweights.context.work_cache import TeacherAnswers
 from inweights.engine.trees import Tree
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring.teacher_logprobs import gold_targets
 
 
 def sft(
-    model: LanguageModel, chunks: Sequence[Chunk], lessons: TeacherAnswers, settings: Settings, seconds: float
+    model: Backbone, chunks: Sequence[Chunk], lessons: TeacherAnswers, settings: Settings, seconds: float
 ) -> LearnedContext:
     """Supervised fine-tuning: cross-entropy on the very answers the student is distilled on, and no distributions."""
     rows = [row_of(each.alone.tree, gold_targets(each.alone.completion_ids)) for each in lessons.lessons]
     return _trained(model, chunks, rows * settings.epochs_of(len(rows)), settings, seconds)
 
 
-def next_token(
-    model: LanguageModel, chunks: Sequence[Chunk], settings: Settings, reads: int, seconds: float
-) -> LearnedContext:
+def next_token(model: Backbone, chunks: Sequence[Chunk], settings: Settings, reads: int, seconds: float) -> LearnedContext:
     """The text itself, token by token, until `reads` tokens have been predicted, as many as the student has."""
     rows = []
     for ids in map(tuple, model.encode([chunk.text for chunk in chunks])):
@@ -33,7 +31,7 @@ def next_token(
 
 
 def _trained(
-    model: LanguageModel, chunks: Sequence[Chunk], rows: Sequence[Row], settings: Settings, seconds: float
+    model: Backbone, chunks: Sequence[Chunk], rows: Sequence[Row], settings: Settings, seconds: float
 ) -> LearnedContext:
     import time
 

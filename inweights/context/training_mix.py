@@ -10,7 +10,7 @@ from inweights.context.settings import Settings
 from inweights.context.template import Template
 from inweights.context.training_rows import Row, row_of
 from inweights.context.work_cache import TeacherAnswers
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 
 KNOWN = 0.02
 """Nats per token from teacher to bare model: below, the context changes nothing."""
@@ -40,7 +40,7 @@ def rows_of(lessons: TeacherAnswers) -> list[Row]:
 
 
 def replay(
-    model: LanguageModel,
+    model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
     lessons: TeacherAnswers,

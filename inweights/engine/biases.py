@@ -1,4 +1,4 @@
-"""Biases of several runs in one pass: every token gets those of its own lane."""
+"""Biases of several runs in one pass: every token gets those of its own run."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from inweights.engine.attention_layout import current
+from inweights.engine.current_layout import current
 from inweights.engine.switches import hooked
 
 
 @dataclass(frozen=True)
 class BiasesByRun:
-    """The patch: what a lane's bias differs from the shared one is added to what a module gives."""
+    """The patch: the difference of a run's bias from the shared one is added to the module's output."""
 
     places: tuple[tuple[nn.Module, str, str], ...]
     tensors: tuple[Mapping[str, nn.Parameter], ...] = field(repr=False)

@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from inweights.engine.attention_layout import AttentionLayout, current_segments, laid_out
+from inweights.engine.attention_layout import AttentionLayout
+from inweights.engine.current_layout import current_segments, laid_out
 from inweights.engine.stacked_runs import dropout_by_run, streams_as_now
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Patch

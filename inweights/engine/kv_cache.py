@@ -1,4 +1,4 @@
-"""Keys and values of texts that are being continued, layer by layer; the newest token's are put behind as they come."""
+"""The KV cache of texts that are being continued: keys and values by layer, to which each new token's are added."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,21 +7,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inweights.engine.trees import Layer
+
 STEP = 64
-"""Tokens that room is made for at a time."""
+"""Tokens that room is added for at a time."""
 
 
 @dataclass
 class KVCache:
     """`keys[layer][text, head, place]`; places from a text's length on are not read."""
 
-    keys: dict[int, Float[Tensor, "texts kv_heads places head_dim"]]
-    values: dict[int, Float[Tensor, "texts kv_heads places head_dim"]]
+    keys: dict[Layer, Float[Tensor, "texts kv_heads places head_dim"]]
+    values: dict[Layer, Float[Tensor, "texts kv_heads places head_dim"]]
     lengths: list[int]
     """Of each text, the token that is read now not counted."""
 
     @classmethod
-    def of(cls, captured: Mapping[int, tuple[Tensor, Tensor]], lengths: Sequence[int]) -> "KVCache":
+    def of(cls, captured: Mapping[Layer, tuple[Tensor, Tensor]], lengths: Sequence[int]) -> "KVCache":
         """From the keys and values of texts packed end to end: kv_heads x tokens x size."""
         places = STEP * (1 + max(lengths) // STEP)
 
@@ -35,7 +37,7 @@ class KVCache:
         return cls(keys, {layer: side_by_side(pair[1]) for layer, pair in captured.items()}, list(lengths))
 
     def keep(self, texts: Sequence[int]) -> None:
-        """Those texts alone, the others having ended."""
+        """Keeps only those texts; the others have ended."""
         if len(texts) == len(self.lengths):
             return
         self.lengths = [self.lengths[text] for text in texts]
@@ -44,9 +46,9 @@ class KVCache:
                 tables[layer] = table[list(texts)]
 
     def with_newest(
-        self, layer: int, key: Float[Tensor, "kv_heads texts head_dim"], value: Float[Tensor, "kv_heads texts head_dim"]
+        self, layer: Layer, key: Float[Tensor, "kv_heads texts head_dim"], value: Float[Tensor, "kv_heads texts head_dim"]
     ) -> tuple[Tensor, Tensor]:
-        """All keys and values of the layer, the newest token's put in; up to the longest text's end."""
+        """All keys and values of the layer with the newest token's, up to the longest text's end."""
         end = max(self.lengths) + 1
         places = torch.tensor(self.lengths, device=key.device)
         texts = torch.arange(len(places), device=key.device)

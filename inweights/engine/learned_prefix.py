@@ -1,4 +1,4 @@
-"""Keys and values that were learnt, in front of everything that is read: of one run, or each lane's own."""
+"""Trained KV prefixes in front of every text: one for all inputs, or one for each stacked run."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,14 +13,14 @@ from inweights.engine.trees import Patch, Prefix, TokenCount
 
 @dataclass(frozen=True)
 class LearnedPrefix:
-    """A patch that changes no module: the model reads behind it."""
+    """A patch that changes no module: the model puts it in front of every text."""
 
     keys: tuple[nn.Parameter, ...] = field(repr=False)
     """One for each block: heads x tokens x size."""
     values: tuple[nn.Parameter, ...] = field(repr=False)
     stacks: bool = True
     sink: tuple[tuple[Tensor, Tensor], ...] = field(default=(), repr=False)
-    """Keys and values of first positions that do not change; none where all learn."""
+    """Keys and values of first positions that are not trained; none where all are."""
 
     def __call__(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -56,7 +56,7 @@ class LearnedPrefixByRun:
 
 
 def learned_prefixes_of(patches: Sequence[Patch], module: nn.Module, counter: TokenCount) -> list[Prefix]:
-    """What stands in front: nothing, one prefix, or one for each lane."""
+    """The learned prefixes among the patches: none, one, or one for each stacked run."""
     for patch in patches:
         if isinstance(patch, LearnedPrefix):
             return [patch.prefix(module)]
@@ -69,7 +69,7 @@ def learned_prefixes_of(patches: Sequence[Patch], module: nn.Module, counter: To
 
 
 def virtual_token_count(patch: Patch) -> int:
-    """Positions that a patch takes up in front of everything that is read."""
+    """Positions that a patch takes up in front of every text."""
     if isinstance(patch, LearnedPrefix | LearnedPrefixByRun):
         return (patch if isinstance(patch, LearnedPrefix) else patch.fronts[0]).tokens
     return len(patch.embeddings[0]) if isinstance(patch, SoftPrompt) else 0

@@ -8,9 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.engine.attention_layout import AttentionLayout, current_segments, laid_out, positions
+from inweights.engine.attention_layout import AttentionLayout
+from inweights.engine.current_layout import current_segments, laid_out
 from inweights.engine.embedding_gradients import look_up
 from inweights.engine.last_block import only_reads
+from inweights.engine.layouts import positions
 from inweights.engine.stacked_runs import dropout_by_run
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Patch, Tree
@@ -29,7 +31,7 @@ def read_packed(
 ) -> Float[Tensor, "reads size"]:
     """Outputs at the positions read, fp32. `last`: the last block, if it may be run at those positions alone.
 
-    `vocabulary`: the rows of the LM head that are wanted; None: all.
+    `vocabulary`: the rows of the LM head that are needed; None: all.
     """
     device = layout.position.device
     ids = [token for tree in trees for part in (tree.stem, *tree.branches) for token in part]
@@ -47,7 +49,7 @@ def read_packed(
     with ExitStack() as stack:
         stack.enter_context(patches_on(patches))
         stack.enter_context(laid_out(layout))
-        # A block that is read at most of its tokens is cheaper whole than twice.
+        # Above half of its tokens, running the block once for all is cheaper than twice for some.
         if last is not None and 2 * len(kept) <= len(ids):
             stack.enter_context(only_reads(last, layout, reads))
         stack.enter_context(dropout_by_run(module, current_segments))
@@ -62,7 +64,7 @@ def read_packed(
 
 @contextmanager
 def _rows_of(head: nn.Linear, rows: Tensor) -> Iterator[None]:
-    """The LM head with some of its rows alone, whatever the architecture does to logits behind it."""
+    """Within, the LM head has only some of its rows; what the architecture does to logits afterwards still happens."""
     before = {name: head._parameters[name] for name in ("weight", "bias")}
     bias = before["bias"]
     some = {"weight": look_up(before["weight"], rows), "bias": None if bias is None else bias.index_select(0, rows)}

@@ -76,12 +76,16 @@ def ragged_of(lengths: Sequence[int], device: torch.device, groups: Buckets | No
 
 
 def buckets_of(lengths: Sequence[int], device: torch.device) -> Buckets:
-    """The groups for which attention costs least: `n * longest ** 2` scores for n sequences, and each block's calls."""
+    """The grouping for which attention costs least: `n * longest ** 2` scores for n sequences, and each block's calls.
+
+    Sequences of neighbouring lengths share a block, so the best grouping cuts the sorted lengths into runs, and the
+    best cuts of the first `end` lengths follow from those of fewer (dynamic programming over distinct lengths).
+    """
     own_cost = ANOTHER_BLOCK.get(device.type, ELSEWHERE)
     counts = sorted(Counter(lengths).items())
     if sum(count * (counts[-1][0] ** 2 - length**2) for length, count in counts) <= own_cost:
         return (tuple(range(len(lengths))),)
-    # The cheapest way to group the shortest, from what it costs for fewer of them.
+    # costs[end]: of the `end` shortest lengths; cuts[end]: where the last of their blocks begins.
     costs, cuts = [0], [0]
     for end, (longest, _) in enumerate(counts, 1):
         sequences, best, cut = 0, None, 0
@@ -92,6 +96,7 @@ def buckets_of(lengths: Sequence[int], device: torch.device) -> Buckets:
                 best, cut = cost, start
         costs.append(cast(int, best))
         cuts.append(cut)
+    # Read back from the longest lengths to the shortest.
     block_of: dict[int, int] = {}
     end, block = len(counts), 0
     while end:

@@ -8,11 +8,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from inweights.engine.attention_layout import Layer, tree_layout
+from inweights.engine.layouts import tree_layout
 from inweights.engine.packed import read_packed
 from inweights.engine.stacked_runs import RunSegment
 from inweights.engine.switches import hooked
-from inweights.engine.trees import Patch, Prefix, Tree
+from inweights.engine.trees import Layer, Patch, Prefix, Tree
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunSegment:
-    """What one run has in a row."""
+    """The tokens and trees of one run in a row."""
 
     tokens: int
     trees: int
 
 
 class RandomStreams:
-    """A generator's state for each run. Inside `of(lane)` torch's global generator draws what that run alone would."""
+    """A generator's state for each run. Inside `of(run)` torch's global generator draws what that run alone would."""
 
     def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
         self.device = device
@@ -58,7 +58,7 @@ _streams: ContextVar[tuple[RandomStreams, tuple[int, ...]] | None] = ContextVar(
 
 @contextmanager
 def drawing_from(streams: RandomStreams, runs: Sequence[int]) -> Iterator[None]:
-    """Within, lane i of a row draws from the stream of `runs[i]`."""
+    """Within, segment i of a row draws from the stream of `runs[i]`."""
     token = _streams.set((streams, tuple(runs)))
     try:
         yield
@@ -67,7 +67,7 @@ def drawing_from(streams: RandomStreams, runs: Sequence[int]) -> Iterator[None]:
 
 
 def streams_as_now() -> AbstractContextManager[None]:
-    """Later, a time in which lanes draw again what they draw from here on."""
+    """A context manager for later, within which runs draw again what they draw from here on."""
     found = _streams.get()
     return nullcontext() if found is None else _drawn_again(*found, list(found[0].states))
 
@@ -83,7 +83,7 @@ def _drawn_again(streams: RandomStreams, runs: tuple[int, ...], states: list[Ten
 
 
 def each_by_run(segments: Sequence[RunSegment], make: Callable[[int], T]) -> list[T]:
-    """`make` for each lane, drawing from its stream where there are streams."""
+    """`make` for each segment, drawing from its run's stream where there are streams."""
     found = _streams.get()
     if found is None:
         return [make(segment) for segment in range(len(segments))]
@@ -96,7 +96,7 @@ def each_by_run(segments: Sequence[RunSegment], make: Callable[[int], T]) -> lis
 
 
 class DropoutByRun(TorchFunctionMode):
-    """Dropout of a row draws for each lane what its run alone would draw."""
+    """Dropout of a row draws for each segment what its run alone would draw."""
 
     def __init__(self, segments: Callable[[], Sequence[RunSegment]]) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class DropoutByRun(TorchFunctionMode):
 
 
 def dropout_by_run(module: nn.Module, segments: Callable[[], Sequence[RunSegment]]) -> AbstractContextManager[object]:
-    """`DropoutByRun` where there are lanes and something would be dropped; `lanes` may change on the way."""
+    """`DropoutByRun` where there are segments and something would be dropped; `segments` may change on the way."""
     return DropoutByRun(segments) if segments() and module.training and _drops(module) else nullcontext()
 
 

@@ -1,29 +1,31 @@
-"""What a forward pass is given: trees of tokens, prefixes in front of them, patches that turn an update on."""
+"""The inputs of a forward pass: trees of tokens, prefixes in front of them, patches that turn an update on."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NewType, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
+Layer = NewType("Layer", int)
+"""The number of a block, from 0."""
 Patch = Callable[[], AbstractContextManager[None]]
-"""Turns an update on for as long as the context it gives is entered, and leaves the backbone as it was."""
+"""A context manager within which an update is on; it leaves the backbone as it was."""
 
 
 @dataclass(frozen=True)
 class Tree:
     """A token sequence with branches: every branch sees the stem and itself, never another branch.
 
-    The stem is a prompt, its branches the label words without their last tokens. Branches of no token are left out
-    by the caller: what a label word of one token needs is read at the stem's end.
+    The stem is a prompt, its branches the label words without their last tokens. The caller leaves
+    out branches of no token: a label word of one token is read at the stem's end.
     """
 
     stem: tuple[int, ...]
     branches: tuple[tuple[int, ...], ...] = ()
     reads: tuple[int, ...] | None = None
-    """Positions whose output is wanted, counted along stem + branches in order; None: the stem's last token and
+    """Positions whose output is needed, counted along stem + branches in order; None: the stem's last token and
     every token of every branch."""
 
     def __len__(self) -> int:
@@ -36,7 +38,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Prefix:
-    """Tokens that stand in front of many queries, encoded once: keys and values of every layer, without a batch axis.
+    """Tokens in front of many queries, encoded once: keys and values of every layer, without a batch axis.
 
     Keys are stored as attention uses them (after rotary positions). Differentiable where the model that made it was.
     """
@@ -47,20 +49,20 @@ class Prefix:
 
 
 Behind = Prefix | Sequence[Prefix | None] | None
-"""What stands in front of trees: one prefix, one for each tree, or nothing."""
+"""The prefixes of some trees: one for all, one for each tree, or none."""
 
 
 def prefix_of_each(behind: Behind, trees: int) -> list[Prefix | None]:
-    """What stands in front of each of so many trees."""
+    """The prefix of each tree, if any."""
     return [behind] * trees if behind is None or isinstance(behind, Prefix) else list(behind)
 
 
 @runtime_checkable
 class Stackable(Protocol):
-    """A patch that can stand beside others of its kind in one pass, each on for the tokens of its own lane."""
+    """A patch that can share a forward pass with others of its kind, each for the tokens of its own run."""
 
     def beside(self, others: "Sequence[Patch]") -> Patch | None:
-        """The patch of all lanes, this one's first; None where these cannot share a pass."""
+        """The patch of all runs, this one's first; None where they cannot share a pass."""
         ...
 
 

@@ -19,7 +19,7 @@ from inweights.exports.staging import staged
 from inweights.exports.verify import Verification, verify
 from inweights.exports.whole_model import write_model
 from inweights.methods import Fitted
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.settings import settings
 from inweights.types import Example, UserError
 from inweights.updates import Update
@@ -101,7 +101,7 @@ def _write_head(folder: Path, trained: Mapping[str, Tensor]) -> None:
     save_file(head, folder / "head.safetensors", metadata={"format": "pt"})
 
 
-def tokenizer_digest(model: LanguageModel, checks: Sequence[Example]) -> str:
+def tokenizer_digest(model: Backbone, checks: Sequence[Example]) -> str:
     """SHA-256 of the token ids of the checks' fields: other tokens, other scores. 16 hexadecimal digits."""
     ids = model.encode([text for each in checks for text in each.fields.values()])
     return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ from inweights.exports.export import tokenizer_digest
 from inweights.exports.load_adapter import head_tensors, with_adapter
 from inweights.exports.manifest import Base, Manifest
 from inweights.exports.readout_values import from_values
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.predictions import Prediction, example_of, predictions
 from inweights.readouts import Readout
@@ -58,7 +58,7 @@ def load(folder: Path | str, model: str | None = None) -> Artifact:
         raise UserError(f"{folder / manifests.NAME} does not fit the folder ({error}): export it again") from error
 
 
-def _base(folder: Path, said: Manifest, model: str | None) -> LanguageModel:
+def _base(folder: Path, said: Manifest, model: str | None) -> Backbone:
     try:
         found = models.load(model or said.base.name, said.base.dtype)
     except UserError as error:
@@ -75,7 +75,7 @@ def _base(folder: Path, said: Manifest, model: str | None) -> LanguageModel:
     return found
 
 
-def _same_base(folder: Path, base: Base, found: LanguageModel) -> None:
+def _same_base(folder: Path, base: Base, found: Backbone) -> None:
     """By its files, or, where those are packed otherwise, by its weights."""
     if base.digest == found.card.digest or base.weights == weights_digest(found.module):
         return

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from inweights.exports.manifest import Manifest
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.types import UserError
 from inweights.updates import UPDATES
 from inweights.updates.peft_format import Target
 
 
-def with_adapter(folder: Path, said: Manifest, backbone: LanguageModel) -> LanguageModel:
+def with_adapter(folder: Path, said: Manifest, backbone: Backbone) -> Backbone:
     """The base model with the adapter's tensors in the update that they were trained in."""
     assert said.update is not None
     try:
@@ -34,7 +34,7 @@ def with_adapter(folder: Path, said: Manifest, backbone: LanguageModel) -> Langu
             parameter.copy_(named[name])
     for parameter in adapted.parameters.values():
         parameter.requires_grad_(False)
-    model: LanguageModel = adapted.model
+    model: Backbone = adapted.model
     return model
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from inweights.engine.trees import Tree
 from inweights.exports import context_card
 from inweights.exports.context_card import ContextCard, NextTokens
 from inweights.exports.whole_model import write_model
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.types import UserError
 from inweights.updates import LoRA
@@ -33,29 +33,29 @@ class LoadedContext:
     """A learned context loaded again."""
 
     learned: LearnedContext
-    base: LanguageModel
+    base: Backbone
     template: Template
     card: ContextCard
     folder: Path
 
 
-def tokenizer_digest(model: LanguageModel) -> str:
+def tokenizer_digest(model: Backbone) -> str:
     from inweights.context.work_cache import digest
 
-    size = len(cast(Any, model).tokenizer)
+    size = len(model.tokenizer)
     return digest((model.encode([TOKENIZED]), size))[:16]
 
 
-def chat_template(model: LanguageModel) -> str:
+def chat_template(model: Backbone) -> str:
     """Its digest, as it is written: filled in, it may hold the date. Empty where there is none."""
     from inweights.context.work_cache import digest
 
-    text = getattr(cast(Any, model).tokenizer, "chat_template", None)
+    text = model.chat_template
     return digest(text)[:16] if text else ""
 
 
 def write_form(
-    form: str, learned: LearnedContext, base: LanguageModel, folder: Path, place: str, settings: Mapping[str, Any]
+    form: str, learned: LearnedContext, base: Backbone, folder: Path, place: str, settings: Mapping[str, Any]
 ) -> None:
     """PEFT's files of a LoRA or a cartridge, or the whole weights with the LoRA merged in."""
     folder.mkdir(exist_ok=True)
@@ -64,7 +64,7 @@ def write_form(
     if form == "lora":
         lora.stored(tensors, target).write(folder)
     elif form == "kv":
-        front = next(patch for patch in cast(Any, learned.model).patches if isinstance(patch, LearnedPrefix))
+        front = next(patch for patch in learned.model.patches if isinstance(patch, LearnedPrefix))
         cartridge(front, target).write(folder)
     else:
         shared = dict(base.module.named_parameters())
@@ -98,13 +98,13 @@ def load(folder: Path | str, model: str | None = None, form: str | None = None, 
     return LoadedContext(learned, base, Template(**card.template), card, folder)
 
 
-def _as_it_is(base: LanguageModel) -> Any:
+def _as_it_is(base: Backbone) -> Any:
     from inweights.updates import Adapted
 
     return Adapted(base, {})
 
 
-def _same_text(card: ContextCard, base: LanguageModel, folder: Path) -> None:
+def _same_text(card: ContextCard, base: Backbone, folder: Path) -> None:
     if tokenizer_digest(base) != card.base.tokenizer:
         raise UserError(
             f"the tokenizer of {base.card.name} is not the one {folder} was learned with: take the model as it was"
@@ -115,7 +115,7 @@ def _same_text(card: ContextCard, base: LanguageModel, folder: Path) -> None:
         raise UserError(f"the template in {folder / context_card.NAME} was changed: copy the folder again")
 
 
-def _lora(folder: Path, base: LanguageModel, card: ContextCard) -> LearnedContext:
+def _lora(folder: Path, base: Backbone, card: ContextCard) -> LearnedContext:
     lora = LoRA(int(card.settings["rank"]), float(card.settings["alpha"]))
     adapted = lora.apply(base, 0)
     values = lora.restored(_tensors(folder), adapted)
@@ -124,10 +124,10 @@ def _lora(folder: Path, base: LanguageModel, card: ContextCard) -> LearnedContex
     return LearnedContext(adapted, 0)
 
 
-def _cartridge(folder: Path, base: LanguageModel) -> LearnedContext:
+def _cartridge(folder: Path, base: Backbone) -> LearnedContext:
     like = base.prefix(base.encode(["a"])[0])
     found = keys_and_values(_tensors(folder), len(like.keys), like.keys[0].shape[0])
-    device = next(base.module.parameters()).device
+    device = base.device
     keys, values = ([each.to(device) for each in tables] for tables in found)
     return LearnedContext(prefix_of(keys, values, base), len(base.encode([""])[0]))
 

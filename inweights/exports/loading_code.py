@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inweights.exports.manifest import Manifest
-from inweights.exports.readout_values import LOADERS
+from inweights.models.families import AUTO_CLASSES
 
 WORDS = """
 def score(word):  # log-probability of the word behind the text
@@ -38,7 +38,7 @@ def loading_code(manifest: Manifest) -> str:
     """From `folder` and `text`, the filled-in pattern with any demonstrations in front, to `scores` by label."""
     readout = manifest.readout
     member = readout["members"][0] if readout["kind"] == "ensemble" else readout
-    return f"{_loading(manifest, LOADERS[readout['task_type']])}\n{_scoring(member)}\n"
+    return f"{_loading(manifest, AUTO_CLASSES[readout['task_type']])}\n{_scoring(member)}\n"
 
 
 def _loading(manifest: Manifest, auto: str) -> str:
@@ -72,7 +72,9 @@ def _scoring(member: Mapping[str, Any]) -> str:
     labels = list(member["prompt"]["labels"])
     if member["kind"] == "label-words":
         offsets = member["offsets"] or [0] * len(labels)
-        table = list(zip(labels, member["prompt"]["verbalizer"], offsets, strict=True))
+        # Words of which one begins another are scored with what follows the answer, as in training.
+        words = [word + member["suffix"] for word in member["prompt"]["verbalizer"]]
+        table = list(zip(labels, words, offsets, strict=True))
         return WORDS.replace("TABLE", repr(table))
     if member["task_type"] == "SEQ_CLS":
         return CLASSIFIER.replace("LABELS", repr(labels))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from inweights.exports.read_card import file_digest, read_card, refuse_changed
 from inweights.models import locate
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.records import write_whole
 from inweights.types import Example, UserError
@@ -45,7 +45,7 @@ class Base:
         return {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}[self.dtype]
 
 
-def base_of(model: LanguageModel, tokenizer: str) -> Base:
+def base_of(model: Backbone, tokenizer: str) -> Base:
     """An export is bound to this; `tokenizer`: the digest that tells its tokenizer from others."""
     name = model.card.name
     return Base(

@@ -29,7 +29,7 @@ from inweights.exports.staging import refuse_occupied, staged
 from inweights.exports.verify import verify
 from inweights.learn_records import LearnReport, Skipped
 from inweights.meter import measure
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.records import write_whole
 from inweights.sources import read_sources
 from inweights.sources.types import Context
@@ -52,7 +52,7 @@ Say = Callable[[str], None]
 class LearnInputs:
     """A model and what it is to learn."""
 
-    model: LanguageModel
+    model: Backbone
     template: Template
     context: Context
     chunks: tuple[Chunk, ...]
@@ -102,7 +102,7 @@ def material(
     """Raises UserError where a source or the model cannot be read, or the window is too small for a piece of it."""
     context = read_sources(paths, kind)  # type: ignore[arg-type]
     backbone = models.load(model, dtype, device)
-    if backbone.card.family != "causal":
+    if "text" not in backbone.card.abilities:
         raise UserError(f"{model} is of the family {backbone.card.family}: a context is learnt by causal language models")
     usual = 128 if model == "embedded" else min(USUAL_TOKENS, backbone.card.max_tokens // 4)
     of_examples = bool(context.demonstrations) and len(context.sections) == 1

@@ -6,13 +6,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.families import FAMILIES
+from inweights.models.queries import scored_suffix
 from inweights.readouts import Ensemble, Head, LabelWords, Readout
 from inweights.types import Example, Prompt
-
-LOADERS = {"CAUSAL_LM": "AutoModelForCausalLM", "SEQ_CLS": "AutoModelForSequenceClassification"}
-LOADERS["FEATURE_EXTRACTION"] = "AutoModel"
-"""PEFT's task type -> the transformers class that gives the same function."""
 
 
 def to_values(readout: Readout) -> dict[str, Any]:
@@ -24,7 +22,7 @@ def to_values(readout: Readout) -> dict[str, Any]:
         return _words(readout)
     if not isinstance(readout, Head):
         raise TypeError(f"there is no export format for a {type(readout).__name__}")
-    own = "first" if readout.model.card.family == "encoder" else "last"
+    own = FAMILIES[readout.model.card.family].summary
     return {
         "kind": "head",
         "task_type": _task_type(readout),
@@ -33,7 +31,7 @@ def to_values(readout: Readout) -> dict[str, Any]:
     }
 
 
-def from_values(values: Mapping[str, Any], model: LanguageModel, head: Mapping[str, Tensor]) -> Readout:
+def from_values(values: Mapping[str, Any], model: Backbone, head: Mapping[str, Tensor]) -> Readout:
     """`head`: `score.weight` and perhaps `score.bias`; empty where label words are read."""
     if values["kind"] == "ensemble":
         return Ensemble(tuple(_label_words(member, model) for member in values["members"]))
@@ -42,7 +40,7 @@ def from_values(values: Mapping[str, Any], model: LanguageModel, head: Mapping[s
     weight, bias = head["score.weight"], head.get("score.bias")
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
     linear.load_state_dict({name.removeprefix("score."): tensor for name, tensor in head.items()})
-    linear.to(next(model.module.parameters()).device)
+    linear.to(model.device)
     return Head(model, prompt_of(values), linear, "mean" if values["pooling"] == "mean" else "own")
 
 
@@ -66,10 +64,11 @@ def _words(readout: LabelWords) -> dict[str, Any]:
         "prompt": asdict(readout.prompt),
         "demonstrations": [asdict(each) for each in readout.demonstrations],
         "offsets": list(readout.offsets),
+        "suffix": scored_suffix(readout.model.encode, readout.prompt.choices, readout.prompt.ends_answer),
     }
 
 
-def _label_words(values: Mapping[str, Any], model: LanguageModel) -> LabelWords:
+def _label_words(values: Mapping[str, Any], model: Backbone) -> LabelWords:
     shown = tuple(Example(**each) for each in values["demonstrations"])
     return LabelWords(model, prompt_of(values), shown, tuple(values["offsets"]))
 
@@ -79,5 +78,5 @@ def _task_type(readout: Head) -> str:
     from transformers import AutoModelForSequenceClassification
 
     known = type(readout.model.module.config) in AutoModelForSequenceClassification._model_mapping
-    same = readout.model.card.family == "causal" and readout.linear.bias is None and readout.pooling == "own"
+    same = "text" in readout.model.card.abilities and readout.linear.bias is None and readout.pooling == "own"
     return "SEQ_CLS" if same and known else "FEATURE_EXTRACTION"

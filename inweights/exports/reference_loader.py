@@ -119,7 +119,8 @@ def _head(folder: Path, model: Any, tokenizer: Any, readout: dict[str, Any], tex
 
 
 def _words(model: Any, tokenizer: Any, member: dict[str, Any], text: str) -> Tensor:
-    scores = _label_words(model, tokenizer, text, member["prompt"]["verbalizer"])
+    words = [word + member["suffix"] for word in member["prompt"]["verbalizer"]]
+    scores = _label_words(model, tokenizer, text, words)
     return scores - torch.tensor(member["offsets"]) if member["offsets"] else scores
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import inweights
 from inweights.exports import context_card
 from inweights.exports import manifest as manifests
 
@@ -75,7 +74,7 @@ def _expected(folder: Path) -> tuple[list[tuple[float, ...]], float]:
 
 def _scores_of_fresh_process(folder: Path, model: str | None) -> dict[str, list[list[float]]]:
     command = [sys.executable, "-m", "inweights.exports", str(folder.resolve()), *([model] if model else [])]
-    home = str(Path(inweights.__file__).parents[1])
+    home = str(Path(__file__).parents[2])
     paths = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
     if done.returncode:

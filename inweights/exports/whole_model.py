@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from inweights.engine.swap import Swap
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.loading import without_pooler
 
 
 def write_model(
-    folder: Path, model: LanguageModel, trained: Mapping[str, Tensor], labels: tuple[str, ...], task_type: str
+    folder: Path, model: Backbone, trained: Mapping[str, Tensor], labels: tuple[str, ...], task_type: str
 ) -> None:
     """The backbone with `trained` in the place of its own weights; `score.weight` goes in where `task_type` has one."""
-    module, tokenizer = cast(Any, model.module), cast(Any, model).tokenizer
+    module: Any = model.module
+    tokenizer = model.tokenizer
     shared = dict(module.named_parameters())
     # In the backbone's dtype: trained tensors are fp32 whatever that is.
     own = {name: tensor.to(shared[name].dtype) for name, tensor in trained.items() if name in shared}
@@ -32,10 +34,8 @@ def write_model(
             config.pad_token_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         whole = _filled(_classifier(config), config, state)
     else:
-        whole = _filled(type(module), config, state)
-        if getattr(module, "pooler", state) is None:
-            whole.pooler = None
-    if model.card.family == "causal":
+        whole = without_pooler(_filled(type(module), config, state))
+    if "text" in model.card.abilities:
         whole.generation_config = module.generation_config
     whole.save_pretrained(folder, state_dict={**_untied_head(state), **whole.state_dict()})
     tokenizer.save_pretrained(folder)

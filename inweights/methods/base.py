@@ -6,10 +6,11 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import nn
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.predictions import Input, Prediction, predictions
 from inweights.readouts import Readout
-from inweights.types import Budget, Prompt, Shots
+from inweights.settings import field_of
+from inweights.types import Ability, Budget, Prompt, Shots
 from inweights.updates import Update
 
 
@@ -45,10 +46,10 @@ class Fitted:
 class Method(Protocol):
     """A frozen dataclass; it gets the prompt, not the task, so it cannot reach an evaluation set."""
 
-    families: ClassVar[tuple[str, ...]]
-    """The model families it runs on; the same for all of a class."""
+    needs: ClassVar[frozenset[Ability]]
+    """What a model must be able to do; the same for all methods of a class."""
 
-    def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
+    def fit(self, model: Backbone, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         """One result per draw of shots. The backbone is left exactly as it was.
 
         Raises UserError for what the user must change, DivergedError for a loss that is not finite.
@@ -64,6 +65,12 @@ class MaybeIndependent(Protocol):
     def independent_of_draws(self) -> bool:
         """Whether every draw gives the same fitted method, so that it is run once per task."""
         ...
+
+
+def update_of(method: Method) -> Update | None:
+    """The update that the method trains; None where it trains nothing of the backbone."""
+    found: Update | None = field_of(method, "update")
+    return found
 
 
 class Kind(Protocol):

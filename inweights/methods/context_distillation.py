@@ -17,11 +17,11 @@ from inweights.methods.items import labelled
 from inweights.methods.prepared import Prepared, fit_together
 from inweights.methods.result import fitted
 from inweights.methods.teacher_gap import teacher_gap
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.readouts import LabelWords, words_within
 from inweights.scoring import fitting_demonstrations, teacher_targets
 from inweights.training import Job, Schedule, Trace
-from inweights.types import Budget, Example, Prompt, Shots, UserError
+from inweights.types import Ability, Budget, Example, Prompt, Shots, UserError
 from inweights.updates import Frozen, Full, Update, first_changed_block
 
 
@@ -29,7 +29,7 @@ from inweights.updates import Frozen, Full, Update, first_changed_block
 class ContextDistillation:
     """Context distillation (Askell et al. 2021, arXiv 2112.00861): KL(teacher || student) at the answer."""
 
-    families: ClassVar[tuple[str, ...]] = ("causal",)
+    needs: ClassVar[frozenset[Ability]] = frozenset({"choices", "weights"})
     update: Update = Full()
     schedule: Schedule = Schedule()
     targets: Literal["labels", "top_k", "vocabulary"] = "labels"
@@ -65,11 +65,11 @@ class ContextDistillation:
         epochs, batch = max(1, usual.epochs // 2), 2 * usual.batch_size
         return cls(update, replace(usual, epochs=epochs, batch_size=batch, stop_loss=0.0))
 
-    def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
+    def fit(self, model: Backbone, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         runs = [self.prepared(model, prompt, draw, budget) for draw in shots]
         return fit_together(runs, model.module, budget)
 
-    def prepared(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
+    def prepared(self, model: Backbone, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
         shown = self._demonstrations(model, prompt, shots)
         pool, source = self._pool(model, prompt, shots, shown)
         contexts = self._contexts(prompt, shown, shots)
@@ -107,7 +107,7 @@ class ContextDistillation:
             vocabulary=student.vocabulary,
         )
 
-    def _demonstrations(self, model: LanguageModel, prompt: Prompt, shots: Shots) -> tuple[Example, ...]:
+    def _demonstrations(self, model: Backbone, prompt: Prompt, shots: Shots) -> tuple[Example, ...]:
         read = replace(shots, unlabelled=shots.unlabelled[: self.pool_size])
         room = room_beside_queries(model, prompt, read)
         shown = fitting_demonstrations(model, prompt, labelled(shots), room)
@@ -126,9 +126,7 @@ class ContextDistillation:
         size = max(1, round(self.share * len(shown)))
         return [prompt.context(rng.sample(shown, size)) for _ in range(self.contexts)]
 
-    def _pool(
-        self, model: LanguageModel, prompt: Prompt, shots: Shots, shown: Sequence[Example]
-    ) -> tuple[list[Example], str]:
+    def _pool(self, model: Backbone, prompt: Prompt, shots: Shots, shown: Sequence[Example]) -> tuple[list[Example], str]:
         """The inputs, and where they come from."""
         if self.pool == "unlabelled" and shots.unlabelled:
             # The teacher reads each behind demonstrations; those that are too long for that are cut for both.

@@ -1,9 +1,7 @@
 """A method in one line, with the papers it follows."""
 
-from inweights.methods.base import Method
+from inweights.methods.base import Method, update_of
 from inweights.methods.in_context import InContext
-from inweights.settings import settings
-from inweights.updates import Update
 
 CALIBRATIONS = {
     "contextual": ["contextual calibration (Zhao et al. 2021, arXiv 2102.09690)"],
@@ -19,8 +17,7 @@ def described(method: Method) -> str:
         parts += ["without demonstrations"] if method.demonstrations == 0 else []
         parts += CALIBRATIONS[method.calibration]
         parts += [f"mean of {method.members} prompts"] if method.members > 1 else []
-    elif "update" in settings(method):
-        update: Update = vars(method)["update"]
+    elif update := update_of(method):
         parts += [_title(update)]
     return "; ".join(parts)
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from inweights.engine.trees import Tree
 from inweights.methods.items import gold
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring import LabelTargets, Queries, longest_word, only_tokens, queries_of, token_log_probs, word_logits
 from inweights.scoring.teacher import Targets
 from inweights.scoring.teacher_logprobs import divergences
@@ -25,7 +25,7 @@ class DistillationLoss:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: Backbone,
         prompt: Prompt,
         targets: Sequence[Targets],
         pool: Sequence[Example],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.decoding import Choose, continued, end_ids, sampling
 from inweights.types import Example, Prompt
 
@@ -20,7 +20,7 @@ _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 @torch.no_grad()
 def generated_inputs(
-    model: LanguageModel, prompt: Prompt, demonstrations: Sequence[Example], count: int, seed: int
+    model: Backbone, prompt: Prompt, demonstrations: Sequence[Example], count: int, seed: int
 ) -> list[Example]:
     """Up to `count` new inputs without labels, none twice and none among the demonstrations.
 
@@ -72,7 +72,7 @@ def _reader(prompt: Prompt) -> re.Pattern[str]:
     return re.compile("".join([*parts, re.escape(rest), rf"\s+(?:{words})(?:\s|$)"]), flags=re.DOTALL)
 
 
-def _sampled(model: LanguageModel, context: str, count: int, choose: Choose, separator: str) -> list[str]:
+def _sampled(model: Backbone, context: str, count: int, choose: Choose, separator: str) -> list[str]:
     """Sampled continuations of the context, each up to its first separator or the end of text."""
     ids = model.encode([context])[0]
     # The prefix holds all but the last token, which every sample goes on from.

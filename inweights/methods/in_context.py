@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 import torch
 
 from inweights.methods.base import Fitted
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.queries import longest_choice
 from inweights.readouts import Ensemble, LabelWords, words_within
 from inweights.scoring import calibration, fitting_demonstrations
-from inweights.types import Budget, Example, Prompt, Shots, UserError
+from inweights.types import Ability, Budget, Example, Prompt, Shots, UserError
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class InContext:
     Where they do not all fit, whole ones are left out.
     """
 
-    families: ClassVar[tuple[str, ...]] = ("causal",)
+    needs: ClassVar[frozenset[Ability]] = frozenset({"choices"})
     demonstrations: int | None = None
     """How many shots to show; none: all of them, 0: zero-shot."""
     calibration: Literal["none", "contextual", "batch"] = "none"
@@ -44,10 +45,10 @@ class InContext:
         """Zero-shot, unless it is calibrated on inputs that are drawn."""
         return self.demonstrations == 0 and self.calibration != "batch"
 
-    def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
+    def fit(self, model: Backbone, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         return [self._fit(model, prompt, draw, budget) for draw in shots]
 
-    def _fit(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Fitted:
+    def _fit(self, model: Backbone, prompt: Prompt, shots: Shots, budget: Budget) -> Fitted:
         rng = random.Random(shots.seeds.order)
         wanted = shots.labelled[: self.demonstrations]
         fitting = fitting_demonstrations(model, prompt, wanted, room_beside_queries(model, prompt, shots))
@@ -81,7 +82,7 @@ class InContext:
 
     @torch.no_grad()
     def _offsets(
-        self, model: LanguageModel, prompt: Prompt, chosen: tuple[Example, ...], shots: Shots, budget: Budget
+        self, model: Backbone, prompt: Prompt, chosen: tuple[Example, ...], shots: Shots, budget: Budget
     ) -> tuple[float, ...]:
         if self.calibration == "contextual":
             context = prompt.context(chosen)
@@ -96,12 +97,12 @@ class InContext:
         return ()
 
 
-def room_beside_queries(model: LanguageModel, prompt: Prompt, shots: Shots) -> int:
+def room_beside_queries(model: Backbone, prompt: Prompt, shots: Shots) -> int:
     """Tokens for demonstrations that leave 19 of 20 inputs seen, and the longest word behind them, their place.
 
     To longer queries the readout shows fewer demonstrations; one long input is no reason to show them to none.
     """
     seen = words_within(model, prompt, [*shots.labelled, *shots.unlabelled])
     lengths = sorted(len(ids) for ids in model.encode([prompt.body(example) for example in seen])) or [0]
-    words = max(len(ids) for ids in model.encode([f" {word}" for word in prompt.verbalizer]))
+    words = longest_choice(model.encode, prompt.choices, prompt.ends_answer)
     return model.card.max_tokens - lengths[int(0.95 * (len(lengths) - 1))] - words

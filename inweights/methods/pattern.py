@@ -14,11 +14,11 @@ from inweights.methods.base import Fitted
 from inweights.methods.items import gold, labelled
 from inweights.methods.prepared import Prepared, fit_together
 from inweights.methods.result import fitted
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.readouts import LabelWords, words_within
 from inweights.scoring import Queries, batches_of, longest_word, only_tokens, queries_of, token_log_probs, word_logits
 from inweights.training import Job, Schedule, Trace
-from inweights.types import Budget, Prompt, Shots
+from inweights.types import Ability, Budget, Prompt, Shots
 from inweights.updates import Frozen, Full, Update, first_changed_block
 
 
@@ -26,7 +26,7 @@ from inweights.updates import Frozen, Full, Update, first_changed_block
 class PatternFineTune:
     """Pattern-based fine-tuning (Schick & Schütze 2021, arXiv 2001.07676): label words, no new parameters."""
 
-    families: ClassVar[tuple[str, ...]] = ("causal",)
+    needs: ClassVar[frozenset[Ability]] = frozenset({"choices", "weights"})
     update: Update = Full()
     schedule: Schedule = Schedule()
     loss: Literal["labels", "vocabulary"] = "labels"
@@ -46,15 +46,15 @@ class PatternFineTune:
     def of(cls, update: Update) -> "PatternFineTune":
         return cls(update, update.schedule)
 
-    def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
+    def fit(self, model: Backbone, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         runs = [self.prepared(model, prompt, draw, budget) for draw in shots]
         return fit_together(runs, model.module, budget, self.snapshots)
 
-    def prepared(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
+    def prepared(self, model: Backbone, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
         adapted = self.update.apply(model, shots.seeds.init)
         examples = words_within(adapted.model, prompt, labelled(shots))
         queries = queries_of(model, prompt, examples)
-        answers = torch.tensor(gold(examples), device=next(model.module.parameters()).device)
+        answers = torch.tensor(gold(examples), device=model.device)
         longest = longest_word([queries])
         schedule = self.schedule.on(model.hidden_size)
         # A softmax among labels of one token each needs no other token's logit.
@@ -109,7 +109,7 @@ class PatternFineTune:
 
 
 @torch.no_grad()
-def vocabulary_accuracy(model: LanguageModel, queries: Queries, answers: Sequence[int], batch_tokens: int) -> float:
+def vocabulary_accuracy(model: Backbone, queries: Queries, answers: Sequence[int], batch_tokens: int) -> float:
     """How often the right label's first token is the likeliest of the whole vocabulary: a diagnostic."""
     right = 0
     for rows in batches_of([len(tree) for tree in queries.trees], batch_tokens):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from inweights.methods.base import Fitted
 from inweights.methods.items import pieces
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.training_forward import TrainingForward, stackable
 from inweights.scoring import tokens_at_once
 from inweights.training import Job, Trace, minimize_together
@@ -19,7 +19,7 @@ from inweights.types import Budget
 class Prepared:
     """One run, ready to start."""
 
-    model: LanguageModel
+    model: Backbone
     """With the update on."""
     first_block: int
     """Below it nothing changes."""
@@ -81,7 +81,7 @@ def _fit(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots:
 def _groups(runs: Sequence[Prepared], budget: Budget) -> Iterator[list[Prepared]]:
     group: list[Prepared] = []
     tokens = 0
-    on = next(runs[0].model.module.parameters()).device.type
+    on = runs[0].model.device.type
     # Half of what a scoring pass takes: a training pass keeps what it makes, and above this runs are faster by themselves.
     most = tokens_at_once(2 * budget.batch_tokens, runs[0].model.hidden_size, on) // 2
     for run in runs:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from inweights.methods.base import Fitted
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.readouts import Head, LabelWords
 from inweights.training import Trace
 from inweights.updates import Update
@@ -18,7 +18,7 @@ def fitted(
     parameters: Mapping[str, nn.Parameter],
     update: Update,
     trace: Trace,
-    model: LanguageModel,
+    model: Backbone,
     seed: int,
     notes: Mapping[str, object],
     diagnostics: Callable[[], Mapping[str, object]] = dict,
@@ -32,7 +32,7 @@ def fitted(
     return Fitted(readout, trained, update, trace.losses, trace.optimizer_bytes, notes, diagnostics, earlier)
 
 
-def _earlier(readout: Head | LabelWords, update: Update, trace: Trace, step: int, model: LanguageModel, seed: int) -> Fitted:
+def _earlier(readout: Head | LabelWords, update: Update, trace: Trace, step: int, model: Backbone, seed: int) -> Fitted:
     values: Mapping[str, Tensor] = trace.snapshots[step]
     adapted = update.apply(model, seed)
     parameters = dict(adapted.parameters)

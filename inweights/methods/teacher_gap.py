@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import torch
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.readouts import LabelWords
 from inweights.types import Example, Prompt
 
 
 @torch.no_grad()
-def teacher_gap(model: LanguageModel, prompt: Prompt, shown: Sequence[Example], batch_tokens: int) -> dict[str, object]:
+def teacher_gap(model: Backbone, prompt: Prompt, shown: Sequence[Example], batch_tokens: int) -> dict[str, object]:
     """Accuracy with demonstrations and without, as notes; empty where there are too few shots to tell.
 
     Each half of the shots is asked behind the other half, so the teacher here sees half of what the real one does.

@@ -13,10 +13,11 @@ from inweights.methods.base import Fitted
 from inweights.methods.items import gold, labelled
 from inweights.methods.prepared import Prepared, fit_together
 from inweights.methods.result import fitted
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.families import FAMILIES
 from inweights.readouts import Head, texts_within
 from inweights.training import Job, Schedule, Trace
-from inweights.types import Budget, Prompt, Shots
+from inweights.types import Ability, Budget, Prompt, Shots
 from inweights.updates import Full, Update, first_changed_block
 
 
@@ -24,14 +25,14 @@ from inweights.updates import Full, Update, first_changed_block
 class HeadFineTune:
     """Fine-tuning with a new head (Devlin et al. 2019, arXiv 1810.04805): it reads the hidden state of the whole text."""
 
-    families: ClassVar[tuple[str, ...]] = ("causal", "encoder")
+    needs: ClassVar[frozenset[Ability]] = frozenset({"states", "weights"})
     update: Update = Full()
     schedule: Schedule = Schedule()
     head_lr: float = 3e-3
     """Peak learning rate of the head, which starts from nothing whatever the update."""
     pooling: Literal["auto", "own", "mean"] = "auto"
     """Own: the last token of a causal model, the first of an encoder. Mean: over all tokens. Auto: own on a causal
-    model, mean on an encoder, where a few shots teach more through it (MiniLM, 16 shots: TREC .62 against .33)."""
+    model, mean on an encoder."""
     snapshots: int = 0
     """Checkpoints to keep, at equal distances."""
 
@@ -43,15 +44,15 @@ class HeadFineTune:
     def of(cls, update: Update) -> "HeadFineTune":
         return cls(update, update.schedule)
 
-    def fit(self, model: LanguageModel, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
+    def fit(self, model: Backbone, prompt: Prompt, shots: Sequence[Shots], budget: Budget) -> list[Fitted]:
         runs = [self.prepared(model, prompt, draw, budget) for draw in shots]
         return fit_together(runs, model.module, budget, self.snapshots)
 
-    def prepared(self, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
+    def prepared(self, model: Backbone, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
         adapted = self.update.apply(model, shots.seeds.init)
         examples = texts_within(adapted.model, prompt, labelled(shots))
         sequences = model.encode([prompt.body(example) for example in examples])
-        answers = torch.tensor(gold(examples), device=next(model.module.parameters()).device)
+        answers = torch.tensor(gold(examples), device=model.device)
         schedule = self.schedule.on(model.hidden_size)
         head = new_head(model, len(prompt.labels), shots.seeds.init)
         pooling = _pooling(self.pooling, model)
@@ -78,21 +79,21 @@ class HeadFineTune:
         )
 
 
-def new_head(model: LanguageModel, labels: int, seed: int) -> nn.Linear:
+def new_head(model: Backbone, labels: int, seed: int) -> nn.Linear:
     """Normal weights of the size transformers gives a classifier (0.02); a generator of its own.
 
-    Without a bias on a causal model, as in transformers' classifiers on them, and with one (zero) on an encoder.
+    With a bias (zero) where transformers' classifiers on the family have one.
     """
     # `skip_init`: torch's own start would draw from the global generator.
-    head: nn.Linear = nn.utils.skip_init(nn.Linear, model.hidden_size, labels, bias=model.card.family == "encoder")
+    head: nn.Linear = nn.utils.skip_init(nn.Linear, model.hidden_size, labels, bias=FAMILIES[model.card.family].head_bias)
     generator = torch.Generator().manual_seed(random.Random(f"head {seed}").getrandbits(63))
     nn.init.normal_(head.weight, std=0.02, generator=generator)
     if head.bias is not None:
         nn.init.zeros_(head.bias)
-    return head.to(next(model.module.parameters()).device)
+    return head.to(model.device)
 
 
-def _pooling(wanted: Literal["auto", "own", "mean"], model: LanguageModel) -> Literal["own", "mean"]:
+def _pooling(wanted: Literal["auto", "own", "mean"], model: Backbone) -> Literal["own", "mean"]:
     if wanted == "auto":
-        return "mean" if model.card.family == "encoder" else "own"
+        return FAMILIES[model.card.family].head_pooling
     return wanted

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.types import UserError
 
 SHORT_NAMES = ("embedded", "minilm", "smollm2", "gemma3-270m")
 
 
-def load(name: str, dtype: str | None = None, device: str | None = None) -> LanguageModel:
+def load(name: str, dtype: str | None = None, device: str | None = None) -> Backbone:
     """The backbone of that name, in evaluation mode, its weights frozen.
 
     `dtype`: fp32, bf16 or fp16; None: fp32 on a CPU, bf16 on a GPU that has it. `device`: cpu, cuda, cuda:1, mps;
@@ -41,4 +41,4 @@ def locate(name: str) -> str:
     return name
 
 
-__all__ = ["SHORT_NAMES", "LanguageModel", "load", "locate"]
+__all__ = ["SHORT_NAMES", "Backbone", "load", "locate"]

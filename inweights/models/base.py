@@ -1,53 +1,20 @@
-"""What a backbone must offer, whatever its family: token ids in, next-token scores or hidden states out."""
+"""The third of three contracts: a model whose weights updates can train beside. Each contains the one before."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import nn
 
-from inweights.engine.trees import Behind, Patch, Prefix, TokenCount, Tree
-
-Family = Literal["causal", "encoder"]
-PACKED = "packed, prefixes shared"
-"""How a model reads several prompts whose attention can be replaced by ours."""
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What a report says of a backbone."""
-
-    name: str
-    family: Family
-    architecture: str
-    """Such as `LlamaForCausalLM`."""
-    parameters: int
-    dtype: str
-    device: str
-    max_tokens: int
-    """Longest sequence it can read, its context window."""
-    digest: str
-    """SHA-256 over names and bytes of its weights (on disk where it came from a folder), 16 hexadecimal digits."""
-    attention: str = ""
-    """`PACKED`, or that whole padded prompts are read, with the reason."""
-
-    @property
-    def slow_path(self) -> str:
-        """One line for the user where the model cannot pack; "" where it can."""
-        return "" if self.attention in ("", PACKED) else f"{self.name}: {self.attention}, slower"
+from inweights.engine.frozen_blocks import FrozenBlocks
+from inweights.engine.stacked_runs import RunSegment
+from inweights.engine.trees import Patch
+from inweights.models.linear import Linear
+from inweights.models.token_model import TokenModel
 
 
 @runtime_checkable
-class LanguageModel(Protocol):
-    """One backbone, perhaps with an update on. A value: `patched` gives another view of the same weights.
-
-    Whatever is read comes as fp32, in the order of the trees and of their reads. Gradients flow unless the caller
-    turned them off. Nothing depends on how trees are batched.
-    """
-
-    @property
-    def card(self) -> ModelCard: ...
+class Backbone(TokenModel, Protocol):
+    """A model with weights that an update can train beside. A value: `patched` gives another view of the same weights."""
 
     @property
     def module(self) -> nn.Module:
@@ -55,46 +22,45 @@ class LanguageModel(Protocol):
         ...
 
     @property
-    def hidden_size(self) -> int: ...
+    def config(self) -> Any:
+        """transformers' configuration of the text model."""
+        ...
 
     @property
-    def counter(self) -> TokenCount: ...
-
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of whole texts, special tokens only where the tokenizer puts them at the front (one BOS),
-        or around the whole (an encoder's)."""
+    def packs(self) -> bool:
+        """Its attention is ours: trees are packed in one row behind shared prefixes. Else whole padded prompts."""
         ...
 
-    def decode(self, ids: Sequence[int]) -> str: ...
-
-    def next_token_logits(
-        self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
-    ) -> Float[Tensor, "reads vocabulary"]:
-        """Logits of what comes after every position read; computed at those positions alone.
-
-        `vocabulary`: the tokens whose logits are wanted, and in which order; None: all. Raises UserError for a family
-        without an LM head.
-        """
+    @property
+    def patches(self) -> tuple[Patch, ...]:
+        """The updates that are on."""
         ...
 
-    def summaries(
-        self, sequences: Sequence[Sequence[int]], pooling: Literal["own", "mean"] = "own"
-    ) -> Float[Tensor, "sequences hidden"]:
-        """The last hidden state that stands for a sequence: of its last token in a causal model, of its first in an
-        encoder, or the mean over its tokens."""
+    @property
+    def input_embeddings(self) -> nn.Module: ...
+
+    @property
+    def output_embeddings(self) -> nn.Module | None:
+        """The LM head; None in a family without one."""
         ...
 
-    def prefix(self, ids: Sequence[int]) -> Prefix:
-        """Encode tokens that many queries will share, in pieces where there are many of them.
-
-        Raises UserError for a family that can't.
-        """
-        ...
-
-    def patched(self, patch: Patch) -> "LanguageModel":
+    def patched(self, patch: Patch) -> "Backbone":
         """The same backbone with one more update on."""
+        ...
+
+    def stacked(self, patches: Sequence[Patch], segments: Sequence[RunSegment]) -> "Backbone":
+        """The same backbone with the updates of several runs on, each for the tokens of its own segment of a row."""
+        ...
+
+    def training_view(self, frozen: FrozenBlocks | None, checkpointing: bool) -> "Backbone":
+        """The same backbone with what `frozen` holds in place of its first blocks; `checkpointing`: the other blocks
+        are run again in the backward pass."""
         ...
 
     def blocks(self) -> Sequence[nn.Module]:
         """The transformer blocks, first to last."""
+        ...
+
+    def linear_layers(self) -> Mapping[str, Linear]:
+        """Every linear layer by its module's name, but the LM head and an encoder's pooler, which nothing reads."""
         ...

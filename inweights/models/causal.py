@@ -1,7 +1,6 @@
 """Causal language models: whatever transformers' `AutoModelForCausalLM` loads."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -9,25 +8,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.engine.attention_layout import AttentionLayout, Layer, positions, tree_layout
-from inweights.engine.checkpointing import rerun_in_backward
 from inweights.engine.frozen_blocks import FrozenBlocks
-from inweights.engine.learned_prefix import learned_prefixes_of, virtual_token_count
-from inweights.engine.packed import Output, read_packed
-from inweights.engine.padded import read_trees
+from inweights.engine.learned_prefix import virtual_token_count
 from inweights.engine.stacked_runs import RunSegment
-from inweights.engine.switches import patches_on
-from inweights.engine.trees import Behind, Patch, Prefix, TokenCount, Tree, prefix_of_each
-from inweights.models.base import LanguageModel, ModelCard
-from inweights.types import UserError
-
-PREFIX_TOKENS = 4096
-"""Of a prefix that are encoded at once; a longer one is read on from what is encoded already, and is as exact."""
+from inweights.engine.trees import Behind, Layer, Patch, Prefix, TokenCount, Tree
+from inweights.models.base import Backbone
+from inweights.models.blocks import blocks_of
+from inweights.models.card import ModelCard
+from inweights.models.causal_forward import CausalForward
+from inweights.models.choice_scores import choice_scores
+from inweights.models.decoding import generated
+from inweights.models.linear import Linear, linear_layers_of
+from inweights.models.queries import Queries, tokenized
+from inweights.models.sampling import GREEDY, Sampling
+from inweights.types import Query
 
 
 @dataclass(frozen=True)
 class CausalLM:
-    """A `LanguageModel` with an LM head. See there for what each function promises."""
+    """A `Backbone` with an LM head. See there for what each function promises."""
 
     card: ModelCard
     module: nn.Module
@@ -42,11 +41,54 @@ class CausalLM:
     counter: TokenCount = field(default_factory=TokenCount)
     patches: tuple[Patch, ...] = ()
     segments: tuple[RunSegment, ...] = ()
-    """Where several runs train in one row."""
+    """The runs that train in one row, where there are several."""
     frozen: FrozenBlocks | None = None
-    """Blocks that no patch changes, and what they gave."""
+    """Blocks that no patch changes, and their outputs."""
     checkpointing: bool = False
     """Blocks are run again in the backward pass."""
+
+    @property
+    def device(self) -> torch.device:
+        return cast(torch.device, self.module.device)
+
+    @property
+    def config(self) -> Any:
+        return cast(Any, self.module).config.get_text_config()
+
+    @property
+    def vocabulary_size(self) -> int:
+        return len(cast(Tensor, self.input_embeddings.weight))
+
+    @property
+    def chat_template(self) -> str:
+        return str(self.tokenizer.chat_template or "")
+
+    @property
+    def end_of_text_ids(self) -> frozenset[int]:
+        settings = cast(Any, self.module).generation_config
+        declared = settings.eos_token_id if settings else None
+        ids = [*(declared if isinstance(declared, list) else [declared]), self.tokenizer.eos_token_id]
+        return frozenset(int(each) for each in ids if each is not None)
+
+    @property
+    def input_embeddings(self) -> nn.Module:
+        return cast(nn.Module, cast(Any, self.module).get_input_embeddings())
+
+    @property
+    def output_embeddings(self) -> nn.Module:
+        return cast(nn.Module, cast(Any, self.module).get_output_embeddings())
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return list(map(len, self.encode(texts)))
+
+    def score(self, queries: Sequence[Query], batch_tokens: int = 8192) -> list[Float[Tensor, " choices"]]:
+        return choice_scores(self, queries, batch_tokens)
+
+    def generate(self, queries: Sequence[Query], max_new_tokens: int, sampling: Sampling = GREEDY) -> list[str]:
+        return generated(self, queries, max_new_tokens, sampling)
+
+    def tokenized(self, queries: Sequence[Query]) -> Queries:
+        return tokenized(self.encode, self.card, queries)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         # Special tokens by hand: a tokenizer's own template may put an end-of-text behind, too.
@@ -61,128 +103,65 @@ class CausalLM:
     def next_token_logits(
         self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
     ) -> Float[Tensor, "reads vocabulary"]:
-        return self._read(trees, prefix, "logits", vocabulary)
+        return self._forward.read(trees, prefix, "logits", vocabulary)
 
     def summaries(
         self, sequences: Sequence[Sequence[int]], pooling: Literal["own", "mean"] = "own"
     ) -> Float[Tensor, "sequences hidden"]:
         if pooling == "own":
-            return self._read([Tree(tuple(ids), reads=(len(ids) - 1,)) for ids in sequences], None, "hidden")
+            return self._forward.read([Tree(tuple(ids), reads=(len(ids) - 1,)) for ids in sequences], None, "hidden")
         trees = [Tree(tuple(ids), reads=tuple(range(len(ids)))) for ids in sequences]
-        parts = self._read(trees, None, "hidden").split([len(tree) for tree in trees])
+        parts = self._forward.read(trees, None, "hidden").split([len(tree) for tree in trees])
         return torch.stack([part.mean(0) for part in parts])
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
-        if not self.packs:
-            return Prefix(tuple(ids), (), ())
-        [found] = learned_prefixes_of(self.patches, self.module, self.counter) or [Prefix((), (), ())]
-        for start in range(0, len(ids), PREFIX_TOKENS):
-            found = self._longer(found, ids[start : start + PREFIX_TOKENS])
-        return found
+        return self._forward.prefix(ids)
 
-    def stems_read(
+    def read_stems(
         self, trees: Sequence[Tree], behind: Sequence[Prefix | None]
     ) -> tuple[list[Prefix | None], dict[Layer, tuple[Tensor, Tensor]], Float[Tensor, "trees vocabulary"]]:
-        """What the stems stand behind, their keys and values by layer, and what comes after each; where it packs.
+        return self._forward.stems(trees, behind)
 
-        Stems behind the same prefix stand side by side.
-        """
-        fronts = learned_prefixes_of(self.patches, self.module, self.counter) if None in behind else []
-        before = [prefix or (fronts[0] if fronts else None) for prefix in behind]
-        self._check_length(trees, before)
-        captured: dict[Layer, tuple[Tensor, Tensor]] = {}
-        layout = tree_layout(trees, self._device, before, captured=captured)
-        return before, captured, self._packed(trees, layout, "logits")
-
-    def patched(self, patch: Patch) -> LanguageModel:
+    def patched(self, patch: Patch) -> Backbone:
         room = replace(self.card, max_tokens=self.card.max_tokens - virtual_token_count(patch))
         return replace(self, card=room, patches=(*self.patches, patch))
+
+    def stacked(self, patches: Sequence[Patch], segments: Sequence[RunSegment]) -> Backbone:
+        return replace(self, patches=tuple(patches), segments=tuple(segments))
+
+    def training_view(self, frozen: FrozenBlocks | None, checkpointing: bool) -> Backbone:
+        return replace(self, frozen=frozen, checkpointing=checkpointing)
 
     def blocks(self) -> Sequence[nn.Module]:
         return blocks_of(self.module)
 
-    def _longer(self, prefix: Prefix, ids: Sequence[int]) -> Prefix:
-        """The prefix with more tokens behind it; what stands there already is not read again."""
-        tree = Tree(tuple(ids), reads=(len(ids) - 1,))
-        before = prefix if prefix.ids else None
-        self._check_length([tree], [before])
-        captured: dict[Layer, tuple[Tensor, Tensor]] = {}
-        self._packed([tree], tree_layout([tree], self._device, [before], captured=captured), "hidden")
-        layers = [captured[index] for index in sorted(captured)]
-        keys, values = tuple(k for k, _ in layers), tuple(v for _, v in layers)
-        if before is not None:
-            keys = tuple(torch.cat(both, 1) for both in zip(prefix.keys, keys, strict=True))
-            values = tuple(torch.cat(both, 1) for both in zip(prefix.values, values, strict=True))
-        return Prefix((*prefix.ids, *ids), keys, values)
-
-    def _read(self, trees: Sequence[Tree], behind: Behind, what: Output, vocabulary: Tensor | None = None) -> Tensor:
-        before = prefix_of_each(behind, len(trees))
-        fronts = learned_prefixes_of(self.patches, self.module, self.counter) if None in before else []
-        if fronts:
-            own = fronts * len(trees) if len(fronts) == 1 else self._by_segment(fronts)
-            before = [own[i] if prefix is None else prefix for i, prefix in enumerate(before)]
-        self._check_length(trees, before)
-        if not self.packs:
-            return self._padded(trees, before, what, vocabulary)
-        # Trees behind the same prefix stand side by side in the row, so that it is one product with each prefix.
-        first: dict[int, int] = {}
-        order = sorted(range(len(trees)), key=lambda i: first.setdefault(id(before[i]), i))
-        trees, before = [trees[i] for i in order], [before[i] for i in order]
-        out = self._packed(trees, tree_layout(trees, self._device, before, self.segments), what, vocabulary)
-        if order == list(range(len(trees))):
-            return out
-        parts = dict(zip(order, out.split([len(tree.positions_read) for tree in trees]), strict=True))
-        return torch.cat([parts[i] for i in range(len(parts))])
-
-    def _by_segment(self, fronts: Sequence[Prefix]) -> list[Prefix]:
-        return [front for front, segment in zip(fronts, self.segments, strict=True) for _ in range(segment.trees)]
-
-    def _packed(
-        self, trees: Sequence[Tree], layout: AttentionLayout, what: Output, vocabulary: Tensor | None = None
-    ) -> Tensor:
-        self.counter.tokens += layout.tokens
-        last = self.blocks()[-1] if self.trims else None
-        with ExitStack() as stack:
-            if self.frozen:
-                bare = replace(self, patches=(), segments=(), frozen=None)
-                states = self.frozen.states(trees, lambda missing: bare._read(missing, None, what))
-                stack.enter_context(self.frozen.in_place_of_blocks(states))
-            if self.checkpointing and torch.is_grad_enabled():
-                first = self.frozen.below if self.frozen else 0
-                stack.enter_context(rerun_in_backward(self.blocks()[first:-1], self.patches, layout, self.module))
-            return read_packed(self.module, self.patches, trees, layout, what, last, vocabulary)
-
-    def _padded(
-        self, trees: Sequence[Tree], before: Sequence[Prefix | None], what: Output, vocabulary: Tensor | None
-    ) -> Tensor:
-        fronts = [prefix.ids if prefix else () for prefix in before]
-        with patches_on(self.patches):
-            out, tokens = read_trees(self.module, trees, fronts, what)
-        self.counter.tokens += tokens
-        return out if vocabulary is None else out[:, vocabulary]
+    def linear_layers(self) -> Mapping[str, Linear]:
+        return linear_layers_of(self.module, self.output_embeddings)
 
     @property
-    def _device(self) -> torch.device:
-        return cast(torch.device, self.module.device)
+    def _forward(self) -> CausalForward:
+        return CausalForward(
+            self.card,
+            self.module,
+            self.device,
+            self.packs,
+            self.trims,
+            self.counter,
+            self.patches,
+            self.segments,
+            self.frozen,
+            self.checkpointing,
+        )
 
-    def _check_length(self, trees: Sequence[Tree], before: Sequence[Prefix | None]) -> None:
-        own = sum(map(virtual_token_count, self.patches))  # the card leaves room for them
-        fronts = [len(front.ids) - own if front else 0 for front in before]
-        longest = max((max(positions(tree)) + 1 + front for tree, front in zip(trees, fronts, strict=True)), default=0)
-        if longest > self.card.max_tokens:
-            raise UserError(
-                f"a prompt has {longest:,} tokens and {self.card.name} reads at most {self.card.max_tokens:,}: "
-                "shorten the text, show fewer demonstrations, or take a model with a longer context window"
-            )
+
+def causal_lm(card: ModelCard, module: Any, tokenizer: Any) -> CausalLM:
+    # In OPT-350M the head reads narrower vectors than blocks pass on: the width is that of what is read.
+    width = int(module.get_output_embeddings().weight.shape[1])
+    return CausalLM(card, module, tokenizer, width, bos_ids_of(tokenizer), packs=False)
 
 
-def blocks_of(module: nn.Module) -> list[nn.Module]:
-    """The transformer blocks: the first list of modules that is as long as the configuration says.
-
-    Raises UserError where there is none.
-    """
-    layers = int(cast(Any, module).config.get_text_config().num_hidden_layers)
-    lists = [each for each in module.modules() if isinstance(each, nn.ModuleList) and len(each) == layers]
-    if not lists:
-        raise UserError(f"{type(module).__name__} has no list of {layers} blocks to choose the last ones from")
-    return list(lists[0])
+def bos_ids_of(tokenizer: Any) -> tuple[int, ...]:
+    """The special tokens in front of a text; found with a text, since a template may put some after it, too."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("a")["input_ids"]
+    return tuple(whole[: next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)])

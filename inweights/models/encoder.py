@@ -1,29 +1,37 @@
 """BERT-like encoders: hidden states for a head, no next token."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, NoReturn, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.engine.attention_layout import bidirectional_layout, laid_out
 from inweights.engine.checkpointing import rerun_in_backward
+from inweights.engine.current_layout import laid_out
 from inweights.engine.frozen_blocks import FrozenBlocks
+from inweights.engine.layouts import bidirectional_layout
 from inweights.engine.padded import padded
 from inweights.engine.stacked_runs import RunSegment, dropout_by_run
 from inweights.engine.switches import patches_on
-from inweights.engine.trees import Behind, Patch, Prefix, TokenCount, Tree
-from inweights.models.base import LanguageModel, ModelCard
-from inweights.models.causal import blocks_of
-from inweights.types import UserError
+from inweights.engine.trees import Behind, Layer, Patch, Prefix, TokenCount, Tree
+from inweights.models.base import Backbone
+from inweights.models.blocks import blocks_of
+from inweights.models.card import ModelCard
+from inweights.models.linear import Linear, linear_layers_of
+from inweights.models.queries import Queries
+from inweights.models.sampling import GREEDY, Sampling
+from inweights.types import Query, UserError
+
+FIRST_POSITION_AFTER_PAD = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "data2vec-text")
+"""Model types that number positions from the padding token's id + 1, so that their table has unusable rows."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A `LanguageModel` without an LM head. See there for what each function promises."""
+    """A `Backbone` without an LM head. See there for what each function promises."""
 
     card: ModelCard
     module: nn.Module
@@ -36,11 +44,43 @@ class Encoder:
     counter: TokenCount = field(default_factory=TokenCount)
     patches: tuple[Patch, ...] = ()
     segments: tuple[RunSegment, ...] = ()
-    """Where several runs train in one row."""
+    """The runs that train in one row, where there are several."""
     frozen: FrozenBlocks | None = None
-    """Blocks that no patch changes, and what they gave."""
+    """Blocks that no patch changes, and their outputs."""
     checkpointing: bool = False
     """Blocks are run again in the backward pass."""
+
+    @property
+    def device(self) -> torch.device:
+        return cast(torch.device, self.module.device)
+
+    @property
+    def config(self) -> Any:
+        return cast(Any, self.module).config.get_text_config()
+
+    @property
+    def vocabulary_size(self) -> int:
+        return len(cast(Tensor, self.input_embeddings.weight))
+
+    @property
+    def chat_template(self) -> str:
+        return ""
+
+    @property
+    def front(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def end_of_text_ids(self) -> frozenset[int]:
+        return frozenset()
+
+    @property
+    def input_embeddings(self) -> nn.Module:
+        return cast(nn.Module, cast(Any, self.module).get_input_embeddings())
+
+    @property
+    def output_embeddings(self) -> None:
+        return None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         return cast("list[list[int]]", self.tokenizer(list(texts), verbose=False)["input_ids"])
@@ -48,17 +88,34 @@ class Encoder:
     def decode(self, ids: Sequence[int]) -> str:
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return list(map(len, self.encode(texts)))
+
+    def score(self, queries: Sequence[Query], batch_tokens: int = 8192) -> list[Float[Tensor, " choices"]]:
+        self._refuse("predicts no next token")
+
+    def generate(self, queries: Sequence[Query], max_new_tokens: int, sampling: Sampling = GREEDY) -> list[str]:
+        self._refuse("predicts no next token")
+
+    def tokenized(self, queries: Sequence[Query]) -> Queries:
+        self._refuse("predicts no next token")
+
     def next_token_logits(
         self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
     ) -> Float[Tensor, "reads vocabulary"]:
-        raise UserError(
-            f"{self.card.name} is an encoder ({self.card.architecture}) and predicts no next token: "
-            "take a `vanilla` method, or a causal language model"
-        )
+        self._refuse("predicts no next token")
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
+        self._refuse("cannot read on from a prefix")
+
+    def read_stems(
+        self, trees: Sequence[Tree], behind: Sequence[Prefix | None]
+    ) -> tuple[list[Prefix | None], dict[Layer, tuple[Tensor, Tensor]], Float[Tensor, "trees vocabulary"]]:
+        self._refuse("predicts no next token")
+
+    def _refuse(self, why: str) -> NoReturn:
         raise UserError(
-            f"{self.card.name} is an encoder ({self.card.architecture}) and cannot read on from a prefix: "
+            f"{self.card.name} is an encoder ({self.card.architecture}) and {why}: "
             "take a `vanilla` method, or a causal language model"
         )
 
@@ -83,7 +140,7 @@ class Encoder:
 
     def _packed(self, sequences: Sequence[Sequence[int]]) -> Sequence[Tensor]:
         """The states of each sequence, all in one row without padding."""
-        device, lengths = cast(Any, self.module).device, [len(ids) for ids in sequences]
+        device, lengths = self.device, list(map(len, sequences))
         places = [self.first_position + position for length in lengths for position in range(length)]
         ids = [token for sequence in sequences for token in sequence]
         self.counter.tokens += len(ids)
@@ -100,13 +157,31 @@ class Encoder:
         return states
 
     def _padded(self, sequences: Sequence[Sequence[int]]) -> Sequence[Tensor]:
-        ids, mask = padded(sequences, cast(Any, self.module).device)
+        ids, mask = padded(sequences, self.device)
         self.counter.tokens += ids.numel()
         hidden = cast(Tensor, self.module(input_ids=ids, attention_mask=mask).last_hidden_state).float()
         return [states[: len(sequence)] for states, sequence in zip(hidden, sequences, strict=True)]
 
-    def patched(self, patch: Patch) -> LanguageModel:
+    def patched(self, patch: Patch) -> Backbone:
         return replace(self, patches=(*self.patches, patch))
+
+    def stacked(self, patches: Sequence[Patch], segments: Sequence[RunSegment]) -> Backbone:
+        return replace(self, patches=tuple(patches), segments=tuple(segments))
+
+    def training_view(self, frozen: FrozenBlocks | None, checkpointing: bool) -> Backbone:
+        return replace(self, frozen=frozen, checkpointing=checkpointing)
 
     def blocks(self) -> Sequence[nn.Module]:
         return blocks_of(self.module)
+
+    def linear_layers(self) -> Mapping[str, Linear]:
+        return linear_layers_of(self.module, None)
+
+
+def encoder(card: ModelCard, module: Any, tokenizer: Any) -> Encoder:
+    width = int(module.config.get_text_config().hidden_size)
+    return Encoder(card, module, tokenizer, width, first_position(module.config), packs=False)
+
+
+def first_position(config: Any) -> int:
+    return int(config.pad_token_id) + 1 if config.model_type in FIRST_POSITION_AFTER_PAD else 0

@@ -6,49 +6,45 @@ from typing import Any
 
 import torch
 
-from inweights.models.base import LanguageModel, ModelCard
-from inweights.models.causal import CausalLM
+from inweights.models.base import Backbone
+from inweights.models.card import ModelCard
 from inweights.models.digest import digest
-from inweights.models.encoder import Encoder
-from inweights.models.model_config import configuration, is_encoder, quiet, why
+from inweights.models.encoder import first_position
+from inweights.models.families import FAMILIES, Family, family_of
+from inweights.models.model_config import configuration, quiet, why
 from inweights.models.packing_check import packing_where_equal
 from inweights.types import UserError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-FIRST_POSITION_BEHIND_PAD = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "data2vec-text")
-"""Model types that number positions from the padding token's id + 1, so that their table has unusable rows."""
 
 
-def load_from(name: str, place: str, dtype: str | None, device: str | None) -> LanguageModel:
+def load_from(name: str, place: str, dtype: str | None, device: str | None) -> Backbone:
     """Raises UserError where it cannot be had."""
     chosen_device = _device(device)
     chosen_dtype = _dtype(dtype, chosen_device)
     with quiet():
         config = configuration(name, place)
-        encoder = is_encoder(config)
+        name_of_family = family_of(config)
+        family = FAMILIES[name_of_family]
         tokenizer = tokenizer_of(name, place)
-        module = _module(name, place, chosen_dtype, encoder)
+        module = _module(name, place, chosen_dtype, family)
         try:
             module = module.to(chosen_device).eval()
         except RuntimeError as error:
             raise UserError(f"{name} does not go onto {chosen_device}: {why(error)}") from error
         module.requires_grad_(False)
-        first = int(config.pad_token_id) + 1 if config.model_type in FIRST_POSITION_BEHIND_PAD else 0
         card = ModelCard(
             name=name,
-            family="encoder" if encoder else "causal",
+            family=name_of_family,
             architecture=type(module).__name__,
             parameters=sum(parameter.numel() for parameter in module.parameters()),
             dtype=next(short for short, each in DTYPES.items() if each == chosen_dtype),
             device=_spelled(chosen_device),
-            max_tokens=_max_tokens(config, tokenizer, first),
+            max_tokens=_max_tokens(config, tokenizer),
             digest=digest(place, module),
+            abilities=family.abilities,
         )
-        if encoder:
-            size = int(config.get_text_config().hidden_size)
-            return packing_where_equal(Encoder(card, module, tokenizer, size, first, packs=False))
-        size = read_size(module)
-        return packing_where_equal(CausalLM(card, module, tokenizer, size, bos_ids_of(tokenizer), packs=False))
+        return packing_where_equal(family.of(card, module, tokenizer))
 
 
 def _device(device: str | None) -> torch.device:
@@ -89,9 +85,7 @@ def tokenizer_of(name: str, place: str) -> Any:
     return tokenizer
 
 
-def _module(name: str, place: str, dtype: torch.dtype, encoder: bool) -> Any:
-    from transformers import AutoModel, AutoModelForCausalLM
-
+def _module(name: str, place: str, dtype: torch.dtype, family: Family) -> Any:
     if Path(place).is_dir() and not any(Path(place).glob("*.safetensors")):
         pickled = sorted(each.name for kind in ("*.bin", "*.pt", "*.pth") for each in Path(place).glob(kind))
         raise UserError(
@@ -100,9 +94,8 @@ def _module(name: str, place: str, dtype: torch.dtype, encoder: bool) -> Any:
             if pickled
             else f"{place} has no weights (model.safetensors)"
         )
-    auto = AutoModel if encoder else AutoModelForCausalLM
     try:
-        module, found = auto.from_pretrained(
+        module, found = family.auto.from_pretrained(
             place,
             dtype=dtype,
             use_safetensors=True,
@@ -123,8 +116,13 @@ def _module(name: str, place: str, dtype: torch.dtype, encoder: bool) -> Any:
             f"{name} lacks {len(missing)} of the weights of a {type(module).__name__}, such as {missing[0]}: "
             "it is another kind of model, or an incomplete copy"
         )
+    return without_pooler(module)
+
+
+def without_pooler(module: Any) -> Any:
+    """The same module: nothing reads its pooler, so nothing should count or train it."""
     if getattr(module, "pooler", None) is not None:
-        module.pooler = None  # nothing reads it, so nothing should count or train it
+        module.pooler = None
     return module
 
 
@@ -132,23 +130,11 @@ def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def read_size(module: Any) -> int:
-    """Width of the vectors a causal model is read at: in OPT-350M the head reads narrower ones than blocks pass on."""
-    return int(module.get_output_embeddings().weight.shape[1])
-
-
-def bos_ids_of(tokenizer: Any) -> tuple[int, ...]:
-    """The special tokens in front of a text; asked with a text, since templates may put some behind it, too."""
-    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
-    whole = tokenizer("a")["input_ids"]
-    return tuple(whole[: next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)])
-
-
-def _max_tokens(config: Any, tokenizer: Any, first_position: int) -> int:
-    """The context window; a tokenizer's own limit counts for an encoder alone, where it is told by training."""
+def _max_tokens(config: Any, tokenizer: Any) -> int:
+    """The context window; a tokenizer's own limit counts for an encoder alone, where it is the length in training."""
     settings = config.get_text_config()
     limits = [getattr(settings, key, None) for key in ("max_position_embeddings", "n_positions", "seq_length")]
-    known = [int(limit) - first_position for limit in limits if limit]
-    if (is_encoder(config) or not known) and tokenizer.model_max_length < 10**9:
+    known = [int(limit) - first_position(config) for limit in limits if limit]
+    if (family_of(config) == "encoder" or not known) and tokenizer.model_max_length < 10**9:
         known.append(int(tokenizer.model_max_length))
     return min(known) if known else 10**9

@@ -10,13 +10,6 @@ from typing import Any
 
 from inweights.types import UserError
 
-ENCODERS = ("bert", "roberta", "distilbert", "deberta", "electra", "mpnet", "albert", "modernbert", "camembert")
-
-
-def is_encoder(config: Any) -> bool:
-    kind = config.model_type
-    return any(kind.startswith(each) or kind.endswith(f"-{each}") for each in ENCODERS)
-
 
 def configuration(name: str, place: str) -> Any:
     """The model's configuration. Raises UserError where there is none, or where it is none that can be run."""

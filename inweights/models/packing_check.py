@@ -11,7 +11,7 @@ own attention does.
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -19,12 +19,13 @@ from torch import Tensor
 
 from inweights.engine.attention import NAME, register
 from inweights.engine.trees import Tree
-from inweights.models.base import PACKED
-from inweights.models.causal import CausalLM, blocks_of
+from inweights.models.blocks import blocks_of
+from inweights.models.card import PACKED
+from inweights.models.causal import CausalLM
 from inweights.models.encoder import Encoder
 from inweights.models.single_precision import HALF, in_single_precision
 
-Model = TypeVar("Model", CausalLM, Encoder)
+Local = CausalLM | Encoder
 
 FAR_BACK = ("attention_chunk_size", "local_attention")
 """Settings of architectures that do not see their whole past, and do not pass this on to attention."""
@@ -37,7 +38,7 @@ TEXTS = ("The old house near the river was sold", " to the doctor, who had", " w
 
 
 @torch.no_grad()
-def packing_where_equal(model: Model) -> Model:
+def packing_where_equal(model: Local) -> Local:
     """The same model, set to pack where that gives what whole padded prompts give; its card says which and why."""
     module = cast(Any, model.module)
     settings = module.config.get_text_config()
@@ -76,12 +77,13 @@ def packing_where_equal(model: Model) -> Model:
     return _whole(model, reason)
 
 
-def _whole(model: Model, reason: str) -> Model:
-    card = replace(model.card, attention=f"whole padded prompts ({reason})")
+def _whole(model: Local, reason: str) -> Local:
+    abilities = model.card.abilities - {"prefix"}  # nothing can stand in front of whole prompts but tokens
+    card = replace(model.card, attention=f"whole padded prompts ({reason})", abilities=abilities)
     return replace(model, packs=False, card=card)
 
 
-def _fp32(model: CausalLM | Encoder) -> AbstractContextManager[None]:
+def _fp32(model: Local) -> AbstractContextManager[None]:
     module = cast(Any, model.module)
     return in_single_precision(module, blocks_of(module)) if module.dtype in HALF else nullcontext()
 
@@ -91,7 +93,7 @@ def _distance(outputs: Tensor, expected: Tensor) -> float:
     return float((outputs - expected).square().mean().sqrt() / expected.std())
 
 
-def _outputs(model: CausalLM | Encoder) -> Float[Tensor, "reads size"]:
+def _outputs(model: Local) -> Float[Tensor, "reads size"]:
     """Something of everything: a prefix, several sequences of different lengths, branches."""
     texts = [tuple(ids) for ids in model.encode(TEXTS)]
     if isinstance(model, Encoder):

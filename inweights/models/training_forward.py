@@ -1,8 +1,7 @@
-"""Reading a backbone over and over while updates on it train: what is frozen once, several runs in one row."""
+"""Forward passes while updates train: frozen blocks run once, several runs in one row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -11,9 +10,7 @@ from torch import Tensor
 from inweights.engine.frozen_blocks import FrozenBlocks
 from inweights.engine.stacked_runs import RunSegment
 from inweights.engine.trees import Patch, Stackable, Tree
-from inweights.models.base import LanguageModel
-from inweights.models.causal import CausalLM
-from inweights.models.encoder import Encoder
+from inweights.models.base import Backbone
 
 Vocabulary = tuple[int, ...] | None
 
@@ -28,14 +25,14 @@ class TrainingForward:
 
     def __init__(
         self,
-        models: Sequence[LanguageModel],
+        models: Sequence[Backbone],
         first_block: int = 0,
         kept_bytes: int = 1 << 30,
         checkpointing: bool = False,
     ) -> None:
         assert len(models) == 1 or stackable(models), "updates that cannot share a pass"
         self.models = tuple(models)
-        packs = isinstance(models[0], CausalLM | Encoder) and models[0].packs
+        packs = models[0].packs
         below = min(first_block, len(models[0].blocks()) - 1) if packs and first_block else 0
         self.checkpointing = checkpointing and packs
         self.frozen = FrozenBlocks(models[0].module, models[0].blocks(), below, kept_bytes) if below else None
@@ -46,7 +43,7 @@ class TrainingForward:
         """What comes after every position read, by the number of the model."""
         rows = None
         if vocabulary is not None:
-            rows = torch.tensor(vocabulary, device=next(self.models[0].module.parameters()).device)
+            rows = torch.tensor(vocabulary, device=self.models[0].device)
         model, flat = self._together(trees)
         read = model.next_token_logits(flat, None, rows)
         counts = [sum(len(tree.positions_read) for tree in trees[run]) for run in trees]
@@ -59,34 +56,35 @@ class TrainingForward:
         read = model.summaries(flat, pooling)
         return dict(zip(sequences, read.split(list(map(len, sequences.values()))), strict=True))
 
-    def _together(self, asked: Mapping[int, Sequence[Any]]) -> tuple[LanguageModel, list[Any]]:
-        """A model with the updates of the runs that are asked on, and everything that is asked in a row."""
-        runs, flat = list(asked), [each for run in asked.values() for each in run]
-        first: Any = self.models[runs[0]]
+    def _together(self, inputs: Mapping[int, Sequence[Any]]) -> tuple[Backbone, list[Any]]:
+        """A model with the updates of all these runs on, and their inputs in one row."""
+        runs, flat = list(inputs), [each for run in inputs.values() for each in run]
+        model = self.models[runs[0]]
         if len(runs) > 1:
-            segments = tuple(RunSegment(sum(map(len, asked[run])), len(asked[run])) for run in runs)
-            first = replace(first, patches=_beside([self.models[run] for run in runs]), segments=segments)
+            segments = [RunSegment(sum(map(len, inputs[run])), len(inputs[run])) for run in runs]
+            beside = _beside([self.models[run] for run in runs])
+            model = model.stacked([patch for patch in beside if patch is not None], segments)
         if self.frozen or self.checkpointing:
-            first = replace(first, frozen=self.frozen, checkpointing=self.checkpointing)
-        return first, flat
+            model = model.training_view(self.frozen, self.checkpointing)
+        return model, flat
 
 
-def stackable(models: Sequence[LanguageModel]) -> bool:
-    """Whether the updates on these can be read in one pass."""
-    if any(not isinstance(each, CausalLM | Encoder) or not each.packs for each in models):
+def stackable(models: Sequence[Backbone]) -> bool:
+    """Whether the updates on these models can share a forward pass."""
+    first = models[0]
+    if not all(each.packs for each in models):
         return False
-    one = [cast("CausalLM | Encoder", each) for each in models]
-    if any(each.module is not one[0].module or len(each.patches) != len(one[0].patches) for each in one):
+    if any(each.module is not first.module or len(each.patches) != len(first.patches) for each in models):
         return False
-    return all(patch is not None for patch in _beside(one))
+    return all(patch is not None for patch in _beside(models))
 
 
-def _beside(models: Sequence[Any]) -> tuple[Any, ...]:
-    """The patches of several models in one row; None for those that cannot stand in one."""
+def _beside(models: Sequence[Backbone]) -> list[Patch | None]:
+    """The patches of several models for one row; None for those that cannot share it."""
     found: list[Patch | None] = []
     for patches in zip(*(each.patches for each in models), strict=True):
         if all(patch is patches[0] for patch in patches):
             found.append(patches[0])
         else:
             found.append(patches[0].beside(patches[1:]) if isinstance(patches[0], Stackable) else None)
-    return tuple(found)
+    return found

@@ -3,14 +3,14 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.scoring.labels import label_logits
 from inweights.types import Example, Prompt
 
 CONTENT_FREE = ("N/A", "[MASK]", "")
 
 
-def contextual(model: LanguageModel, prompt: Prompt, context: str, batch_tokens: int = 8192) -> Float[Tensor, " labels"]:
+def contextual(model: Backbone, prompt: Prompt, context: str, batch_tokens: int = 8192) -> Float[Tensor, " labels"]:
     """Log of the mean label distribution of content-free queries, every field filled alike (Zhao et al. 2021)."""
     empty = [Example(dict.fromkeys(prompt.field_names, text)) for text in CONTENT_FREE]
     # A pattern of fields alone reads as nothing when they are empty, and nothing can't be asked about.

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.engine.trees import Behind, Tree, prefix_of_each
-from inweights.models.base import LanguageModel
-from inweights.scoring.batches import batches_of, tokens_at_once
+from inweights.models.base import Backbone
+from inweights.models.batches import batches_of, tokens_at_once
 from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, truncated
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class Completion:
 
 @torch.no_grad()
 def teacher_logprobs(
-    model: LanguageModel,
+    model: Backbone,
     prefixes: Behind,
     completions: Sequence[Completion],
     kept: TopK = TOP_K,
@@ -56,7 +56,7 @@ def teacher_logprobs(
 
 
 def read_completions(
-    model: LanguageModel,
+    model: Backbone,
     prefixes: Behind,
     completions: Sequence[Completion],
     of: Callable[[Sequence[int], Sequence[Float[Tensor, "tokens vocabulary"]]], list[T]],
@@ -66,7 +66,7 @@ def read_completions(
 
     A pass that memory has no room for is run again in halves.
     """
-    most = tokens_at_once(batch_tokens, model.hidden_size, next(model.module.parameters()).device.type)
+    most = tokens_at_once(batch_tokens, model.hidden_size, model.device.type)
     trees = [each.tree for each in completions]
     before = prefix_of_each(prefixes, len(completions))
     waiting = batches_of([len(tree) for tree in trees], most)

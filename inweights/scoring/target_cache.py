@@ -15,9 +15,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.queries import Queries
 from inweights.records import write_whole
-from inweights.scoring.queries import Queries
 
 SHARD = 256
 """Queries in one."""
@@ -53,7 +53,7 @@ def reused() -> tuple[float, float]:
 
 
 def in_shards(
-    model: LanguageModel, asked: Sequence[Queries], what: str, read: Callable[[Sequence[Queries]], list[Tables]]
+    model: Backbone, asked: Sequence[Queries], what: str, read: Callable[[Sequence[Queries]], list[Tables]]
 ) -> list[Tables]:
     """What `read` gives for each set of queries; from the folder where it is there already. `what` names what is kept."""
     import torch
@@ -77,12 +77,12 @@ def _first(read: Callable[[Sequence[Queries]], list[Tables]], shard: Queries) ->
     return read([shard])[0]
 
 
-def _kept(path: Path, model: LanguageModel, make: Callable[[], Tables], reused: Reused) -> Tables:
+def _kept(path: Path, model: Backbone, make: Callable[[], Tables], reused: Reused) -> Tables:
     from safetensors import safe_open
     from safetensors.torch import save
 
     if path.exists():
-        with safe_open(path, "pt", device=str(next(model.module.parameters()).device)) as file:
+        with safe_open(path, "pt", device=str(model.device)) as file:
             cost = file.metadata()
             reused.seconds += float(cost["seconds"])
             reused.tokens += float(cost["tokens"])
@@ -95,7 +95,7 @@ def _kept(path: Path, model: LanguageModel, make: Callable[[], Tables], reused: 
     return made
 
 
-def _name(model: LanguageModel, queries: Queries, what: str) -> str:
+def _name(model: Backbone, queries: Queries, what: str) -> str:
     card = model.card
     values = repr((card.digest, card.dtype, what, queries.prefix, queries.trees, queries.words))
     return f"{hashlib.sha256(values.encode()).hexdigest()[:24]}.safetensors"

@@ -13,11 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from inweights.models.base import LanguageModel
-from inweights.scoring.batched_forward import read_tables
+from inweights.models.base import Backbone
+from inweights.models.batched_forward import read_tables
+from inweights.models.choice_scores import logits_of_queries
+from inweights.models.queries import Queries
 from inweights.scoring.divergence import cells_or_raise, kl, with_rest
-from inweights.scoring.labels import label_logits, logits_of_queries
-from inweights.scoring.queries import Queries, queries_of
+from inweights.scoring.labels import label_logits, queries_of
 from inweights.scoring.target_cache import in_shards
 from inweights.scoring.teacher_logprobs import TeacherLogprobs
 from inweights.types import Example, Prompt
@@ -46,7 +47,7 @@ TargetKind = Literal["labels", "top_k", "vocabulary"]
 
 @torch.no_grad()
 def teacher_targets(
-    model: LanguageModel,
+    model: Backbone,
     prompt: Prompt,
     contexts: Sequence[str],
     examples: Sequence[Example],
@@ -76,7 +77,7 @@ def teacher_targets(
 
 
 def student_kl(
-    targets: Targets, model: LanguageModel, prompt: Prompt, examples: Sequence[Example], *, batch_tokens: int = 1 << 20
+    targets: Targets, model: Backbone, prompt: Prompt, examples: Sequence[Example], *, batch_tokens: int = 1 << 20
 ) -> Float[Tensor, " examples"]:
     """KL(teacher || model) of every example without a context; differentiable."""
     if isinstance(targets, LabelTargets):
@@ -88,7 +89,7 @@ def student_kl(
 
 
 def answer_logprobs(
-    model: LanguageModel, prompt: Prompt, examples: Sequence[Example], context: str = "", *, batch_tokens: int = 8192
+    model: Backbone, prompt: Prompt, examples: Sequence[Example], context: str = "", *, batch_tokens: int = 8192
 ) -> list[TeacherLogprobs]:
     """The whole vocabulary at every answer position of every example; differentiable."""
     queries = queries_of(model, prompt, examples, context)
@@ -102,7 +103,7 @@ def answer_positions(queries: Sequence[Queries]) -> int:
 
 
 def _padded_tables(
-    model: LanguageModel, queries: Sequence[Queries], batch_tokens: int, positions: int, k: int | None
+    model: Backbone, queries: Sequence[Queries], batch_tokens: int, positions: int, k: int | None
 ) -> list[tuple[Tensor, ...]]:
     """Log-probabilities, weights and, of the top k, ids, for each set of queries; padded to `positions`.
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.types import Example, Prompt, UserError
 
 
 def fitting_demonstrations(
-    model: LanguageModel, prompt: Prompt, demonstrations: Sequence[Example], room: int
+    model: Backbone, prompt: Prompt, demonstrations: Sequence[Example], room: int
 ) -> tuple[Example, ...]:
     """As many demonstrations from the front as fit `room` tokens, in whole turns of the labels.
 
@@ -21,7 +21,7 @@ def fitting_demonstrations(
     return tuple(kept)
 
 
-def fitting_example(model: LanguageModel, prompt: Prompt, example: Example, room: int) -> Example:
+def fitting_example(model: Backbone, prompt: Prompt, example: Example, room: int) -> Example:
     """The example with words taken off the end of its longest fields until its text has at most `room` tokens.
 
     As many words of every field are kept as can be, the same number of each that has more; characters where words are

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from inweights.settings import field_of
+from inweights.methods.base import update_of
 from inweights.study.planned import PlannedRun, alike
 from inweights.study.store import run_id
 
@@ -23,7 +23,7 @@ def batches(planned: Sequence[PlannedRun]) -> Iterator[Batch]:
 def shares_passes(planned: PlannedRun) -> bool:
     """Whether seeds of this run may train in one pass; whether the model can do so is known once it is loaded."""
     asked = not planned.run.budget.isolated and not planned.run.tune
-    update = field_of(planned.method, "update")
+    update = update_of(planned.method)
     return asked and update is not None and update.stacks
 
 

@@ -8,9 +8,9 @@ backward pass was measured. `python -m benchmarks plan` holds all of it beside w
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from inweights.models.skeleton import skeleton
 from inweights.study.machine import copy_rate, device, matrix_rate
@@ -81,15 +81,14 @@ class ModelShape:
 @lru_cache
 def shape_of(name: str) -> ModelShape:
     model = skeleton(name)
-    module: Any = model.module
-    config: Any = module.config.get_text_config()
-    causal = model.card.family == "causal"
+    module, config = model.module, model.config
+    head = model.output_embeddings
     aside = [each.weight for each in module.modules() if isinstance(each, nn.Embedding)]
-    aside += [module.get_output_embeddings().weight] if causal else []
+    aside += [] if head is None else [cast(Tensor, head.weight)]
     left_out = {id(weight) for weight in aside}
     weights = sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in left_out)
     gated = any("gate" in name for name, _ in module.named_modules())
-    vocabulary, blocks = int(config.vocab_size) if causal else 0, int(config.num_hidden_layers)
+    vocabulary, blocks = 0 if head is None else int(config.vocab_size), int(config.num_hidden_layers)
     return ModelShape(model.hidden_size, blocks, weights, vocabulary, gated, _key_width(config, model.hidden_size))
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.meter import measure
 from inweights.methods import METHODS, Fitted, Method
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.training_forward import stackable
 from inweights.scoring.target_cache import reused
 from inweights.settings import settings
@@ -57,7 +57,7 @@ def _together(together: Sequence[PlannedRun], loaded: Loaded) -> Iterator[Record
         yield _recorded(setting, loaded, partial(_scored, setting, loaded, each, shots, {}, share))
 
 
-def _adapted(work: Callable[[], T], model: LanguageModel) -> tuple[T, Cost]:
+def _adapted(work: Callable[[], T], model: Backbone) -> tuple[T, Cost]:
     """What `work` gives and costs; what an earlier try has spent on a teacher's targets that it finds is counted too."""
     before = reused()
     result, cost = measure(work, model.counter)
@@ -80,7 +80,7 @@ def _recorded(setting: PlannedRun, loaded: Loaded, run: Callable[[], Record]) ->
         )
 
 
-def fit(setting: PlannedRun, model: LanguageModel) -> tuple[Fitted, Shots, Mapping[str, object]]:
+def fit(setting: PlannedRun, model: Backbone) -> tuple[Fitted, Shots, Mapping[str, object]]:
     """The fitted method of a run, its shots, and what tuning chose. The same for the same run, every time."""
     shots = draw(setting.task, setting.run.shots, setting.run.seed)
     method: Method = setting.method

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from inweights.models.batched_forward import PREFIX_TOKENS
+from inweights.models.batches import tokens_at_once
+from inweights.models.choice_scores import only_tokens
 from inweights.models.skeleton import skeleton
-from inweights.scoring.batched_forward import PREFIX_TOKENS
-from inweights.scoring.batches import tokens_at_once
 from inweights.scoring.calibration import CONTENT_FREE
-from inweights.scoring.labels import only_tokens
-from inweights.scoring.queries import queries_of
+from inweights.scoring.labels import queries_of
 from inweights.settings import settings
 from inweights.study.cost_model import ModelShape, shape_of
 from inweights.study.draw import draw

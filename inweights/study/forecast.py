@@ -6,14 +6,17 @@ Where the folder has records, what they took over what was predicted for them co
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from inweights.models.skeleton import skeleton
 from inweights.settings import settings
 from inweights.study.estimate import Estimate, estimate
 from inweights.study.machine import device, free_bytes
 from inweights.study.planned import PlannedRun
-from inweights.study.study import Study
 from inweights.types import Record, Weights
+
+if TYPE_CHECKING:
+    from inweights.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Forecast:
         return self.model_bytes + self.estimate.peak_bytes
 
 
-def forecast(study: Study) -> list[Forecast]:
+def forecast(study: "Study") -> list[Forecast]:
     """One for each run, in the order in which they will be done."""
     records = [study.store.find(setting.run) for setting in study.settings]
     plain = [estimate(setting) for setting in study.settings]

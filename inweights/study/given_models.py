@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.models.loading import DTYPES
 from inweights.types import UserError, Weights
 
-Model = str | Path | Weights | LanguageModel | tuple[Any, Any]
+Model = str | Path | Weights | Backbone | tuple[Any, Any]
 """The pair is a model of transformers with its tokenizer."""
 
 
-def named_models(given: Model | Sequence[Model], study: Path) -> tuple[list[str], dict[str, LanguageModel]]:
+def named_models(given: Model | Sequence[Model], study: Path) -> tuple[list[str], dict[str, Backbone]]:
     """Names for a spec, and what is loaded already, by its name."""
     several = isinstance(given, Sequence) and not isinstance(given, str) and not _is_pair(given)
     listed = cast("Sequence[Model]", given if several else [given])
@@ -25,10 +25,10 @@ def _is_pair(given: Any) -> bool:
     return isinstance(given, tuple) and len(given) == 2 and hasattr(given[0], "save_pretrained")
 
 
-def _named(given: Model, study: Path) -> tuple[str, LanguageModel | None]:
+def _named(given: Model, study: Path) -> tuple[str, Backbone | None]:
     if isinstance(given, str | Path | Weights):
         return str(given), None
-    if isinstance(given, LanguageModel):
+    if isinstance(given, Backbone):
         return given.card.name, given
     if _is_pair(given):
         return _kept(given[0], given[1], study), None

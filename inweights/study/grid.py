@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from inweights.methods import METHODS, canonical
 from inweights.settings import settings
-from inweights.study.applicability import default_methods, why_not_applicable
+from inweights.study.applicability import check_label_words, default_methods, why_not_applicable
 from inweights.study.draw import check_distinct
 from inweights.study.loading import refuse_unavailable
 from inweights.study.objects import Objects
@@ -69,6 +69,11 @@ def planned_runs(
             ):
                 raise UserError(f"{name} does not run on {model}: {reason}")
     prompts = [_prompt(spec, task) for task in tasks]
+    for model, names in methods.items():
+        if any("choices" in objects.method(name).needs for name in names):
+            for task, prompt in zip(tasks, prompts, strict=True):
+                first = task.splits["train"].load()[0]
+                check_label_words(objects.models.get(model.name, model.name), prompt, first)
     for task, shots in product(tasks, spec.shots):
         _check_shots(spec, task, _total(spec, task, shots))
     data = {task.name: {"data digest": data_digest(task)} for task in tasks}

@@ -7,14 +7,14 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from inweights import __version__, models
+from inweights import models
 from inweights.meter import measure
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.study.planned import Loaded
 from inweights.types import UserError, Weights
 
 
-def loader(device: str | None, models: Mapping[str, LanguageModel] | None = None) -> Callable[[Weights], Loaded]:
+def loader(device: str | None, models: Mapping[str, Backbone] | None = None) -> Callable[[Weights], Loaded]:
     """What loads a study's models on that device, but for those that are in memory already, by name."""
 
     def loaded(weights: Weights) -> Loaded:
@@ -28,13 +28,12 @@ def load(weights: Weights, device: str | None = None) -> Loaded:
     return _measured(lambda: backbone(weights, device))
 
 
-def _measured(read: Callable[[], LanguageModel]) -> Loaded:
+def _measured(read: Callable[[], Backbone]) -> Loaded:
     model, cost = measure(read)
     card = model.card
     environment = {
-        "inweights": __version__,
         "python": platform.python_version(),
-        **{library: version(library) for library in ("torch", "transformers", "peft")},
+        **{library: version(library) for library in ("inweights", "torch", "transformers", "peft")},
         "machine": _machine(),
         "threads": str(_threads()),
         "model digest": card.digest,
@@ -47,7 +46,7 @@ def _measured(read: Callable[[], LanguageModel]) -> Loaded:
     return Loaded(model, cost, environment)
 
 
-def backbone(weights: Weights, device: str | None = None) -> LanguageModel:
+def backbone(weights: Weights, device: str | None = None) -> Backbone:
     """The weights in memory. Raises UserError where they cannot be had."""
     refuse_unavailable(weights)
     return models.load(weights.name, None if weights.dtype == "auto" else weights.dtype, device)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 
 from inweights.methods import METHODS, Method, canonical, method
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.settings import changed, settings
 from inweights.types import Task, UserError, Weights
 
@@ -15,7 +15,7 @@ class Objects:
 
     tasks: Mapping[str, Task] = field(default_factory=dict)
     methods: Mapping[str, Method] = field(default_factory=dict)
-    models: Mapping[str, LanguageModel] = field(default_factory=dict)
+    models: Mapping[str, Backbone] = field(default_factory=dict)
 
     def method(self, name: str, overrides: Mapping[str, str] | None = None) -> Method:
         """The method of that name, the user's own first, with some settings changed."""
@@ -58,7 +58,7 @@ def named_methods(methods: Sequence[str | Method] | Mapping[str, Method]) -> tup
     for _, each in pairs:
         if not isinstance(each, str | Method):
             raise UserError(
-                f"{each!r} is not a method: expected a name, or an object with `families` and `fit`, such as "
+                f"{each!r} is not a method: expected a name, or an object with `needs` and `fit`, such as "
                 "METHODS['pbft+lora']"
             )
     own = {name: each for name, each in pairs if not isinstance(each, str) and METHODS.get(name) != each}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from inweights.methods import MaybeIndependent, Method
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.types import Cost, Prompt, Run, Task
 
 
@@ -24,7 +24,7 @@ class PlannedRun:
 class Loaded:
     """The backbone in memory, shared by all runs of this process."""
 
-    model: LanguageModel
+    model: Backbone
     cost: Cost
     environment: Mapping[str, str]
 

@@ -1,11 +1,11 @@
 """What a fitted method changed, and what would have to be stored to have it again."""
 
 from inweights.methods import Fitted
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.readouts import Ensemble, LabelWords
 
 
-def changed_parameters(fitted: Fitted, model: LanguageModel) -> int:
+def changed_parameters(fitted: Fitted, model: Backbone) -> int:
     """Numbers whose values differ from the backbone's, and all of a trained tensor the backbone does not have."""
     shared = dict(model.module.named_parameters())
     return sum(

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from inweights.methods import Fitted, Method
 from inweights.methods.prepared import fit_together
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.types import Budget, DivergedError, Example, Prompt, Shots, UserError
 
 FACTORS = (0.3, 1.0, 3.0)
@@ -15,7 +15,7 @@ FOLDS = {"holdout": 1, "kfold": 4}
 
 
 def tuned(
-    method: Method, how: str, model: LanguageModel, prompt: Prompt, shots: Shots, budget: Budget
+    method: Method, how: str, model: Backbone, prompt: Prompt, shots: Shots, budget: Budget
 ) -> tuple[Method, Mapping[str, object]]:
     """The method at the learning rate that does best on shots held out, and a note of what each one scored.
 
@@ -47,7 +47,7 @@ def tuned(
     return replace(own, schedule=replace(own.schedule, lr=own.schedule.lr * best)), note
 
 
-def _fitted(tried: Sequence[tuple[Any, Shots]], model: LanguageModel, prompt: Prompt, budget: Budget) -> list[Fitted | None]:
+def _fitted(tried: Sequence[tuple[Any, Shots]], model: Backbone, prompt: Prompt, budget: Budget) -> list[Fitted | None]:
     """All rates and folds in as few passes as they fit in; None for those that diverge."""
     if tried[0][0].update.stacks and not budget.isolated:
         # Whatever is wrong with one of them is found by running each alone.
@@ -57,7 +57,7 @@ def _fitted(tried: Sequence[tuple[Any, Shots]], model: LanguageModel, prompt: Pr
     return [_alone(each, kept, model, prompt, budget) for each, kept in tried]
 
 
-def _alone(each: Any, kept: Shots, model: LanguageModel, prompt: Prompt, budget: Budget) -> Fitted | None:
+def _alone(each: Any, kept: Shots, model: Backbone, prompt: Prompt, budget: Budget) -> Fitted | None:
     try:
         [fitted] = each.fit(model, prompt, [kept], budget)
     except DivergedError:

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
-from inweights.engine.attention_layout import current
+from inweights.engine.current_layout import current
 from inweights.engine.switches import hooked
 from inweights.engine.trees import Patch
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.linear import Linear
 from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count
-from inweights.updates.lora import linear_layers, shape
 from inweights.updates.peft_format import Stored, Target
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}
@@ -46,19 +46,20 @@ class Adapter:
         if self.size < 1:
             raise UserError(f"expected an adapter's bottleneck of size 1 or more, not {self.size}")
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+    def apply(self, model: Backbone, seed: int) -> Adapted:
         layers = {name: layer for pair in ends_of_sublayers(model) for name, layer in self._wanted(pair).items()}
-        device = next(model.module.parameters()).device
+        device = model.device
         generator = torch.Generator().manual_seed(seed)
         parameters: dict[str, nn.Parameter] = {}
         for name, layer in layers.items():
-            width = shape(layer)[1]
+            width = layer.outputs
             down = torch.empty(self.size, width)
             nn.init.kaiming_uniform_(down, a=5**0.5, generator=generator)  # as torch starts a linear layer
             start = (down, torch.zeros(self.size), torch.zeros(width, self.size), torch.zeros(width))
             for part, tensor in zip(PARTS, start, strict=True):
                 parameters[f"{name}.adapter.{part}"] = nn.Parameter(tensor.to(device))
-        return Adapted(model.patched(_Bottlenecks(layers, (parameters,), self.activation)), parameters)
+        modules = {name: layer.module for name, layer in layers.items()}
+        return Adapted(model.patched(_Bottlenecks(modules, (parameters,), self.activation)), parameters)
 
     def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
         return Stored(trained, file="adapters.safetensors")
@@ -66,30 +67,28 @@ class Adapter:
     def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
         return stored
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> None:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> None:
         return None
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), narrow=count(parameters), kept=0.75)
 
-    def _wanted(self, pair: tuple[dict[str, nn.Module], dict[str, nn.Module]]) -> dict[str, nn.Module]:
+    def _wanted(self, pair: tuple[dict[str, Linear], dict[str, Linear]]) -> dict[str, Linear]:
         attention, feedforward = pair
         return attention | feedforward if self.placement == "houlsby" else feedforward
 
 
-def ends_of_sublayers(model: LanguageModel) -> list[tuple[dict[str, nn.Module], dict[str, nn.Module]]]:
+def ends_of_sublayers(model: Backbone) -> list[tuple[dict[str, Linear], dict[str, Linear]]]:
     """For every block the last layer of its attention and the last of its feed-forward sub-layer, by name.
 
     Found by structure: the output of a sub-layer is as wide as the block, and only attention has "att" in its name.
     Raises UserError where a block does not have one of each.
     """
-    card, module = model.card, cast(Any, model.module)
-    width = int(module.config.get_text_config().hidden_size)
-    linear = dict(linear_layers(model))
+    card, width, linear = model.card, int(model.config.hidden_size), model.linear_layers()
     found = []
     for block in model.blocks():
         inside = {id(module) for module in block.modules()}
-        wide = {name: layer for name, layer in linear.items() if id(layer) in inside and shape(layer)[1] == width}
+        wide = {name: layer for name, layer in linear.items() if id(layer.module) in inside and layer.outputs == width}
         attention = [name for name in wide if "att" in name.lower()]
         feedforward = [name for name in wide if name not in attention]
         if not attention or not feedforward or any("expert" in name for name, _ in block.named_modules()):

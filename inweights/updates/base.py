@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inweights.engine.swap import Swap
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.training import Schedule
 from inweights.updates.peft_format import Stored, Target
 
@@ -17,7 +17,7 @@ from inweights.updates.peft_format import Stored, Target
 class Adapted:
     """A backbone with an update on, and the parameters that may change. The shared weights stay as they were."""
 
-    model: LanguageModel
+    model: Backbone
     parameters: Mapping[str, nn.Parameter]
     """Private to this update. Named as in the backbone where they replace one of its parameters, else as PEFT would
     name them (`model.layers.0.self_attn.q_proj.lora_A.weight`). In fp32 whatever the backbone's dtype: steps of
@@ -73,7 +73,7 @@ class Update(Protocol):
         """What a user of an export must know, as one sentence for its model card; "" for nothing."""
         ...
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+    def apply(self, model: Backbone, seed: int) -> Adapted:
         """Attach to `model` without changing it. Equal seeds give equal starts.
 
         Raises UserError where this backbone has nothing for it to train, saying why.
@@ -91,23 +91,23 @@ class Update(Protocol):
         """Values by parameter name, from the tensors of such a file."""
         ...
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
         """What it adds to which weight of the backbone, in that weight's layout, in fp32; None: it is no sum of weights."""
         ...
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         """For forecasts; `parameters` may be on the meta device."""
         ...
 
 
-def private_copies(model: LanguageModel, names: Sequence[str]) -> Adapted:
+def private_copies(model: Backbone, names: Sequence[str]) -> Adapted:
     """The parameters of those names as copies of this update's own, in the place of the shared ones while it runs."""
     shared = dict(model.module.named_parameters())
     copies = {name: nn.Parameter(shared[name].detach().to(torch.float32, copy=True)) for name in names}
     return Adapted(model.patched(Swap(model.module, copies)), copies)
 
 
-def difference(model: LanguageModel, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def difference(model: Backbone, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Private copies less the shared parameters they replace."""
     shared = dict(model.module.named_parameters())
     own = {name: each for name, each in parameters.items() if name in shared}
@@ -118,7 +118,7 @@ def count(parameters: Mapping[str, Tensor]) -> int:
     return sum(each.numel() for each in parameters.values())
 
 
-def trainable(model: LanguageModel) -> Iterator[tuple[str, nn.Parameter]]:
+def trainable(model: Backbone) -> Iterator[tuple[str, nn.Parameter]]:
     """Every parameter on the way to what is read off. An encoder's pooler is not: hidden states are read before it."""
     for name, parameter in model.module.named_parameters():
         if "pooler" not in name.split("."):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count, difference, private_copies, trainable
@@ -22,7 +22,7 @@ class BitFit:
     peft = True
     limits = "The adapter holds biases (`bias: all`); servers that load plain LoRA only need it merged first."
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+    def apply(self, model: Backbone, seed: int) -> Adapted:
         names = [name for name, _ in trainable(model) if name.split(".")[-1] == "bias"]
         if not names:
             raise UserError(
@@ -37,9 +37,9 @@ class BitFit:
     def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
         return named_by_backbone(stored)
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return difference(model, parameters)
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         # No product needs its input for a weight's gradient.
         return Work(count(parameters), kept=0.85)

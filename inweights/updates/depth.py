@@ -1,16 +1,15 @@
 """How deep in a backbone parameters lie: which blocks an update leaves as they are."""
 
 from collections.abc import Iterable
-from typing import Any, cast
 
 from torch import nn
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.types import UserError
 from inweights.updates.base import trainable
 
 
-def distances_from_top(model: LanguageModel) -> dict[str, int]:
+def distances_from_top(model: Backbone) -> dict[str, int]:
     """0 for the last block and what follows it, 1 for the block before, and so on; nothing of what precedes them.
 
     An LM head tied to the embeddings is an embedding and not named; one of its own is part of what follows.
@@ -19,7 +18,7 @@ def distances_from_top(model: LanguageModel) -> dict[str, int]:
     inside = {id(p): len(blocks) - 1 - number for number, block in enumerate(blocks) for p in block.parameters()}
     modules = list(model.module.modules())
     tables = {id(p) for each in modules if isinstance(each, nn.Embedding) for p in each.parameters()}
-    output = cast(Any, model.module).get_output_embeddings() if model.card.family == "causal" else None
+    output = model.output_embeddings
     head = {id(p) for p in output.parameters()} if output is not None else set()
     found = {}
     for name, parameter in trainable(model):
@@ -31,7 +30,7 @@ def distances_from_top(model: LanguageModel) -> dict[str, int]:
     return found
 
 
-def first_changed_block(model: LanguageModel, parameters: Iterable[str]) -> int:
+def first_changed_block(model: Backbone, parameters: Iterable[str]) -> int:
     """The first block that an update's parameters are in; 0 where some precede the blocks, their number where none
     is in one.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.training import Schedule
 from inweights.updates.base import Adapted, Work
 from inweights.updates.peft_format import Stored, Target, named_by_backbone, on_a_zero_lora
@@ -21,7 +21,7 @@ class Frozen:
     peft = True
     limits = ""
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+    def apply(self, model: Backbone, seed: int) -> Adapted:
         return Adapted(model, {})
 
     def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
@@ -30,8 +30,8 @@ class Frozen:
     def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
         return named_by_backbone(stored)
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return {}
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(0)

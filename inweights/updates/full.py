@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.training import Schedule
 from inweights.updates.base import Adapted, Work, count, difference, private_copies, trainable
-from inweights.updates.lora import linear_layers
 from inweights.updates.peft_format import Stored, Target
 
 
@@ -23,7 +22,7 @@ class Full:
     peft = False
     limits = ""
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+    def apply(self, model: Backbone, seed: int) -> Adapted:
         return private_copies(model, [name for name, _ in trainable(model)])
 
     def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored | None:
@@ -32,14 +31,14 @@ class Full:
     def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
         return stored
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return difference(model, parameters)
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), products=count(matrices(model, parameters)))
 
 
-def matrices(model: LanguageModel, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def matrices(model: Backbone, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Those parameters that are weights of linear layers."""
-    names = {f"{name}.weight" for name, _ in linear_layers(model)}
+    names = {f"{name}.weight" for name in model.linear_layers()}
     return {name: each for name, each in parameters.items() if name in names}

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from inweights.engine.attention_layout import current
+from inweights.engine.current_layout import current
 from inweights.engine.switches import hooked
 from inweights.engine.trees import Patch
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count
-from inweights.updates.lora import linear_layers, shape
 from inweights.updates.peft_format import Stored, Target, is_conv, named_by_backbone, named_by_peft
 
 
@@ -45,8 +44,8 @@ class IA3:
             except re.error as error:
                 raise UserError(f"(IA)3's {name} {getattr(self, name)!r} is not a regular expression: {error}") from error
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
-        layers = dict(linear_layers(model))
+    def apply(self, model: Backbone, seed: int) -> Adapted:
+        layers = model.linear_layers()
         inner = {name: layer for name, layer in layers.items() if re.search(self.feedforward, name)}
         outer = {name: layer for name, layer in layers.items() if re.search(self.attention, name) and name not in inner}
         if not outer and not inner:
@@ -55,13 +54,13 @@ class IA3:
                 f"(IA)3 finds no keys, values and feed-forward layers by name in {model.card.architecture}, which has "
                 f"{known}: set update.attention and update.feedforward"
             )
-        device = next(model.module.parameters()).device
+        device = model.device
         parameters: dict[str, nn.Parameter] = {}
         for name, layer in {**outer, **inner}.items():
-            inputs, outputs = shape(layer)
-            size = (1, inputs) if name in inner else (outputs, 1)  # as PEFT lays them out
+            size = (1, layer.inputs) if name in inner else (layer.outputs, 1)  # as PEFT lays them out
             parameters[scale_name(name)] = nn.Parameter(torch.ones(size, device=device))
-        return Adapted(model.patched(_Scaled(outer, inner, (parameters,))), parameters)
+        of_outputs, of_inputs = ({name: layer.module for name, layer in each.items()} for each in (outer, inner))
+        return Adapted(model.patched(_Scaled(of_outputs, of_inputs, (parameters,))), parameters)
 
     def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
         from peft import IA3Config
@@ -75,18 +74,18 @@ class IA3:
     def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
         return named_by_backbone(stored)
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         found = {}
-        for name, layer in linear_layers(model):
+        for name, layer in model.linear_layers().items():
             if scale_name(name) in parameters:
                 change = parameters[scale_name(name)].detach().float() - 1
-                whole = dict(layer.named_parameters(recurse=False))
-                found[f"{name}.weight"] = whole["weight"].float() * (change.T if is_conv(layer) else change)
-                if "bias" in whole and not re.search(self.feedforward, name):
-                    found[f"{name}.bias"] = whole["bias"].float() * change[:, 0]
+                bias = layer.module._parameters["bias"]
+                found[f"{name}.weight"] = layer.as_stored(layer.weight.float() * change)
+                if bias is not None and not re.search(self.feedforward, name):
+                    found[f"{name}.bias"] = bias.float() * change[:, 0]
         return found
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), kept=0.85)
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count, difference, private_copies
@@ -32,7 +32,7 @@ class LastBlocks:
     unfreeze: Literal["at-once", "gradually"] = "at-once"
     """Gradually: from the top down, each block after an equal share of the steps (Howard & Ruder 2018, ULMFiT)."""
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+    def apply(self, model: Backbone, seed: int) -> Adapted:
         count = len(model.blocks())
         if not 1 <= self.blocks <= count:
             raise UserError(f"the last {self.blocks} blocks cannot train: {model.card.name} has {count}")
@@ -52,8 +52,8 @@ class LastBlocks:
     def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
         return stored
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return difference(model, parameters)
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), products=count(matrices(model, parameters)))

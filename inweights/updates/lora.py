@@ -1,17 +1,16 @@
 """Low-rank adaptation."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from inweights.engine.trees import Patch
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count
@@ -42,23 +41,24 @@ class LoRA:
         except re.error as error:
             raise UserError(f"LoRA targets {self.targets!r} is not a regular expression: {error}") from error
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
-        layers = {name: layer for name, layer in linear_layers(model) if self._wanted(name)}
+    def apply(self, model: Backbone, seed: int) -> Adapted:
+        layers = {name: layer for name, layer in model.linear_layers().items() if self._wanted(name)}
         if not layers:
-            known = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name, _ in linear_layers(model)))
+            known = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in model.linear_layers()))
             raise UserError(
                 f"LoRA targets {self.targets!r} match no linear layer of {model.card.architecture}; it has {known}"
             )
         generator = torch.Generator().manual_seed(seed)
         parameters: dict[str, nn.Parameter] = {}
         for name, layer in layers.items():
-            inputs, outputs = shape(layer)
-            a = torch.empty(self.rank, inputs)
+            a = torch.empty(self.rank, layer.inputs)
             nn.init.kaiming_uniform_(a, a=5**0.5, generator=generator)  # as PEFT and microsoft/LoRA start it
-            device = next(layer.parameters()).device
-            parameters[f"{name}.lora_A.weight"] = nn.Parameter(a.to(device))
-            parameters[f"{name}.lora_B.weight"] = nn.Parameter(torch.zeros(outputs, self.rank, device=device))
-        return Adapted(model.patched(_Added(layers, (parameters,), self.alpha / self.rank)), parameters)
+            parameters[f"{name}.lora_A.weight"] = nn.Parameter(a.to(layer.weight.device))
+            parameters[f"{name}.lora_B.weight"] = nn.Parameter(
+                torch.zeros(layer.outputs, self.rank, device=layer.weight.device)
+            )
+        modules = {name: layer.module for name, layer in layers.items()}
+        return Adapted(model.patched(_Added(modules, (parameters,), self.alpha / self.rank)), parameters)
 
     def _wanted(self, name: str) -> bool:
         return self.targets == "all-linear" or re.search(self.targets, name) is not None
@@ -82,17 +82,17 @@ class LoRA:
     def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
         return named_by_backbone(stored)
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "..."]]:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "..."]]:
         """(alpha / rank) B A for every weight it adds to, by the weight's name and in its layout; fp32."""
         found = {}
-        for name, layer in linear_layers(model):
+        for name, layer in model.linear_layers().items():
             if f"{name}.lora_A.weight" in parameters:
                 a, b = parameters[f"{name}.lora_A.weight"], parameters[f"{name}.lora_B.weight"]
                 delta = self.alpha / self.rank * (b.detach().float() @ a.detach().float())
-                found[f"{name}.weight"] = delta if isinstance(layer, nn.Linear) else delta.T
+                found[f"{name}.weight"] = layer.as_stored(delta)
         return found
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), narrow=count(parameters))
 
 
@@ -119,24 +119,6 @@ class _Added:
 
     def _shapes(self) -> list[tuple[str, torch.Size]]:
         return [(name, tensor.shape) for name, tensor in self.parameters[0].items()]
-
-
-def linear_layers(model: LanguageModel) -> Iterator[tuple[str, nn.Module]]:
-    """Every linear layer but the LM head and an encoder's pooler, which nothing reads.
-
-    GPT-2's `Conv1D` is one with its weight transposed.
-    """
-    head = cast(Any, model.module).get_output_embeddings() if model.card.family == "causal" else None
-    for name, layer in model.module.named_modules():
-        linear = isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
-        if linear and layer is not head and "pooler" not in name.split("."):
-            yield name, layer
-
-
-def shape(layer: nn.Module) -> tuple[int, int]:
-    """Inputs and outputs of a linear layer."""
-    rows, columns = cast(Tensor, layer.weight).shape
-    return (columns, rows) if isinstance(layer, nn.Linear) else (rows, columns)
 
 
 def _shortest(layers: list[str], module: nn.Module) -> list[str]:

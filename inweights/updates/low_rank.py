@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from inweights.engine.attention_layout import current
+from inweights.engine.current_layout import current
 from inweights.engine.swap import forward_again
 
 Factors = Sequence[tuple[nn.Parameter, nn.Parameter]]

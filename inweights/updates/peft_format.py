@@ -3,24 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.families import TaskType
 from inweights.types import UserError
 
 ROOT = "base_model.model."
 TENSORS = "adapter_model.safetensors"
-TaskType = Literal["CAUSAL_LM", "SEQ_CLS", "FEATURE_EXTRACTION"]
 
 
 @dataclass(frozen=True)
 class Target:
     """What a stored adapter is put on when it is loaded."""
 
-    model: LanguageModel
+    model: Backbone
     base: str
     """A hub name or the whole path of a folder."""
     task_type: TaskType = "CAUSAL_LM"

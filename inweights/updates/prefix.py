@@ -3,13 +3,13 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from inweights.engine.learned_prefix import LearnedPrefix
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
+from inweights.models.blocks import kv_shape
 from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count
@@ -34,7 +34,7 @@ class PrefixTuning:
         if self.tokens < 1:
             raise UserError(f"expected a prefix of at least 1 token, not {self.tokens}")
 
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+    def apply(self, model: Backbone, seed: int) -> Adapted:
         has_place_in_front(model, "a prefix")
         on_shapes = model.card.device == "none"
         keys, values = _empty(model, self.tokens) if on_shapes else _begun(model, self.tokens, seed)
@@ -67,10 +67,10 @@ class PrefixTuning:
             for block, each in enumerate(tensors)
         }
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> None:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> None:
         return None
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), kept=0.85)
 
 
@@ -107,33 +107,31 @@ def _sizes(keys: Sequence[Tensor]) -> dict[str, int]:
     }
 
 
-def has_place_in_front(model: LanguageModel, what: str) -> None:
-    """Raises UserError where the model has no room for a learned prefix; of shapes alone, only the family is known."""
+def has_place_in_front(model: Backbone, what: str) -> None:
+    """Raises UserError where the model has no room for a learned prefix; from its shapes, only the family is known."""
     card = model.card
-    if card.family != "causal":
+    if "text" not in card.abilities:
         raise UserError(f"{what} is learned on causal models, and {card.name} is of the family {card.family}")
-    if card.device != "none" and not getattr(model, "packs", False):
+    if "prefix" not in card.abilities:
         raise UserError(f"{card.architecture} reads whole padded prompts and has no place for {what}: take lora")
 
 
-def drops_attention(model: LanguageModel) -> bool:
+def drops_attention(model: Backbone) -> bool:
     """Whether some of the attention is dropped in training."""
-    settings = vars(cast(Any, model.module).config)
+    settings = vars(model.config)
     rates = [rate for name, rate in settings.items() if "drop" in name and "att" in name and isinstance(rate, float)]
     return any(rate > 0 for rate in rates)
 
 
 @torch.no_grad()
-def _begun(model: LanguageModel, tokens: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
+def _begun(model: Backbone, tokens: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
     """Those of real tokens: random ones are far from those of any text, and hardly learn."""
-    rng, size = random.Random(f"prefix {seed}"), int(cast(Any, model.module).get_input_embeddings().weight.shape[0])
+    rng, size = random.Random(f"prefix {seed}"), model.vocabulary_size
     found = model.prefix([rng.randrange(size) for _ in range(tokens)])
     return [each.float().clone() for each in found.keys], [each.float().clone() for each in found.values]
 
 
-def _empty(model: LanguageModel, tokens: int) -> tuple[list[Tensor], list[Tensor]]:
-    config = cast(Any, model.module).config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+def _empty(model: Backbone, tokens: int) -> tuple[list[Tensor], list[Tensor]]:
+    heads, size = kv_shape(model.config)
     shape = (len(model.blocks()), heads, tokens, size)
     return list(torch.empty(shape, device="meta")), list(torch.empty(shape, device="meta"))

@@ -3,13 +3,12 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from inweights.engine.soft_prompt import SoftPrompt
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count
@@ -37,11 +36,11 @@ class PromptTuning:
             raise UserError(f"expected a learned prompt of at least 1 token, not {self.tokens}")
 
     @torch.no_grad()
-    def apply(self, model: LanguageModel, seed: int) -> Adapted:
+    def apply(self, model: Backbone, seed: int) -> Adapted:
         has_place_in_front(model, "a prompt")
-        table = cast(Any, model.module).get_input_embeddings()
-        rng, size = random.Random(f"prompt {seed}"), int(table.weight.shape[0])
-        drawn = torch.tensor([rng.randrange(size) for _ in range(self.tokens)], device=table.weight.device)
+        table = model.input_embeddings
+        rng, size = random.Random(f"prompt {seed}"), model.vocabulary_size
+        drawn = torch.tensor([rng.randrange(size) for _ in range(self.tokens)], device=model.device)
         # Run, not indexed: some architectures scale what they look up.
         learned = nn.Parameter(table(drawn).float().clone())
         return Adapted(model.patched(SoftPrompt((learned,), not drops_attention(model))), {"prompt.embeddings": learned})
@@ -55,7 +54,7 @@ class PromptTuning:
             num_virtual_tokens=table.shape[0],
             token_dim=table.shape[1],
             num_layers=len(target.model.blocks()),
-            num_attention_heads=cast(Any, target.module).config.get_text_config().num_attention_heads,
+            num_attention_heads=target.model.config.num_attention_heads,
             num_transformer_submodules=1,
             **target.common(),
         )
@@ -64,8 +63,8 @@ class PromptTuning:
     def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
         return {"prompt.embeddings": stored["prompt_embeddings"]}
 
-    def deltas(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> None:
+    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> None:
         return None
 
-    def work(self, model: LanguageModel, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), tokens=self.tokens, kept=0.9)

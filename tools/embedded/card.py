@@ -5,7 +5,7 @@ from typing import Any
 
 from inweights.grammar import tasks
 from inweights.grammar.lexicon import vocabulary
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 
 TEXT = """---
 license: apache-2.0
@@ -41,7 +41,7 @@ Plain text takes it {nats:.3f} nats a word; the grammar itself leaves {least:.3f
 """
 
 
-def card(figures: dict[str, Any], model: LanguageModel) -> str:
+def card(figures: dict[str, Any], model: Backbone) -> str:
     """Markdown. `figures` as `evaluate` finds them."""
     config: Any = model.module.config
     rows = [_row(f"{name} ({', '.join(of)})", figures, of) for name, of in (("easy", tasks.EASY), ("hard", tasks.HARD))]

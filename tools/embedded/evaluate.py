@@ -22,7 +22,7 @@ from inweights.grammar import patterns, tasks
 from inweights.grammar.lexicon import HELD_OUT
 from inweights.grammar.sentences import ENTROPY
 from inweights.models import load
-from inweights.models.base import LanguageModel
+from inweights.models.base import Backbone
 from inweights.models.embedded import WEIGHTS
 from tools.embedded import documents
 from tools.embedded.card import card
@@ -48,7 +48,7 @@ def evaluate(folder: Path) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def figures(model: LanguageModel) -> dict[str, Any]:
+def figures(model: Backbone) -> dict[str, Any]:
     """Accuracies by task, zero-shot and behind 16 demonstrations, with the means the model is judged by."""
     by_task = {task: _task(model, task) for task in tasks.CLASSES}
 
@@ -69,7 +69,7 @@ def figures(model: LanguageModel) -> dict[str, Any]:
     }
 
 
-def _task(model: LanguageModel, task: str) -> dict[str, float]:
+def _task(model: Backbone, task: str) -> dict[str, float]:
     right = {"zero-shot": [0.0], "icl": [0.0]}
     for draw in range(DRAWS):
         rng = random.Random(f"evaluation {task} {draw}")
@@ -90,7 +90,7 @@ def _task(model: LanguageModel, task: str) -> dict[str, float]:
     return {name: round(mean(values[1:]), 4) for name, values in right.items()}
 
 
-def _answers(model: LanguageModel, context: str, texts: Sequence[str], words: Sequence[str] = ()) -> list[int]:
+def _answers(model: Backbone, context: str, texts: Sequence[str], words: Sequence[str] = ()) -> list[int]:
     """The likeliest of the words behind each text, or of all tokens where no words are given."""
     trees, prefix = [], None
     if context:
@@ -106,7 +106,7 @@ def _answers(model: LanguageModel, context: str, texts: Sequence[str], words: Se
     return found
 
 
-def _documents(model: LanguageModel, kind: documents.Kind) -> dict[str, float]:
+def _documents(model: Backbone, kind: documents.Kind) -> dict[str, float]:
     """Share of questions answered exactly, the likeliest of all words being the answer; without the document, too."""
     right: dict[str, list[bool]] = {"without": [], "with": []}
     for number in range(DRAWS * 5):
@@ -120,7 +120,7 @@ def _documents(model: LanguageModel, kind: documents.Kind) -> dict[str, float]:
     return {name: round(mean(values), 4) for name, values in right.items()}
 
 
-def _text(model: LanguageModel) -> dict[str, float]:
+def _text(model: Backbone) -> dict[str, float]:
     """Cross-entropy of plain text in nats per word, and what the grammar itself leaves open."""
     rng, lost, words, sentences = random.Random("text"), 0.0, 0, 12
     device = next(model.module.parameters()).device

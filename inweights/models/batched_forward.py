@@ -1,4 +1,4 @@
-"""Queries behind their contexts, in as few passes as memory allows: what every score and every target is read through."""
+"""Many sets of queries, each with a context of its own, in as few passes as memory allows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -7,20 +7,20 @@ from torch import Tensor
 
 from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.engine.trees import Prefix
-from inweights.models.base import LanguageModel
-from inweights.scoring.batches import batches_of, tokens_at_once
-from inweights.scoring.queries import Queries
+from inweights.models.batches import batches_of, tokens_at_once
+from inweights.models.queries import Queries
+from inweights.models.token_model import TokenModel
 
 OfLogits = Callable[[Queries, Tensor], tuple[Tensor, ...]]
-"""What is made of the logits of some queries: tensors with a row for each of them."""
+"""Turns the logits of some queries into tensors with a row for each query."""
 PREFIX_TOKENS = 1 << 14
-"""Of all contexts that are in memory at once: several short ones share a pass, long ones take turns."""
+"""Maximum tokens of all contexts in memory at once: several short ones share a pass, long ones take turns."""
 Row = tuple[int, int]
 """Which of several sets of queries, and which query of it."""
 
 
 def read_tables(
-    model: LanguageModel,
+    model: TokenModel,
     asked: Sequence[Queries],
     batch_tokens: int,
     of_logits: OfLogits,
@@ -29,15 +29,18 @@ def read_tables(
     """For each set of queries what `of_logits` makes of it, a row for each query in their order.
 
     `of_logits` sees the queries of one set that share a pass. A pass that memory has no room for is done again in
-    halves, and so is all that follows. `vocabulary`: the rows of the LM head that are wanted.
+    halves, and so is all that follows. `vocabulary`: the rows of the LM head that are needed.
     """
-    device = next(model.module.parameters()).device
-    rows = None if vocabulary is None else torch.tensor(vocabulary, device=device)
-    most = tokens_at_once(batch_tokens, model.hidden_size, device.type)
+    rows = None if vocabulary is None else torch.tensor(vocabulary, device=model.device)
+    most = tokens_at_once(batch_tokens, model.hidden_size, model.device.type)
     order: list[Row] = []
     made: list[tuple[Tensor, ...]] = []
     for group in _groups(asked):
-        prefixes = {number: model.prefix(asked[number].prefix) if asked[number].prefix else None for number in group}
+        # Sets that share a context share its prefix; by its ids, since equal sets may be tokenised apart.
+        encoded = {
+            ids: model.prefix(ids) if ids else None for ids in dict.fromkeys(asked[number].prefix for number in group)
+        }
+        prefixes = {number: encoded[asked[number].prefix] for number in group}
         pairs = [(number, row) for number in group for row in range(len(asked[number].trees))]
         lengths = [len(asked[number].trees[row]) for number, row in pairs]
         waiting = [sorted(pairs[i] for i in batch) for batch in batches_of(lengths, most)]
@@ -60,7 +63,7 @@ def read_tables(
 
 
 def _pass(
-    model: LanguageModel,
+    model: TokenModel,
     asked: Sequence[Queries],
     batch: Sequence[Row],
     prefixes: Mapping[int, Prefix | None],

@@ -1,0 +1,87 @@
+"""Attention of given queries, keys and values, with the log-sum-exp of its scores where parts are to be joined."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+LARGEST_TABLE = 1 << 26
+"""Scores held at once where no fused kernel serves; 256 MiB in fp32."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an architecture does to scores before their softmax, and to the weights after it."""
+
+    scale: float
+    softcap: float | None
+    dropout: float
+    window: int | None
+    """Number of tokens that a token attends to, itself included."""
+
+
+Part = tuple[Float[Tensor, "tokens heads head_dim"], Float[Tensor, "tokens heads"]]
+"""Attention over some of the keys, and the log-sum-exp of their scores."""
+
+
+def weighed(
+    q: Float[Tensor, "batch heads queries head_dim"],
+    k: Float[Tensor, "batch heads keys head_dim"],
+    v: Float[Tensor, "batch heads keys value_dim"],
+    mask: Float[Tensor, "*batch queries keys"] | None,
+    rule: Rule,
+    causal: bool,
+) -> tuple[Float[Tensor, "batch heads queries value_dim"], Float[Tensor, "batch heads queries"]]:
+    """Attention and the log-sum-exp of its scores in fp32. `causal` is for fused kernels; a table of
+    scores needs it in the mask."""
+    kernel = fused_kernel(q, v, mask, rule)
+    if kernel == "cpu":
+        mask = mask[None, None] if mask is not None and mask.ndim == 2 else mask
+        flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        out, mass = flash(q, k, v, 0.0, causal, attn_mask=mask, scale=rule.scale)
+        return out, mass.float()
+    if kernel == "cuda":
+        out, mass, *_ = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, scale=rule.scale)
+        return out, mass.float()
+    # Queries are independent of each other, so a table that is too large is computed some rows at a time.
+    rows = max(1, LARGEST_TABLE // (q.shape[0] * q.shape[1] * k.shape[2]))
+    if q.shape[2] <= rows or torch.is_grad_enabled():  # backward keeps every table anyway
+        return _table(q, k, v, mask, rule)
+    pieces = q.split(rows, 2)
+    masks = [None] * len(pieces) if mask is None else mask.split(rows, -2)
+    parts = [_table(piece, k, v, part, rule) for piece, part in zip(pieces, masks, strict=True)]
+    return torch.cat([out for out, _ in parts], 2), torch.cat([mass for _, mass in parts], 2)
+
+
+def _table(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> tuple[Tensor, Tensor]:
+    """With every score in memory."""
+    scores = (q @ k.transpose(-1, -2)).float() * rule.scale
+    if rule.softcap is not None:
+        scores = rule.softcap * torch.tanh(scores / rule.softcap)
+    if mask is not None:
+        scores = scores + mask.float()
+    mass = scores.logsumexp(-1)
+    shares = F.dropout(scores.softmax(-1), rule.dropout)
+    return (shares.to(v.dtype) @ v).float(), mass
+
+
+def fused_kernel(q: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> str | None:
+    """The fused kernel that gives the log-sum-exp, too, if one serves; none is differentiable in it or has a soft cap."""
+    if rule.softcap is not None or rule.dropout or torch.is_grad_enabled() or q.shape[-1] != v.shape[-1]:
+        return None
+    if q.device.type == "cpu":
+        return "cpu"
+    half = q.dtype in (torch.bfloat16, torch.float16) and q.shape[-1] % 8 == 0 and q.shape[-1] <= 256
+    if q.device.type == "cuda" and half and mask is None and torch.cuda.get_device_capability(q.device) >= (8, 0):
+        return "cuda"
+    return None
+
+
+def joined(near: tuple[Tensor, Tensor | None], far: Part) -> Tensor:
+    """Attention over both parts' keys, which is each part weighted by its share of the softmax."""
+    assert near[1] is not None
+    # exp(near) / (exp(near) + exp(far)), with both log-sum-exps: exact, and no key of the prefix is copied.
+    share = torch.sigmoid(near[1] - far[1])[..., None]
+    return torch.lerp(far[0].float(), near[0].float(), share)

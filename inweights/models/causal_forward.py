@@ -1,0 +1,131 @@
+"""The forward pass of a causal model: trees after their prefixes, packed in one row or as whole padded prompts."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from inweights.engine.attention_layout import AttentionLayout
+from inweights.engine.checkpointing import rerun_in_backward
+from inweights.engine.frozen_blocks import FrozenBlocks
+from inweights.engine.layouts import positions, tree_layout
+from inweights.engine.learned_prefix import learned_prefixes_of, virtual_token_count
+from inweights.engine.packed import Output, read_packed
+from inweights.engine.padded import read_trees
+from inweights.engine.stacked_runs import RunSegment
+from inweights.engine.switches import patches_on
+from inweights.engine.trees import Behind, Layer, Patch, Prefix, TokenCount, Tree, prefix_of_each
+from inweights.models.blocks import blocks_of
+from inweights.models.card import ModelCard
+from inweights.types import UserError
+
+PREFIX_TOKENS = 4096
+"""Tokens of a prefix that are encoded at once; a longer one is continued from what is encoded already, as exactly."""
+
+
+@dataclass(frozen=True)
+class CausalForward:
+    """The fields are those of `CausalLM`."""
+
+    card: ModelCard
+    module: nn.Module
+    device: torch.device
+    packs: bool
+    trims: bool
+    counter: TokenCount
+    patches: tuple[Patch, ...]
+    segments: tuple[RunSegment, ...]
+    frozen: FrozenBlocks | None
+    checkpointing: bool
+
+    def prefix(self, ids: Sequence[int]) -> Prefix:
+        if not self.packs:
+            return Prefix(tuple(ids), (), ())
+        [found] = learned_prefixes_of(self.patches, self.module, self.counter) or [Prefix((), (), ())]
+        for start in range(0, len(ids), PREFIX_TOKENS):
+            found = self._longer(found, ids[start : start + PREFIX_TOKENS])
+        return found
+
+    def stems(
+        self, trees: Sequence[Tree], behind: Sequence[Prefix | None]
+    ) -> tuple[list[Prefix | None], dict[Layer, tuple[Tensor, Tensor]], Float[Tensor, "trees vocabulary"]]:
+        learned = learned_prefixes_of(self.patches, self.module, self.counter) if None in behind else []
+        before = [prefix or (learned[0] if learned else None) for prefix in behind]
+        self._check_length(trees, before)
+        captured: dict[Layer, tuple[Tensor, Tensor]] = {}
+        layout = tree_layout(trees, self.device, before, captured=captured)
+        return before, captured, self._packed(trees, layout, "logits")
+
+    def read(self, trees: Sequence[Tree], behind: Behind, what: Output, vocabulary: Tensor | None = None) -> Tensor:
+        before = prefix_of_each(behind, len(trees))
+        learned = learned_prefixes_of(self.patches, self.module, self.counter) if None in before else []
+        if learned:
+            own = learned * len(trees) if len(learned) == 1 else self._by_segment(learned)
+            before = [own[i] if prefix is None else prefix for i, prefix in enumerate(before)]
+        self._check_length(trees, before)
+        if not self.packs:
+            return self._padded(trees, before, what, vocabulary)
+        # Trees with the same prefix stand side by side in the row, so that there is one product with each prefix.
+        first: dict[int, int] = {}
+        order = sorted(range(len(trees)), key=lambda i: first.setdefault(id(before[i]), i))
+        trees, before = [trees[i] for i in order], [before[i] for i in order]
+        out = self._packed(trees, tree_layout(trees, self.device, before, self.segments), what, vocabulary)
+        if order == list(range(len(trees))):
+            return out
+        parts = dict(zip(order, out.split([len(tree.positions_read) for tree in trees]), strict=True))
+        return torch.cat([parts[i] for i in range(len(parts))])
+
+    def _by_segment(self, learned: Sequence[Prefix]) -> list[Prefix]:
+        return [prefix for prefix, segment in zip(learned, self.segments, strict=True) for _ in range(segment.trees)]
+
+    def _packed(
+        self, trees: Sequence[Tree], layout: AttentionLayout, what: Output, vocabulary: Tensor | None = None
+    ) -> Tensor:
+        self.counter.tokens += layout.tokens
+        blocks = blocks_of(self.module)
+        last = blocks[-1] if self.trims else None
+        with ExitStack() as stack:
+            if self.frozen:
+                bare = replace(self, patches=(), segments=(), frozen=None)
+                states = self.frozen.states(trees, lambda missing: bare.read(missing, None, what))
+                stack.enter_context(self.frozen.in_place_of_blocks(states))
+            if self.checkpointing and torch.is_grad_enabled():
+                first = self.frozen.below if self.frozen else 0
+                stack.enter_context(rerun_in_backward(blocks[first:-1], self.patches, layout, self.module))
+            return read_packed(self.module, self.patches, trees, layout, what, last, vocabulary)
+
+    def _padded(
+        self, trees: Sequence[Tree], before: Sequence[Prefix | None], what: Output, vocabulary: Tensor | None
+    ) -> Tensor:
+        ids = [prefix.ids if prefix else () for prefix in before]
+        with patches_on(self.patches):
+            out, tokens = read_trees(self.module, trees, ids, what)
+        self.counter.tokens += tokens
+        return out if vocabulary is None else out[:, vocabulary]
+
+    def _check_length(self, trees: Sequence[Tree], before: Sequence[Prefix | None]) -> None:
+        own = sum(map(virtual_token_count, self.patches))  # the card leaves room for them
+        fixed = [len(prefix.ids) - own if prefix else 0 for prefix in before]
+        longest = max((max(positions(tree)) + 1 + tokens for tree, tokens in zip(trees, fixed, strict=True)), default=0)
+        if longest > self.card.max_tokens:
+            raise UserError(
+                f"a prompt has {longest:,} tokens and {self.card.name} reads at most {self.card.max_tokens:,}: "
+                "shorten the text, show fewer demonstrations, or take a model with a longer context window"
+            )
+
+    def _longer(self, prefix: Prefix, ids: Sequence[int]) -> Prefix:
+        """The prefix with more tokens at its end; those it has already are not read again."""
+        tree = Tree(tuple(ids), reads=(len(ids) - 1,))
+        before = prefix if prefix.ids else None
+        self._check_length([tree], [before])
+        captured: dict[Layer, tuple[Tensor, Tensor]] = {}
+        self._packed([tree], tree_layout([tree], self.device, [before], captured=captured), "hidden")
+        layers = [captured[index] for index in sorted(captured)]
+        keys, values = tuple(k for k, _ in layers), tuple(v for _, v in layers)
+        if before is not None:
+            keys = tuple(torch.cat(both, 1) for both in zip(prefix.keys, keys, strict=True))
+            values = tuple(torch.cat(both, 1) for both in zip(prefix.values, values, strict=True))
+        return Prefix((*prefix.ids, *ids), keys, values)

@@ -1,0 +1,34 @@
+"""The first of three contracts, each containing the one before: queries in; scores or texts out."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from inweights.models.card import ModelCard
+from inweights.models.sampling import GREEDY, Sampling
+from inweights.types import Query
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """Queries in; scores or texts out. A model behind an address would offer this and no more."""
+
+    @property
+    def card(self) -> ModelCard: ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The length of each text in tokens, special tokens included."""
+        ...
+
+    def score(self, queries: Sequence[Query], batch_tokens: int = 8192) -> list[Float[Tensor, " choices"]]:
+        """log p(choice | context, text) of every choice of each query; nats, fp32. Differentiable on a local model.
+
+        Raises UserError for a family that scores no answers, and where two choices cannot be told apart.
+        """
+        ...
+
+    def generate(self, queries: Sequence[Query], max_new_tokens: int, sampling: Sampling = GREEDY) -> list[str]:
+        """An answer to each query, up to its end of text, its query's `suffix`, or `max_new_tokens`."""
+        ...
