@@ -21,6 +21,7 @@ from benchmarks import (
     learn_teacher,
     learn_window,
     memory,
+    patterns,
     plan,
     real,
     real_study,
@@ -47,6 +48,7 @@ FAMILIES = (
     real,
     real_study,
     defaults,
+    patterns,
     *LEARNING,
 )
 BENCHMARKS: dict[str, Benchmark] = {each.name: each for family in FAMILIES for each in family.BENCHMARKS}

@@ -14,7 +14,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the real data is not 
 # One example per task whose label anyone can check, as a demonstration in the default pattern.
 BY_HAND = {
     "rte": ({"premise": "A dog runs.", "hypothesis": "An animal runs."}, "entailment",
-            "A dog runs. question: An animal runs. Yes or No? answer: Yes"),
+            "A dog runs. \nQuestion: An animal runs. True or False?\nAnswer: True"),
     "mnli": ({"premise": "A dog runs.", "hypothesis": "No dog runs."}, "contradiction",
              "A dog runs. question: No dog runs. Yes, Maybe or No? answer: No"),
     "mnli-no-neutral": ({"premise": "A dog runs.", "hypothesis": "No dog runs."}, "contradiction",
@@ -27,8 +27,8 @@ BY_HAND = {
             "Question 1: How old is Bo?\nQuestion 2: What is Bo's age?\nQuestion: Do both questions ask the same thing? "
             "Answer: Yes"),
     "cola": ({"sentence": "Dogs the runs."}, "0", "grammatical: Dogs the runs. Yes or No? answer: No"),
-    "sst2": ({"sentence": "a joy"}, "1", "a joy It was great"),
-    "trec": ({"text": "Who was Bo?"}, "HUM", "Question: Who was Bo?\nAnswer type: Person"),
+    "sst2": ({"sentence": "a joy"}, "1", "Review: a joy\nSentiment: positive"),
+    "trec": ({"text": "Who was Bo?"}, "HUM", "Question: Who was Bo?\nType: person"),
 }  # fmt: skip
 
 PUBLISHED = [

@@ -52,7 +52,9 @@ def _rte() -> Preset:
         return Source(("rte", "RTE"), files, domain, labels, hub=Hub("nyu-mll/glue", "rte", split))
 
     sources = {"train": source(TRAIN, "train", "train"), "dev": source(DEV, "in-domain", "validation")}
-    return Preset("rte", TWO_WAY, PAIR, sources | CHALLENGES)
+    # Balanced accuracy of zero-shot, ICL with 16 shots, and both calibrated, 40 examples (`python -m benchmarks patterns`):
+    # SmolLM2-135M .47 .53 .52 .51, Gemma-3-270M .62 .54 .48 .61; by gpt-3 .60 .61 .46 .48 and .50 .57 .38 .41.
+    return Preset("rte", (TWO_WAY[2], *TWO_WAY[:2]), PAIR, sources | CHALLENGES)
 
 
 def _cb() -> Preset:
@@ -62,6 +64,8 @@ def _cb() -> Preset:
         return Source(("cb", "CB"), files, domain, labels, hub=Hub("aps/super_glue", "cb", split))
 
     sources = {"train": source(TRAIN, "train", "train"), "dev": source(("val", *DEV), "in-domain", "validation")}
+    # Balanced accuracy of zero-shot, ICL with 16 shots, and both calibrated, 56 examples (`python -m benchmarks patterns`):
+    # by gpt-3 SmolLM2-135M .43 .46 .49 .49, Gemma-3-270M .33 .40 .33 .38; by the other two .20 to .53, .35 on average.
     return Preset("cb", THREE_WAY, PAIR, sources)
 
 

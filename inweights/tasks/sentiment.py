@@ -13,8 +13,11 @@ _FOLDERS = ("sst2", "SST-2", "sst-2")
 SST2 = Preset(
     "sst2",
     (
-        Prompt("{sentence} It was", ("terrible", "great"), LABELS, name="it-was"),
+        # Balanced accuracy of zero-shot, ICL with 16 shots, and both calibrated, 80 examples (`python -m benchmarks
+        # patterns`): SmolLM2-135M .78 .79 .79 .83, Gemma-3-270M .62 .80 .85 .89; by it-was .50 .67 .74 .80 and .54 .65
+        # .70 .87, where SmolLM2 without examples answers `great` to everything.
         Prompt("Review: {sentence}", LABELS, LABELS, "\nSentiment:", name="review"),
+        Prompt("{sentence} It was", ("terrible", "great"), LABELS, name="it-was"),
         Prompt("positive: {sentence} Yes or No?", ("No", "Yes"), LABELS, " answer:", name="gpt-3"),
         Prompt(
             "{sentence}\nQuestion: Is this sentence positive or negative?",
