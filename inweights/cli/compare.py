@@ -182,6 +182,7 @@ def _prepared(file: Path | None, given: dict[str, Any], out: Path | None) -> tup
 
 def _run(study: "Study", load: "Load", retry_failed: bool) -> None:
     from inweights.report import terminal, write_report
+    from inweights.report.hints import constant_answers
     from inweights.study.progress import watching
 
     retried = FAILED if retry_failed else ()
@@ -194,6 +195,8 @@ def _run(study: "Study", load: "Load", retry_failed: bool) -> None:
         print(f"\nstopped; what is done is in {study.folder}: give the same command again to go on")
         raise
     print(terminal(study.records))
+    for line in constant_answers(study.records, {each.task.name: len(each.task.prompts) for each in study.settings}):
+        print(line)
     print(write_report(study.folder)["html"])
     if any(record.status != "ok" for record in study.records):
         raise Exit(1)
