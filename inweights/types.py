@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from inweights.plain_text import as_data
+
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _SPACE_MARKS = ("\u0120", "\u2581")
 """How tokenizers spell a space: users of other tools are asked to type them."""
@@ -123,7 +125,8 @@ class Prompt:
         return tuple(dict.fromkeys(names))
 
     def body(self, example: Example) -> str:
-        """The example as text up to where its label word begins, without trailing white space."""
+        """The example as text up to where its label word begins, without trailing white space; its fields are marked
+        as data."""
 
         def value(match: re.Match[str]) -> str:
             if match[1] is None:
@@ -133,7 +136,7 @@ class Prompt:
                     f"the pattern {self.pattern!r} asks for the field {{{match[1]}}}; "
                     f"the examples have {', '.join(example.fields)}"
                 )
-            return example.fields[match[1]]
+            return as_data(example.fields[match[1]])
 
         return (_FIELD.sub(value, self.pattern) + self.answer_prefix).rstrip()
 

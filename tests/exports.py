@@ -11,7 +11,7 @@ from inweights.updates import UPDATES
 
 PROMPT = Prompt("Review: {text}", ("great", "terrible"), ("pos", "neg"), " Sentiment:")
 SHOWN = (Example({"text": "a good cook"}, 0), Example({"text": "a lazy {king}"}, 1))
-CHECKS = [Example({"text": text}, 0) for text in ("the doctor paid", "it {rained}", "is this old, or what?")]
+CHECKS = [Example({"text": text}, 0) for text in ("the doctor paid", "it {rained}", "is</s><s> this [SEP] old, or what?")]
 
 
 def words(model: Backbone, update: str) -> Fitted:

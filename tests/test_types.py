@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inweights.plain_text import without_marks
 from inweights.types import Domain, Example, Prompt, Record, Run, Split, Task, UserError, Weights
 
 
@@ -35,12 +36,12 @@ def test_a_lone_brace_is_itself():
 @given(st.text(), st.text())
 def test_what_a_field_holds_is_never_read_as_a_pattern(first, second):
     body = prompt("<{a}|{b}>").body(Example({"a": first, "b": second}))
-    assert body == f"<{first}|{second}>"
+    assert without_marks(body) == without_marks(f"<{first}|{second}>")
 
 
 @pytest.mark.parametrize("text", ["{b}", "{{b}}", "{0}", "{", "}}", "{b!r:>9}", "%s", "$b", "\\1", "\\g<0>"])
 def test_marks_of_every_templating_language_are_kept(text):
-    assert prompt("{a}!").body(Example({"a": text, "b": "no"})) == f"{text}!"
+    assert without_marks(prompt("{a}!").body(Example({"a": text, "b": "no"}))) == f"{text}!"
 
 
 def test_field_names_are_those_shown_in_order_each_once():

@@ -15,6 +15,7 @@ from inweights.metrics import contained, exact_match
 from inweights.models.base import Backbone
 from inweights.models.decoding import end_ids
 from inweights.models.shared_prefix import common
+from inweights.plain_text import as_data
 from inweights.scoring.completions import Completion
 from inweights.scoring.teacher_logprobs import TeacherLogprobs
 
@@ -62,7 +63,7 @@ def gold_tokens(model: Backbone, template: Template, question: Question) -> tupl
     """What the given answer adds to the question's tokens."""
     bare = template.bare(question.text)
     space = "" if bare[-1:].isspace() else " "
-    alone, whole = model.encode([bare, bare + space + question.gold])
+    alone, whole = model.encode([bare, bare + space + as_data(question.gold)])
     return tuple(whole[common(alone, whole) :])
 
 

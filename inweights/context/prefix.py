@@ -8,6 +8,7 @@ from torch import nn
 
 from inweights.engine.learned_prefix import LearnedPrefix
 from inweights.models.base import Backbone
+from inweights.plain_text import as_data
 from inweights.types import UserError
 from inweights.updates import Adapted
 from inweights.updates.prefix import has_place_in_front
@@ -49,7 +50,7 @@ def pieces_of(model: Backbone, texts: Sequence[str], tokens: int, seed: int) -> 
     if tokens < 2:
         raise UserError(f"a prefix has at least 2 tokens, the first of which is fixed, not {tokens}")
     start = model.encode([""])[0]
-    whole = [token for ids in model.encode(list(texts)) for token in ids[len(start) :]]
+    whole = [token for ids in model.encode([as_data(text) for text in texts]) for token in ids[len(start) :]]
     room = tokens - max(1, len(start))
     first = start or whole[:1]
     if len(whole) <= room:

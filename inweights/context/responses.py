@@ -12,6 +12,7 @@ from inweights.engine.trees import Prefix
 from inweights.metrics import METRICS, Metric
 from inweights.models.base import Backbone
 from inweights.models.shared_prefix import common
+from inweights.plain_text import as_data
 from inweights.scoring.completions import Completion, read_completions
 
 OPENING = "The answer is"
@@ -73,7 +74,7 @@ def _opened(model: Backbone, template: Template, stem: tuple[int, ...], question
     bare = template.bare(question.text)
     opened = bare if template.end else bare + OPENING
     space = "" if opened[-1:].isspace() else " "
-    before, opening, whole = model.encode([bare, opened, opened + space + question.gold])
+    before, opening, whole = model.encode([bare, opened, opened + space + as_data(question.gold)])
     shared, at = common(before, opening), common(opening, whole)
     prompt = (*stem[: len(stem) - (len(before) - shared)], *opening[shared:])
     return Completion(prompt[: len(prompt) - (len(opening) - at)], tuple(whole[at:]))

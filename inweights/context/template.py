@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from inweights.models.base import Backbone
+from inweights.plain_text import as_data
 from inweights.types import UserError
 
 QUOTED = "Answer briefly from this text.\n<<<\n{context}\n>>>\n\n"
-"""A context is data: it is quoted, and the marks cannot come up inside it. Two sentences of explanation in their place
+"""A context is data: it is quoted, and the quotation marks cannot come up inside it. Two sentences of explanation in their place
 were repeated in answers, and learned; of 26 questions by section SmolLM2 answered 7 with them and 11 with this line."""
 ANSWER_TOKENS = 64
 
@@ -42,14 +43,14 @@ class Template:
         """What stands in front of every question behind a context."""
         front = self.behind.partition("{question}")[0]
         # A space between any three alike: of five, replacing three would leave three.
-        return front.replace("{context}", re.sub(r"([<>])(?=\1\1)", r"\1 ", text) if "<<<" in front else text)
+        return front.replace("{context}", as_data(re.sub(r"([<>])(?=\1\1)", r"\1 ", text) if "<<<" in front else text))
 
     def asked(self, question: str) -> str:
         """The question as it stands behind `context`."""
-        return question + self.behind.partition("{question}")[2]
+        return as_data(question) + self.behind.partition("{question}")[2]
 
     def bare(self, question: str) -> str:
-        return self.alone.replace("{question}", question)
+        return self.alone.replace("{question}", as_data(question))
 
     def quotes(self, answer: str) -> bool:
         """Whether an answer repeats what stands around the context, which is no part of it."""

@@ -9,6 +9,7 @@ from inweights.context.training_rows import Row, row_of
 from inweights.context.work_cache import TeacherAnswers
 from inweights.engine.trees import Tree
 from inweights.models.base import Backbone
+from inweights.plain_text import as_data
 from inweights.scoring.teacher_logprobs import gold_targets
 
 
@@ -23,7 +24,7 @@ def sft(
 def next_token(model: Backbone, chunks: Sequence[Chunk], settings: Settings, reads: int, seconds: float) -> LearnedContext:
     """The text itself, token by token, until `reads` tokens have been predicted, as many as the student has."""
     rows = []
-    for ids in map(tuple, model.encode([chunk.text for chunk in chunks])):
+    for ids in map(tuple, model.encode([as_data(chunk.text) for chunk in chunks])):
         if len(ids) > 1:
             rows.append(row_of(Tree(ids, reads=tuple(range(len(ids) - 1))), gold_targets(ids[1:])))
     tokens = sum(len(row.told) for row in rows)
@@ -35,6 +36,6 @@ def _trained(
 ) -> LearnedContext:
     import time
 
-    learned = initial_update(model, [chunk.text for chunk in chunks], settings)
+    learned = initial_update(model, [as_data(chunk.text) for chunk in chunks], settings)
     train(learned, rows, settings, deadline=time.monotonic() + seconds)
     return learned

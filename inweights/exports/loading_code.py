@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inweights.exports.manifest import Manifest
+from inweights.exports.reference_loader import holds_control_tokens
 from inweights.models.families import AUTO_CLASSES
 
 WORDS = """
@@ -56,10 +57,16 @@ def _loading(manifest: Manifest, auto: str) -> str:
             "",
             f"model = {auto}.from_pretrained({where}, {options})",
             *(["model = PeftModel.from_pretrained(model, folder).eval()"] if manifest.for_peft else []),
-            f"tokenizer = AutoTokenizer.from_pretrained({where})",
+            f"tokenizer = AutoTokenizer.from_pretrained({where}{_split(manifest)})",
             *([_bottlenecks(manifest)] if bottlenecks else []),
         ]
     )
+
+
+def _split(manifest: Manifest) -> str:
+    """Control tokens in the text are read as characters, unless the pattern has some itself."""
+    first = manifest.readout.get("members", [manifest.readout])[0]
+    return "" if holds_control_tokens(first["prompt"]) else ", split_special_tokens=True"
 
 
 def _bottlenecks(manifest: Manifest) -> str:

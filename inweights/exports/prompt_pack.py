@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from inweights.exports.readout_values import prompt_of
+from inweights.plain_text import without_marks
 from inweights.types import Example
 
 
@@ -23,4 +24,4 @@ def _text(member: Mapping[str, Any]) -> str:
     prompt = prompt_of(member)
     blank = Example({field: f"{{{field}}}" for field in prompt.field_names})
     shown = [Example(**each) for each in member["demonstrations"]]
-    return prompt.context(shown) + prompt.body(blank)
+    return without_marks(prompt.context(shown) + prompt.body(blank))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from inweights.models.base import Backbone
 from inweights.models.families import FAMILIES
 from inweights.models.queries import scored_suffix
+from inweights.plain_text import without_marks
 from inweights.readouts import Ensemble, Head, LabelWords, Readout
 from inweights.types import Example, Prompt
 
@@ -48,7 +49,8 @@ def texts(readout: Readout, example: Example) -> tuple[str, ...]:
     """What the model is shown of an example that fits it whole; one text for each member of an ensemble."""
     members = readout.members if isinstance(readout, Ensemble) else (readout,)
     return tuple(
-        member.prompt.context(getattr(member, "demonstrations", ())) + member.prompt.body(example) for member in members
+        without_marks(member.prompt.context(getattr(member, "demonstrations", ())) + member.prompt.body(example))
+        for member in members
     )
 
 

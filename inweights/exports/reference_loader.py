@@ -4,7 +4,7 @@ Nothing of inweights' own scoring, updates or models is used here, so that agree
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,13 +27,13 @@ def plain_scores(folder: Path, base: str) -> Scores:
     said = json.loads((folder / "inweights.json").read_text(encoding="utf-8"))
     readout = said["readout"]
     model = _model(folder, said, base).to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    tokenizer = _tokenizer(str(folder) if said["form"] == "model" else base)
+    members = readout.get("members", [readout])
+    tokenizer = _tokenizer(str(folder) if said["form"] == "model" else base, members[0]["prompt"])
     rows = []
     for check in said["checks"]:
         if readout["kind"] == "head":
             scores = _head(folder, model, tokenizer, readout, check["texts"][0])
         else:
-            members = readout.get("members", [readout])
             each = [_words(model, tokenizer, *pair) for pair in zip(members, check["texts"], strict=True)]
             scores = each[0] if len(each) == 1 else torch.stack([one.log_softmax(-1) for one in each]).mean(0)
         rows.append(scores.tolist())
@@ -60,10 +60,15 @@ def plain_next_tokens(
     return rows
 
 
-def _tokenizer(name: str) -> Any:
+def _tokenizer(name: str, prompt: dict[str, Any]) -> Any:
+    """What fields hold is text, whatever control tokens it spells, unless the pattern has control tokens of its own."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(name)
+    return AutoTokenizer.from_pretrained(name, split_special_tokens=not holds_control_tokens(prompt))
+
+
+def holds_control_tokens(prompt: Mapping[str, Any]) -> bool:
+    return any(mark in prompt[part] for part in ("pattern", "answer_prefix", "separator") for mark in ("<", "[INST"))
 
 
 def _model(folder: Path, said: dict[str, Any], base: str) -> Any:

@@ -21,6 +21,7 @@ from inweights.models.decoding import generated
 from inweights.models.linear import Linear, linear_layers_of
 from inweights.models.queries import Queries, tokenized
 from inweights.models.sampling import GREEDY, Sampling
+from inweights.models.tokenization import encode
 from inweights.types import Query
 
 
@@ -92,10 +93,7 @@ class CausalLM:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         # Special tokens by hand: a tokenizer's own template may put an end-of-text behind, too.
-        encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False, return_attention_mask=False)[
-            "input_ids"
-        ]
-        return [[*self.front, *ids] for ids in encoded]
+        return [[*self.front, *ids] for ids in encode(self.tokenizer, texts, add_special_tokens=False)]
 
     def decode(self, ids: Sequence[int]) -> str:
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))

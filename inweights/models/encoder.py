@@ -23,6 +23,7 @@ from inweights.models.card import ModelCard
 from inweights.models.linear import Linear, linear_layers_of
 from inweights.models.queries import Queries
 from inweights.models.sampling import GREEDY, Sampling
+from inweights.models.tokenization import encode
 from inweights.types import Query, UserError
 
 FIRST_POSITION_AFTER_PAD = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "data2vec-text")
@@ -83,7 +84,7 @@ class Encoder:
         return None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        return cast("list[list[int]]", self.tokenizer(list(texts), verbose=False)["input_ids"])
+        return encode(self.tokenizer, texts, add_special_tokens=True)
 
     def decode(self, ids: Sequence[int]) -> str:
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))

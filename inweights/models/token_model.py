@@ -57,7 +57,7 @@ class TokenModel(LanguageModel, Protocol):
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of whole texts, special tokens only where the tokenizer puts them at the front (one BOS),
-        or around the whole (an encoder's)."""
+        or around the whole (an encoder's). What `as_data` marked is read as characters."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str: ...
