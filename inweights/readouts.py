@@ -76,7 +76,7 @@ class LabelWords:
         queries = self.model.encode([self.prompt.body(example) for example in examples])
         longest_word = _longest_word(self.model, self.prompt)
         room = [self.model.card.max_tokens - len(ids) - longest_word for ids in queries]
-        lengths = {0: 0, most: self._context_tokens(most)}
+        lengths = {0: self._context_tokens(0), most: self._context_tokens(most)}
         if lengths[most] > min(room):
             lengths |= {count: self._context_tokens(count) for count in range(1, most)}
         return [max((n for n, tokens in lengths.items() if tokens <= free), default=0) for free in room]
@@ -99,7 +99,7 @@ class Head:
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]:
         scores = torch.zeros(len(examples), len(self.prompt.labels))
         asked = texts_within(self.model, self.prompt, examples)
-        sequences = self.model.encode([self.prompt.body(example) for example in asked]) if asked else []
+        sequences = self.model.encode([self.prompt.whole(example) for example in asked]) if asked else []
         most = tokens_at_once(self.batch_tokens, self.model.hidden_size, self.linear.weight.device.type)
         for batch in batches_of([len(ids) for ids in sequences], most):
             scores[batch] = self.logits([sequences[i] for i in batch]).cpu()
@@ -167,7 +167,7 @@ def texts_within(model: Backbone, prompt: Prompt, examples: Sequence[Example]) -
 
 
 def _within(model: Backbone, prompt: Prompt, examples: Sequence[Example], room: int) -> list[Example]:
-    bodies = [prompt.body(example) for example in examples]
+    bodies = [prompt.whole(example) for example in examples]
     # Tokens are at least a byte long, but for a few that stand around a text.
     if all(len(body.encode()) + 8 <= room for body in bodies):
         return list(examples)

@@ -85,6 +85,20 @@ class Query:
 
 
 @dataclass(frozen=True)
+class ChatFrame:
+    """What a chat template puts around turns; the texts between are the user's and the assistant's."""
+
+    opening: str
+    """In front of the first user's text, such as a system turn and the start of a user turn."""
+    reply: str
+    """Between a user's text and the answer shown to it."""
+    following: str
+    """Between an answer and the next user's text."""
+    answer: str
+    """Between the last user's text and the answer that is scored."""
+
+
+@dataclass(frozen=True)
 class Prompt:
     """How an example reads as text (its pattern), and the words that stand for the labels (its verbalizer)."""
 
@@ -99,6 +113,8 @@ class Prompt:
     separator: str = "\n\n"
     """What stands between two demonstrations."""
     name: str = "custom"
+    chat: ChatFrame | None = None
+    """Reads every example as a user's turn, and the label word as the assistant's answer to it."""
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.verbalizer):
@@ -138,32 +154,50 @@ class Prompt:
                 )
             return as_data(example.fields[match[1]])
 
-        return (_FIELD.sub(value, self.pattern) + self.answer_prefix).rstrip()
+        text = (_FIELD.sub(value, self.pattern) + self.answer_prefix).rstrip()
+        return text + self.chat.answer if self.chat else text
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The label words as they follow `body`: with one space in front, or as the whole of an assistant's answer."""
+        return self.verbalizer if self.chat else tuple(f" {word}" for word in self.verbalizer)
+
+    @property
+    def opening(self) -> str:
+        """What stands in front of the first example: "", or the beginning of a chat."""
+        return self.chat.opening if self.chat else ""
+
+    def whole(self, example: Example) -> str:
+        """`body` without demonstrations: with the beginning of the chat, where it is one."""
+        return self.opening + self.body(example)
 
     def query(self, example: Example, context: str = "") -> Query:
         """The example as a query whose choices are the label words, each with one space in front."""
         gold = "" if example.label is None else self.verbalizer[example.label]
         tags = {"subset": example.subset} if example.subset else {}
-        return Query(self.body(example), self.choices, context, self.ends_answer, gold, tags)
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The label words, each with one space in front."""
-        return tuple(f" {word}" for word in self.verbalizer)
+        return Query(self.body(example), self.choices, context or self.opening, self.ends_answer, gold, tags)
 
     @property
     def ends_answer(self) -> str:
-        """The first part of the separator: its white space, and the mark after it if there is one."""
-        return re.match(r"\s*\S*", self.separator)[0]  # type: ignore[index]
+        """The first part of what follows an answer: its white space, and the mark after it if there is one."""
+        return re.match(r"\s*\S*", self.after_answer)[0]  # type: ignore[index]
 
     def answered(self, example: Example) -> str:
         """The example as a demonstration: its text, a space, and the word of its label."""
         assert example.label is not None
-        return f"{self.body(example)} {self.verbalizer[example.label]}"
+        body = self.body(example)
+        if self.chat:
+            body = body.removesuffix(self.chat.answer) + self.chat.reply
+        return body + self.choices[example.label]
 
     def context(self, demonstrations: Sequence[Example]) -> str:
-        """The demonstrations in a row, each followed by the separator; "" for none."""
-        return "".join(self.answered(each) + self.separator for each in demonstrations)
+        """The demonstrations in a row, each followed by the separator; "" for none. A chat begins with its opening."""
+        return self.opening + "".join(self.answered(each) + self.after_answer for each in demonstrations)
+
+    @property
+    def after_answer(self) -> str:
+        """What stands between a demonstration's answer and the next example."""
+        return self.chat.following if self.chat else self.separator
 
 
 Domain = Literal["train", "unlabelled", "in-domain", "out-of-domain"]

@@ -44,6 +44,10 @@ def compare(
     pattern_name: Annotated[
         str | None, Option(help="One of the task's patterns, such as minimal.", rich_help_panel=GRID)
     ] = None,
+    chat: Annotated[
+        str | None,
+        Option(help="Use the model's chat template: on, off or auto (for your own pattern).", rich_help_panel=GRID),
+    ] = None,
     preset: Annotated[str | None, Option(help="A published protocol: mosbach2023.", rich_help_panel=GRID)] = None,
     train: Annotated[Path | None, Option(help="JSONL, CSV, TSV or Parquet.", rich_help_panel=OWN)] = None,
     test: Annotated[Path | None, Option(help="In-domain evaluation set.", rich_help_panel=OWN)] = None,
@@ -121,6 +125,7 @@ def compare(
         "shots_mean": "per-label" if shots_per_label else None,
         "seeds": seeds,
         "pattern_name": pattern_name,
+        "chat": chat,
         "train": _text(train),
         "test": _text(test),
         "ood": _pairs(ood, "--ood NAME=FILE"),
@@ -173,6 +178,8 @@ def _prepared(file: Path | None, given: dict[str, Any], out: Path | None) -> tup
         loaded = load(weights, spec.device)
         card = loaded.model.card
         print(f"{weights}: {card.architecture}, {card.parameters:,} parameters, {card.dtype} on {card.device}", flush=True)
+        if any(each.prompt.chat and each.run.weights == weights for each in study.settings):
+            print(f"{weights}: prompts are read through its chat template; --chat off reads them as plain text", flush=True)
         if card.slow_path:
             print(card.slow_path, flush=True)
         return loaded

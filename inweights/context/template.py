@@ -10,7 +10,7 @@ from inweights.plain_text import as_data
 from inweights.types import UserError
 
 QUOTED = "Answer briefly from this text.\n<<<\n{context}\n>>>\n\n"
-"""A context is data: it is quoted, and the quotation marks cannot come up inside it. Two sentences of explanation in their place
+"""A context is data: it is quoted, and the marks cannot come up inside it. Two sentences of explanation in their place
 were repeated in answers, and learned; of 26 questions by section SmolLM2 answered 7 with them and 11 with this line."""
 ANSWER_TOKENS = 64
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from inweights.exports.manifest import Manifest
+from inweights.exports.readout_values import prompt_of
 from inweights.exports.reference_loader import holds_control_tokens
 from inweights.models.families import AUTO_CLASSES
 
 WORDS = """
 def score(word):  # log-probability of the word behind the text
-    front, whole = (tokenizer(each, return_tensors="pt").input_ids for each in (text, f"{text} {word}"))
+    front, whole = (tokenizer(each, return_tensors="pt").input_ids for each in (text, text + word))
     log_probs = model(whole).logits[0, -whole.shape[1]:].float().log_softmax(-1)
     return sum(log_probs[i - 1, whole[0, i]].item() for i in range(front.shape[1], whole.shape[1]))
 
@@ -80,7 +81,7 @@ def _scoring(member: Mapping[str, Any]) -> str:
     if member["kind"] == "label-words":
         offsets = member["offsets"] or [0] * len(labels)
         # Words of which one begins another are scored with what follows the answer, as in training.
-        words = [word + member["suffix"] for word in member["prompt"]["verbalizer"]]
+        words = [word + member["suffix"] for word in prompt_of(member).choices]
         table = list(zip(labels, words, offsets, strict=True))
         return WORDS.replace("TABLE", repr(table))
     if member["task_type"] == "SEQ_CLS":

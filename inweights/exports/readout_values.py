@@ -11,7 +11,7 @@ from inweights.models.families import FAMILIES
 from inweights.models.queries import scored_suffix
 from inweights.plain_text import without_marks
 from inweights.readouts import Ensemble, Head, LabelWords, Readout
-from inweights.types import Example, Prompt
+from inweights.types import ChatFrame, Example, Prompt
 
 
 def to_values(readout: Readout) -> dict[str, Any]:
@@ -56,7 +56,8 @@ def texts(readout: Readout, example: Example) -> tuple[str, ...]:
 
 def prompt_of(values: Mapping[str, Any]) -> Prompt:
     fields: Any = {key: tuple(each) if isinstance(each, list) else each for key, each in values["prompt"].items()}
-    return Prompt(**fields)
+    chat = fields.pop("chat", None)
+    return Prompt(**fields, chat=ChatFrame(**chat) if chat else None)
 
 
 def _words(readout: LabelWords) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def _tokenizer(name: str, prompt: dict[str, Any]) -> Any:
 
 
 def holds_control_tokens(prompt: Mapping[str, Any]) -> bool:
-    return any(mark in prompt[part] for part in ("pattern", "answer_prefix", "separator") for mark in ("<", "[INST"))
+    parts = ("pattern", "answer_prefix", "separator")
+    return bool(prompt.get("chat")) or any(mark in prompt[part] for part in parts for mark in ("<", "[INST"))
 
 
 def _model(folder: Path, said: dict[str, Any], base: str) -> Any:
@@ -124,7 +125,9 @@ def _head(folder: Path, model: Any, tokenizer: Any, readout: dict[str, Any], tex
 
 
 def _words(model: Any, tokenizer: Any, member: dict[str, Any], text: str) -> Tensor:
-    words = [word + member["suffix"] for word in member["prompt"]["verbalizer"]]
+    prompt = member["prompt"]
+    gap = "" if prompt.get("chat") else " "
+    words = [gap + word + member["suffix"] for word in prompt["verbalizer"]]
     scores = _label_words(model, tokenizer, text, words)
     return scores - torch.tensor(member["offsets"]) if member["offsets"] else scores
 
@@ -134,7 +137,7 @@ def _label_words(model: Any, tokenizer: Any, text: str, words: list[str]) -> Ten
     front = tokenizer(text)["input_ids"]
     scores = []
     for word in words:
-        whole = tokenizer(f"{text} {word}")["input_ids"]
+        whole = tokenizer(text + word)["input_ids"]
         common = next((i for i, (a, b) in enumerate(zip(front, whole, strict=False)) if a != b), len(front))
         logits = model(input_ids=torch.tensor([whole], device=model.device)).logits[0]
         log_probs = logits[-len(whole) :].float().log_softmax(-1)  # PEFT's virtual tokens give logits, too

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from inweights.exports.card import About
 from inweights.methods import Fitted, method
+from inweights.study.chat import SUFFIX, in_chat
 from inweights.study.do import fit
 from inweights.study.grid import data_digest, tasks_of
 from inweights.study.loading import backbone
@@ -58,7 +59,10 @@ def _spec(study: Path) -> Spec:
 
 def _setting(spec: Spec, run: Run) -> PlannedRun:
     task = _task(spec, run.task)
-    return PlannedRun(run, task, task.prompt_named(run.prompt or None), method(run.method, run.settings))
+    prompt = task.prompt_named(run.prompt.removesuffix(SUFFIX) or None)
+    if run.prompt.endswith(SUFFIX):
+        prompt = in_chat(prompt, run.model, "on", own_pattern=True)
+    return PlannedRun(run, task, prompt, method(run.method, run.settings))
 
 
 def _task(spec: Spec, name: str) -> Task:

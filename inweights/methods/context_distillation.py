@@ -132,7 +132,7 @@ class ContextDistillation:
             # The teacher reads each behind demonstrations; those that are too long for that are cut for both.
             before = len(model.encode([prompt.context(shown)])[0])
             return words_within(model, prompt, shots.unlabelled[: self.pool_size], before), "unlabelled"
-        made = generated_inputs(model, prompt, shown, self.pool_size, shots.seeds.order)
+        made = generated_inputs(model, replace(prompt, chat=None), shown, self.pool_size, shots.seeds.order)
         if len(made) < 2:
             raise UserError(
                 f"{model.card.name} wrote {len(made)} inputs that read as the pattern: give some with --unlabelled"

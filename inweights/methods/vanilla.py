@@ -51,7 +51,7 @@ class HeadFineTune:
     def prepared(self, model: Backbone, prompt: Prompt, shots: Shots, budget: Budget) -> Prepared:
         adapted = self.update.apply(model, shots.seeds.init)
         examples = texts_within(adapted.model, prompt, labelled(shots))
-        sequences = model.encode([prompt.body(example) for example in examples])
+        sequences = model.encode([prompt.whole(example) for example in examples])
         answers = torch.tensor(gold(examples), device=model.device)
         schedule = self.schedule.on(model.hidden_size)
         head = new_head(model, len(prompt.labels), shots.seeds.init)

@@ -29,7 +29,7 @@ def fitting_example(model: Backbone, prompt: Prompt, example: Example, room: int
     """
 
     def tokens(short: Example) -> int:
-        return len(model.encode([prompt.body(short)])[0])
+        return len(model.encode([prompt.whole(short)])[0])
 
     if tokens(example) <= room:
         return example

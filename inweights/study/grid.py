@@ -11,6 +11,7 @@ from types import MappingProxyType
 from inweights.methods import METHODS, canonical
 from inweights.settings import settings
 from inweights.study.applicability import check_label_words, default_methods, why_not_applicable
+from inweights.study.chat import in_chat
 from inweights.study.draw import check_distinct
 from inweights.study.loading import refuse_unavailable
 from inweights.study.objects import Objects
@@ -79,7 +80,9 @@ def planned_runs(
     data = {task.name: {"data digest": data_digest(task)} for task in tasks}
     found = []
     for model in methods:
-        for (task, prompt), name, shots in product(zip(tasks, prompts, strict=True), methods[model], spec.shots):
+        backbone = objects.models.get(model.name, model.name)
+        framed = [in_chat(prompt, backbone, spec.chat, spec.pattern is not None) for prompt in prompts]
+        for (task, prompt), name, shots in product(zip(tasks, framed, strict=True), methods[model], spec.shots):
             fitted_by = objects.method(name, overrides[name])
             changed = {**objects.own_settings(name), **overrides[name]}
             for seed in _seeds(spec):

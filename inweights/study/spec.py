@@ -47,6 +47,8 @@ class Spec(BaseModel):
     pattern: str | None = None
     answer_prefix: str = ""
     pattern_name: str | None = None
+    chat: Literal["auto", "on", "off"] = "auto"
+    """Whether prompts are read through the model's chat template; auto: the user's own `pattern` on a model that has one."""
     labels: list[str] | None = None
     verbalizer: list[str] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
