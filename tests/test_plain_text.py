@@ -4,14 +4,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from inweights.scoring.queries import queries_of
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from inweights.context.template import Template
 from inweights.models import locate
 from inweights.models.tokenization import encode
 from inweights.plain_text import MARK, as_data, without_marks
-from inweights.scoring import label_scores
+from inweights.scoring import label_scores, queries_of
 from inweights.types import Example, Prompt
 from tests.tiny import byte_level, metaspace, tiny, wordpiece
 

@@ -44,6 +44,7 @@ def compare(
     columns: Mapping[str, str] | None = None,
     data: str | Path | None = None,
     pattern_name: str | None = None,
+    chat: str | None = None,
     preset: str | None = None,
     shots_mean: Literal["total", "per-label"] | None = None,
     first_seed: int | None = None,
@@ -83,6 +84,7 @@ def compare(
     columns: column by field, such as `{"label": "gold"}`.
     data: folder with one folder per preset task.
     pattern_name: one of the task's patterns.
+    chat: `on`, `off` or `auto` (for `pattern` alone): read prompts through the model's chat template.
     preset: a published protocol, `mosbach2023`.
     shots_mean: whether `shots` counts in `total` or `per-label`.
     first_seed: where the seeds begin; 0.
@@ -120,6 +122,7 @@ def compare(
         "columns": None if columns is None else dict(columns),
         "data": None if data is None else str(data),
         "pattern_name": pattern_name,
+        "chat": chat,
         "preset": preset,
         "shots_mean": shots_mean,
         "seeds": number,
