@@ -148,8 +148,8 @@ def test_a_disk_that_is_full(call: Call, tmp_path: Path) -> None:
 
 def test_a_model_folder_that_is_none(call: Call) -> None:
     Path("empty").mkdir()
-    refused(call("--model", "./empty"), r"empty is no model folder: it has no config\.json")
-    refused(call("--model", "./nowhere"), r"there is no model folder .*nowhere")
+    refused(call("--model", "./empty"), r"empty is not a model folder: it has no config\.json")
+    refused(call("--model", "./nowhere"), r"there is not a model folder .*nowhere")
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
@@ -192,7 +192,7 @@ def test_a_model_hub_that_cannot_be_reached(call: Call) -> None:
     done = _python(run, *COMPARE, *arguments, HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_ETAG_TIMEOUT="1")
     assert done.returncode == 2
     [line] = [line for line in done.stderr.splitlines() if line.startswith("inweights: ")]
-    assert re.search("'nobody/nothing' is no folder here and could not be had from a model hub: give a folder", line)
+    assert re.search("'nobody/nothing' is not a folder and could not be had from a model hub: give a folder", line)
     assert "Traceback" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""From a study's folder to a hand-out that answers: `best`, `predict` and `eval` on the command line."""
+"""From a study's folder to an export that answers: `best`, `predict` and `eval` on the command line."""
 
 import io
 import json
@@ -275,7 +275,7 @@ def test_a_pattern_of_several_fields_takes_no_single_text(call: Call, tmp_path: 
 
 
 def _pack(study: Study, tmp_path: Path) -> Path:
-    """A hand-out that costs nothing to make."""
+    """An export that costs nothing to make."""
     from inweights.exports.export import write
     from inweights.exports.refit import about, refit
 

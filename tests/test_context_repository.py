@@ -148,7 +148,7 @@ def test_cells_of_a_notebook_are_sections(tmp_path):
         ("x = 1", "cell 2", ("Boats",)),
     ]
     (tmp_path / "a.ipynb").write_text("{}")
-    with pytest.raises(UserError, match=r"a.ipynb is no notebook of version 4"):
+    with pytest.raises(UserError, match=r"a.ipynb is not a version 4 notebook"):
         read_sources([tmp_path / "a.ipynb"])
 
 
@@ -205,7 +205,7 @@ def test_what_no_one_wrote_or_may_read_is_skipped_with_the_reason(tmp_path):
         "big.csv": "has 800 kB, more than the 512 kB that are read: split it",
         "latin.py": "is not UTF-8 text (invalid continuation byte at byte 8): save it as UTF-8",
         "node_modules": "holds other people's code",
-        "pipe": "is no regular file",
+        "pipe": "is not a regular file",
         "poetry.lock": "was written by a package manager",
     }
 

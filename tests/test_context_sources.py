@@ -332,7 +332,7 @@ def test_what_is_not_there_or_empty_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match=r"is an empty folder: give one with files$"):
         read_sources([tmp_path])
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match=r"pipe is no regular file: give a file or a folder"):
+    with pytest.raises(UserError, match=r"pipe is not a regular file: give a file or a folder"):
         read_sources([tmp_path / "pipe"])
 
 

@@ -226,7 +226,7 @@ def test_questions_are_read_from_lines_and_from_json(tmp_path):
         (b"", "has no question: give a file with one in each line"),
         (b"\n \n", "has no question"),
         (b"Who?\n{nonsense", "line 2 is no JSON"),
-        (b'{"q": "Who?"}', 'line 1 has the fields q: "question" is wanted'),
+        (b'{"q": "Who?"}', 'line 1 has the fields q: expected "question"'),
         (b'{"question": "Who?", "text": "Whom?"}', "line 1 has the fields question, text"),
         (b'{"question": 3}', "line 1 has the fields question"),
         (b"\xff\xfe\x00", "cannot be read as UTF-8 text"),

@@ -1,4 +1,4 @@
-"""A hand-out's folder: whole or not there, what it says of itself, and one clear line for each way it can be broken."""
+"""An export's folder: whole or not there, what it says of itself, and one clear line for each way it can be broken."""
 
 import json
 import shutil

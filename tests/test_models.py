@@ -116,12 +116,12 @@ def spoil_config(place: Path, **values: object) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match=f"there is no model folder {tmp_path}/none"):
+    with pytest.raises(UserError, match=f"there is not a model folder {tmp_path}/none"):
         load(f"{tmp_path}/none")
 
 
 def test_a_folder_without_a_model(tmp_path):
-    with pytest.raises(UserError, match=r"is no model folder: it has no config\.json"):
+    with pytest.raises(UserError, match=r"is not a model folder: it has no config\.json"):
         load(str(tmp_path))
 
 
@@ -195,7 +195,7 @@ def test_an_encoder_decoder(tmp_path):
 
 def test_a_hub_that_cannot_be_reached():
     with pytest.raises(
-        UserError, match="'nobody/nothing' is no folder here and could not be had from a model hub: give a folder"
+        UserError, match="'nobody/nothing' is not a folder and could not be had from a model hub: give a folder"
     ):
         load("nobody/nothing")
 

@@ -222,7 +222,7 @@ def test_snapshots_lie_at_equal_distances_and_the_last_is_the_end():
     ],
 )
 def test_a_schedule_that_cannot_be_says_what_is_wanted(setting, value, wanted):
-    with pytest.raises(UserError, match=f"schedule.{setting} is {value}: {wanted} is wanted"):
+    with pytest.raises(UserError, match=f"schedule.{setting} is {value}: expected {wanted}"):
         replace(CONSTANT, **{setting: value})
 
 

@@ -18,7 +18,7 @@ DEFAULT_RIVALS = "icl,icl-cached,rag"
 
 
 class Form(StrEnum):
-    """What is handed out."""
+    """What is exported."""
 
     lora = "lora"
     kv = "kv"

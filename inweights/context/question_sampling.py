@@ -18,7 +18,7 @@ from inweights.types import UserError
 LESSON_TOKENS = 48
 """Of a question with its answer, before any has been seen."""
 ENOUGH_TO_HOLD_OUT, HELD_OUT = 20, 5
-"""From so many questions on, at least so many are held out."""
+"""From the first number of questions on, at least the second number is held out."""
 AT_ONCE = 32
 """Questions that are asked about one piece before the next has its turn."""
 

@@ -39,12 +39,14 @@ def _question(line: str, where: str) -> Question:
     try:
         values: dict[str, Any] = json.loads(line)
     except json.JSONDecodeError as error:
-        raise UserError(f"{where} is no JSON ({error.msg})") from error
+        raise UserError(f"{where} is not JSON ({error.msg})") from error
     if isinstance(values.get("messages"), list):
         return Question(_first_message(values["messages"], where), kind=str(values.get("kind") or ""))
     named = [name for name in _FIELDS if isinstance(values.get(name), str) and values[name].strip()]
     if len(named) != 1:
-        raise UserError(f'{where} has the fields {", ".join(values)}: "question" is wanted, and perhaps "answer" and "kind"')
+        raise UserError(
+            f'{where} has the fields {", ".join(values)}: expected "question" and, optionally, "answer" and "kind"'
+        )
     place = values.get("place")
     return Question(
         values[named[0]].strip(),

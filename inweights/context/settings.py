@@ -67,7 +67,7 @@ class Settings:
         }
         for name, wanted in wrong.items():
             if wanted:
-                raise UserError(f"{name} is {getattr(self, name)}: {wanted} is wanted")
+                raise UserError(f"{name} is {getattr(self, name)}: expected {wanted}")
 
     def prefix_tokens(self, context_tokens: int) -> int:
         """A sixteenth of the context, within 128 to 2048 and in sixteens; never over half of a short context."""

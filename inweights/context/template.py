@@ -37,7 +37,7 @@ class Template:
                 f"given: {self.alone!r} and {self.behind!r}"
             )
         if self.answer_tokens < 1:
-            raise UserError(f"answer_tokens is {self.answer_tokens}: at least 1 is wanted")
+            raise UserError(f"answer_tokens is {self.answer_tokens}: expected at least 1")
 
     def context(self, text: str) -> str:
         """What stands in front of every question behind a context."""

@@ -73,7 +73,7 @@ def attend(
     return (joined(near, far) if far else near[0])[None].to(query.dtype), None
 
 
-class KeysReady(Exception):  # noqa: N818  it ends a block early, and is no error
+class KeysReady(Exception):  # noqa: N818  it ends a block early and is not an error
     """Carries the keys and values of a block that is run for them alone."""
 
 

@@ -74,5 +74,5 @@ class FrozenBlocks:
         raise AssertionError("the first block that may change was not run")
 
 
-class _Reached(Exception):  # noqa: N818  it ends a pass early, and is no error
+class _Reached(Exception):  # noqa: N818  it ends a pass early and is not an error
     """What the first block that may change would be given."""

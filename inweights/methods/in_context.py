@@ -28,15 +28,15 @@ class InContext:
     calibration: Literal["none", "contextual", "batch"] = "none"
     """Contextual (Zhao et al. 2021) by content-free queries, batch (Zhou et al. 2023) by unlabelled inputs."""
     calibration_inputs: int = 64
-    """At most so many unlabelled inputs for batch calibration."""
+    """Maximum number of unlabelled inputs for batch calibration."""
     members: int = 1
-    """Ensemble over so many subsets and orders of the demonstrations: the mean of their log-probabilities."""
+    """Size of an ensemble over subsets and orders of the demonstrations: the mean of their log-probabilities."""
     share: float = 0.5
     """Of the demonstrations that one member of an ensemble shows."""
 
     def __post_init__(self) -> None:
         if self.demonstrations is not None and self.demonstrations < 0:
-            raise UserError(f"demonstrations is {self.demonstrations}: at least 0 is wanted")
+            raise UserError(f"demonstrations is {self.demonstrations}: expected at least 0")
         if self.members < 1 or self.calibration_inputs < 1 or not 0 < self.share <= 1:
             raise UserError("members and calibration_inputs are at least 1, share is above 0 and at most 1")
 

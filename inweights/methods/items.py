@@ -19,5 +19,5 @@ def gold(examples: Sequence[Example]) -> list[int]:
 
 
 def pieces(batch: Sequence[int], lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """A batch of rows in pieces of at most so many tokens; `lengths` are those of all rows."""
+    """A batch of rows in pieces of at most `batch_tokens` tokens; `lengths` are those of all rows."""
     return [[batch[i] for i in piece] for piece in batches_of([lengths[row] for row in batch], batch_tokens)]

@@ -36,7 +36,7 @@ class Prepared:
     read: Literal["logits", "own", "mean"] = "logits"
     """Logits at the trees' reads, or summaries of sequences by that pooling."""
     vocabulary: tuple[int, ...] | None = None
-    """The tokens whose logits are wanted; None: all."""
+    """The tokens whose logits are needed; None: all."""
 
 
 def fit_together(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots: int = 0) -> list[Fitted]:

@@ -36,7 +36,7 @@ def configuration(name: str, place: str) -> Any:
 def _check_folder(place: str) -> None:
     path = Path(place) / "config.json"
     if not path.exists():
-        raise UserError(f"{place} is no model folder: it has no config.json")
+        raise UserError(f"{place} is not a model folder: it has no config.json")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
@@ -63,7 +63,7 @@ def why(error: Exception, name: str = "", place: str = "") -> str:
     if "connect" in str(error):
         line = "it cannot be reached, and no copy is here from before"
     return (
-        f"{name!r} is no folder here and could not be had from a model hub: give a folder with config.json and "
+        f"{name!r} is not a folder and could not be had from a model hub: give a folder with config.json and "
         f"model.safetensors, a GGUF file, `embedded`, `minilm`, `smollm2` or `gemma3-270m` ({line})"
     )
 

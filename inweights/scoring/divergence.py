@@ -47,7 +47,7 @@ def with_rest(log_probs: Float[Tensor, "*rows vocabulary"], ids: Int[Tensor, "*r
 
 
 def cells_or_raise(k: int, vocabulary: int) -> int:
-    """Raises UserError where k is no number of cells; at most the whole vocabulary."""
+    """k, at most the whole vocabulary. Raises UserError where k is below 1."""
     if k < 1:
         raise UserError(f"the teacher's top k must be at least 1, not {k}")
     return min(k, vocabulary)

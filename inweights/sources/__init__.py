@@ -69,7 +69,7 @@ def _file(path: Path, source: str, kind: Kind) -> Context:
     if kind == "repository":
         raise RefusedError(source, "is a file, and a repository is a folder: leave the kind out, or give the folder")
     if not path.is_file():
-        raise RefusedError(source, "is no regular file: give a file or a folder")
+        raise RefusedError(source, "is not a regular file: give a file or a folder")
     by_name = kinds.document_kind(path) if kind == "text" else kinds.file_kind(path)
     asked: dict[Kind, kinds.FileKind] = {"prompt": "prompt", "system": "prompt", "dialogue": "dialogue"}
     found = READERS[asked.get(kind, by_name)](path, source)

@@ -1,4 +1,4 @@
-"""The files in a folder that is no repository."""
+"""The files in a folder that is not a repository."""
 
 import os
 from pathlib import Path

@@ -26,10 +26,10 @@ def text_of(path: Path, source: str, most_bytes: int = MOST_BYTES) -> str:
 
 
 def bytes_of(path: Path, source: str, most_bytes: int = MOST_BYTES) -> bytes:
-    """Raises RefusedError for more than `most_bytes`, and for what is no regular file: a pipe would be waited for."""
+    """Raises RefusedError for more than `most_bytes`, and for what is not a regular file: a pipe would be waited for."""
     try:
         if not path.is_file():
-            raise RefusedError(source, "is no regular file: give a file or a folder")
+            raise RefusedError(source, "is not a regular file: give a file or a folder")
         size = path.stat().st_size
         if size > most_bytes:
             raise RefusedError(source, f"has {in_words(size)}, more than the {in_words(most_bytes)} that are read: split it")

@@ -45,7 +45,7 @@ class ModelShape:
     """Of a block's keys, and of its values: smaller than `width` where heads share them."""
 
     def forward(self, tokens: float, passes: float, blocks: float | None = None, before: float = 0.0) -> float:
-        """Seconds of passes over so many tokens in all, through the last so many blocks, `before` tokens in front."""
+        """Seconds of passes over `tokens` tokens in all through the last `blocks` blocks, with `before` tokens in front."""
         run = (self.blocks if blocks is None else blocks) - 1 + LAST_BLOCK
         flop = (2 * self.weights / self.blocks + 4 * self.width * before) * run * tokens
         moved = FORWARD_BYTES * tokens * self.width * run
@@ -70,7 +70,7 @@ class ModelShape:
         return PRODUCTS * matrix_rate(self.width, size)
 
     def update(self, numbers: float) -> float:
-        """Seconds of clipping and an optimizer's step over so many numbers."""
+        """Seconds of clipping and an optimizer's step over `numbers` numbers."""
         return UPDATE_BYTES * numbers / copy_rate()
 
     def kept_bytes(self, tokens: float, blocks: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from inweights.types import Example, Seeds, Shots, Task, UserError
 
 POOL = 512
-"""At most so many unlabelled inputs go with a draw."""
+"""Maximum number of unlabelled inputs in a draw."""
 
 
 def draw(task: Task, shots: int, seed: int) -> Shots:

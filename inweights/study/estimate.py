@@ -75,7 +75,7 @@ def _scoring(setting: PlannedRun, length: float, trains: bool) -> Estimate:
 
 
 def _reading(setting: PlannedRun, queries: float, asked: float, shown: float, contexts: int) -> Estimate:
-    """Of scoring so many queries of `asked` tokens after each of so many contexts of `shown` tokens."""
+    """The forecast of scoring queries of `asked` tokens after contexts of `shown` tokens."""
     shape = shape_of(setting.run.model)
     tokens = contexts * (queries * asked + shown)
     in_pass = min(contexts * queries * asked, _at_once(setting, shape))

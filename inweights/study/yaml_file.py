@@ -36,7 +36,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _flat(values: Any, path: str = "") -> Any:
-    """`{pbft+lora: {update: {rank: 4}}}` is `{pbft+lora.update.rank: 4}`; what is no mapping is left to be refused."""
+    """`{pbft+lora: {update: {rank: 4}}}` is `{pbft+lora.update.rank: 4}`; a value that is not a mapping is refused later."""
     if not isinstance(values, Mapping):
         return values
     found: dict[str, Any] = {}

@@ -26,7 +26,7 @@ WORDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def made_task(name: str, seed: int = 0, train: int = 1000, test: int = 500, ood: int = 500) -> Task:
-    """The task of that kind with so many examples in each set; no example is in two sets or twice in one."""
+    """The task of that kind with that many examples in each set; no example is in two sets or twice in one."""
     sizes = {"train": train, "test": test, "ood": ood}
     splits = {
         "train": Split(partial(_examples, name, seed, tuple(sizes.items()), "train"), "train"),
@@ -57,7 +57,7 @@ def _examples(name: str, seed: int, sizes: tuple[tuple[str, int], ...], wanted: 
     for set_name, size in sizes:
         made: list[Example] = []
         while len(made) < size:
-            # Labels in turn: every set is balanced, and the majority baseline is one in so many labels.
+            # Labels in turn: every set is balanced, and the majority baseline is one in the number of labels.
             label = len(made) % tasks.CLASSES[name]
             parts, _ = tasks.MAKERS[name](rng, label, set_name == "ood")
             key = tuple(map(tuple, parts))

@@ -43,7 +43,7 @@ class Schedule:
         }
         for name, wanted in wrong.items():
             if wanted:
-                raise UserError(f"schedule.{name} is {getattr(self, name)}: {wanted} is wanted")
+                raise UserError(f"schedule.{name} is {getattr(self, name)}: expected {wanted}")
 
     def on(self, hidden_size: int) -> "Schedule":
         """The schedule with the rate for a backbone of that width."""

@@ -14,11 +14,11 @@ from inweights.sources.types import Context, Section
 
 MOST_BYTES = 100_000_000
 """An export of years of chats is longer than any text."""
-_WANTED = 'a list of {"speaker": ..., "text": ..., "date": ...} is wanted, or an object with such a list in "turns"'
+_WANTED = 'expected a list of {"speaker": ..., "text": ..., "date": ...}, or an object with such a list in "turns"'
 
 
 def read(path: Path, source: str) -> Context:
-    """Raises RefusedError where it is no dialogue, or has no turn that says anything."""
+    """Raises RefusedError where it is not a dialogue, or has no turn that says anything."""
     text = text_of(path, source, MOST_BYTES)
     if not text.strip():
         raise RefusedError(source, f"is empty, so it is a dialogue without a turn: {_WANTED}, or lines `Name: text`")
@@ -48,7 +48,7 @@ def _in_json(text: str, path: Path, source: str) -> list[Dialogue]:
     try:
         value: Any = _values(text)
     except json.JSONDecodeError as error:
-        raise RefusedError(source, f"is no JSON (line {error.lineno}: {error.msg}): {_WANTED}") from error
+        raise RefusedError(source, f"is not JSON (line {error.lineno}: {error.msg}): {_WANTED}") from error
     except RecursionError as error:
         raise RefusedError(source, f"is JSON nested too deep: {_WANTED}") from error
     if slack.is_messages(value):

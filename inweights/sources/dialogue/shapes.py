@@ -14,7 +14,7 @@ TITLE = ("title", "topic", "name")
 
 
 def dialogues(value: object) -> list[Dialogue] | None:
-    """None where the value is no dialogue of a known shape; turns without text are left out."""
+    """None where the value is not a dialogue of a known shape; turns without text are left out."""
     found: list[Dialogue | None]
     if isinstance(value, Mapping):
         found = [_dialogue(value)]

@@ -31,7 +31,7 @@ def read(path: Path, source: str, limits: Limits = Limits()) -> Context:
     off, damaged, or takes more than the limits.
     """
     if not path.is_file():
-        raise RefusedError(source, "is no regular file: give a file or a folder")
+        raise RefusedError(source, "is not a regular file: give a file or a folder")
     if (size := path.stat().st_size) > limits.file_bytes:
         raise RefusedError(
             source, f"has {in_words(size)}, more than the {in_words(limits.file_bytes)} that are read: split it"

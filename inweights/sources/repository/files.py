@@ -80,7 +80,7 @@ def _reason(root: Path, entry: "os.DirEntry[str]") -> str:
     if entry.is_dir(follow_symlinks=False):
         return "holds other people's code"
     if not stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
-        return "is no regular file"
+        return "is not a regular file"
     if name in SECRET or name.startswith(".env.") or name.endswith(_SECRET_ENDINGS):
         return "may hold secrets, which a model would learn"
     if name in LOCKS:

@@ -8,12 +8,12 @@ from inweights.sources.types import Section
 
 
 def notebook_sections(text: str, source: str, title: str) -> Iterator[Section]:
-    """A section for each cell, under the last heading above it. Raises RefusedError where it is no notebook."""
+    """A section for each cell, under the last heading above it. Raises RefusedError where the file is not a notebook."""
     try:
         value = json.loads(text)
         cells = [(str(cell["cell_type"]), _joined(cell["source"])) for cell in value["cells"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RefusedError(source, "is no notebook of version 4: save it again with Jupyter") from error
+        raise RefusedError(source, "is not a version 4 notebook: save it again with Jupyter") from error
     heading = ""
     for number, (kind, content) in enumerate(cells, start=1):
         first = content.strip().split("\n")[0]

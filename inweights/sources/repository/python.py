@@ -11,7 +11,7 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def python_symbols(text: str) -> tuple[list[Symbol], str] | None:
-    """And the first line of the file's docstring. None where it is no Python of this version."""
+    """And the first line of the file's docstring. None where it is not Python of this version."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
