@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -90,9 +90,9 @@ def _reading(setting: PlannedRun, queries: float, asked: float, shown: float, co
 def _single_tokens(setting: PlannedRun) -> bool:
     """Whether scores need no more of the LM head than the rows of the label words."""
     model, train = skeleton(setting.run.model), setting.task.splits["train"].load()
-    if model.card.family != "causal":
+    if "choices" not in model.card.abilities:
         return True
-    return only_tokens([queries_of(model, setting.prompt, train[:2])]) is not None
+    return only_tokens([queries_of(model, setting.prompt, [replace(each, label=None) for each in train[:2]])]) is not None
 
 
 def _training(setting: PlannedRun, shots: Shots, length: float) -> Estimate:
