@@ -92,7 +92,8 @@ def _broken(row: Row, limits: Limits, seeds: int) -> list[str]:
 
 def _why(row: Row, objective: Objective, tied: Sequence[Row]) -> str:
     reached = score(row, objective) or 0.0
-    text = f"{row.method} at {row.shots} shots: {objective} accuracy {reached:.3f} over {len(row.seeds)} seeds"
+    seeds = "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
+    text = f"{row.method} at {row.shots} shots: {objective} accuracy {reached:.3f} over {seeds}"
     if row.break_even_queries is not None:
         text += f"; pays after {row.pays} against {row.rival}"
     cheaper = [each.method for each in tied if each.seconds_per_query < row.seconds_per_query]
