@@ -1,4 +1,4 @@
-"""Score with a handed-out LoRA, without inweights: python examples/load_with_plain_libraries.py OUT
+"""Score with an exported LoRA, without inweights: python examples/load_with_plain_libraries.py OUT
 
 OUT is what `inweights best DIR --export OUT` wrote of a method such as pbft+lora or distill+bitfit.
 """
@@ -14,7 +14,8 @@ from transformers import AutoTokenizer
 folder = Path(sys.argv[1])
 said = json.loads((folder / "inweights.json").read_text())
 model = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-tokenizer = AutoTokenizer.from_pretrained(said["base"]["place"])
+# Control tokens in the data are read as characters.
+tokenizer = AutoTokenizer.from_pretrained(said["base"]["place"], split_special_tokens=True)
 
 
 @torch.inference_mode()

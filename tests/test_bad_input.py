@@ -149,7 +149,7 @@ def test_a_disk_that_is_full(call: Call, tmp_path: Path) -> None:
 def test_a_model_folder_that_is_none(call: Call) -> None:
     Path("empty").mkdir()
     refused(call("--model", "./empty"), r"empty is not a model folder: it has no config\.json")
-    refused(call("--model", "./nowhere"), r"there is not a model folder .*nowhere")
+    refused(call("--model", "./nowhere"), r"there is no model folder .*nowhere")
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])

@@ -140,7 +140,7 @@ def test_a_text_without_marks_in_its_template_is_left_as_it_is():
     "wrong", [{"alone": "Answer:"}, {"behind": "{context}"}, {"behind": "{question} {context}"}, {"answer_tokens": 0}]
 )
 def test_a_template_without_its_places_is_refused(wrong):
-    with pytest.raises(UserError, match=r"a template has \{question\} in `alone`|answer_tokens is 0: at least 1 is"):
+    with pytest.raises(UserError, match=r"a template has \{question\} in `alone`|answer_tokens is 0: expected at least 1"):
         Template(**wrong)
 
 
@@ -225,7 +225,7 @@ def test_questions_are_read_from_lines_and_from_json(tmp_path):
     [
         (b"", "has no question: give a file with one in each line"),
         (b"\n \n", "has no question"),
-        (b"Who?\n{nonsense", "line 2 is no JSON"),
+        (b"Who?\n{nonsense", "line 2 is not JSON"),
         (b'{"q": "Who?"}', 'line 1 has the fields q: expected "question"'),
         (b'{"question": "Who?", "text": "Whom?"}', "line 1 has the fields question, text"),
         (b'{"question": 3}', "line 1 has the fields question"),

@@ -200,7 +200,7 @@ def test_export_refuses_what_does_not_score_the_same_again_and_leaves_nothing(tm
 
 def test_verify_says_what_stopped_the_fresh_process(tmp_path: Path) -> None:
     write(in_context(tiny("opt")), tmp_path, CHECKS, About())
-    with pytest.raises(RejectedError, match="does not load again: there is not a model folder /nowhere"):
+    with pytest.raises(RejectedError, match="does not load again: there is no model folder /nowhere"):
         verify(tmp_path, model="/nowhere")
 
 

@@ -116,7 +116,7 @@ def spoil_config(place: Path, **values: object) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match=f"there is not a model folder {tmp_path}/none"):
+    with pytest.raises(UserError, match=f"there is no model folder {tmp_path}/none"):
         load(f"{tmp_path}/none")
 
 

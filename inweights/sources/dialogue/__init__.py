@@ -55,7 +55,7 @@ def _in_json(text: str, path: Path, source: str) -> list[Dialogue]:
         return [slack.dialogue(value, path)]
     found = chatgpt.dialogues(value) if chatgpt.is_export(value) else shapes.dialogues(value)
     if found is None:
-        raise RefusedError(source, f"is JSON, and no dialogue of a known shape: {_WANTED}")
+        raise RefusedError(source, f"is JSON, and not a dialogue of a known shape: {_WANTED}")
     return found
 
 
