@@ -7,12 +7,13 @@ from tempfile import mkdtemp
 
 import inweights
 
-MODEL = sys.argv[1] if len(sys.argv) > 1 else "embedded"
-
 
 def write(path: Path, things: list[str]) -> str:
     """Stands for your own file: any CSV, TSV, JSONL or Parquet with text and label columns."""
-    opinions = {"good": ["I like the {}", "what a great {}"], "bad": ["I hate the {}", "what a terrible {}"]}
+    opinions = {
+        "positive": ["the poet wants the lovely {} .", "the cook wants the perfect {} ."],
+        "negative": ["the poet wants the foul {} .", "the cook wants the ugly {} ."],
+    }
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["review", "label"])
@@ -22,11 +23,12 @@ def write(path: Path, things: list[str]) -> str:
 
 folder = Path(mkdtemp())
 study = inweights.compare(
-    model=MODEL,
-    train=write(folder / "train.csv", ["cook", "house", "king", "lamp", "film", "book"]),
-    test=write(folder / "test.csv", ["doctor", "judge", "car"]),
-    ood={"long": write(folder / "long.csv", ["old red house near the river", "car that my brother sold"])},
+    model=sys.argv[1] if len(sys.argv) > 1 else "embedded",
+    train=write(folder / "train.csv", ["house", "lamp", "river", "king", "letter", "boat"]),
+    test=write(folder / "test.csv", ["doctor", "judge", "tower"]),
+    ood={"long": write(folder / "long.csv", ["old red house near the river", "lamp that the king wants"])},
     pattern="{review} It was",
+    verbalizer=["foul", "lovely"],  # the words for negative and positive
     methods=["zero-shot", "icl", "pbft+lora", "vanilla+lora"],
     shots=[8],
     seeds=2,

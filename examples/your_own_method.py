@@ -61,16 +61,19 @@ def states_of(model, prompt, examples, pooling):
 
 
 def opinions(things):
-    said = [("I like the {}", 1), ("what a great {}", 1), ("I hate the {}", 0), ("what a terrible {}", 0)]
+    said = [
+        ("the poet wants the lovely {} .", 1), ("the cook wants the perfect {} .", 1),
+        ("the poet wants the foul {} .", 0), ("the cook wants the ugly {} .", 0),
+    ]  # fmt: skip
     return tuple(Example({"text": text.format(thing)}, label) for thing in things for text, label in said)
 
 
 task = Task(
     name="opinions",
-    prompts=(Prompt("{text} It was", ("bad", "good"), ("negative", "positive")),),
+    prompts=(Prompt("{text} It was", ("foul", "lovely"), ("negative", "positive")),),
     splits={
-        "train": Split(lambda: opinions(["cook", "house", "king", "lamp", "film", "book"]), "train"),
-        "test": Split(lambda: opinions(["doctor", "judge", "car"]), "in-domain"),
+        "train": Split(lambda: opinions(["house", "lamp", "river", "king", "letter", "boat"]), "train"),
+        "test": Split(lambda: opinions(["doctor", "judge", "tower"]), "in-domain"),
     },
 )
 methods = {"centroids": Centroids(), "pbft+gains": PatternFineTune(Gains(), Gains.schedule), "icl": inweights.METHODS["icl"]}
@@ -84,4 +87,4 @@ options = {
 print(inweights.compare(**options, dry_run=True).plan())
 study = inweights.compare(**options, steps=20)
 print(study.table())
-print(study.fit("centroids").predict(["what a great house"]))
+print(study.fit("centroids").predict(["the cook wants the perfect house ."]))

@@ -1,5 +1,6 @@
 """The plain values that every part passes about. Standard library only, so importing it is free."""
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,10 @@ _SPACE_MARKS = ("\u0120", "\u2581")
 
 class UserError(ValueError):
     """A mistake of the user's: the command line prints its one line and exits with 2."""
+
+
+def not_a_dtype(given: str) -> UserError:
+    return UserError(f"{given!r} is not a dtype: expected fp32, bf16 or fp16")
 
 
 class DivergedError(RuntimeError):
@@ -59,6 +64,8 @@ class Weights:
             return cls(name, dtype=suffix)  # type: ignore[arg-type]
         if name and suffix in ("nf4", "int8"):
             return cls(name, quantization=suffix)  # type: ignore[arg-type]
+        if os.path.exists(name) and not os.path.exists(text):
+            raise not_a_dtype(suffix)
         return cls(text)
 
     def __str__(self) -> str:

@@ -38,6 +38,13 @@ def test_compare_your_own_data() -> None:
     assert "long" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "line"), [("your_own_method.py", "| pbft+gains |"), ("compare_your_own_data.py", "| vanilla+lora |")]
+)
+def test_an_example_runs_with_its_default_model(name: str, line: str) -> None:
+    assert line in run(name)
+
+
 def test_notebook() -> None:
     assert "pbft+lora" in run("notebook.py", folder("opt"))
 

@@ -187,7 +187,7 @@ def test_every_key_of_a_study_stands_in_the_signature_and_in_the_docstring():
 
 def test_progress_is_shown_where_it_is_asked_for(capsys):
     compare(model=str(folder("gpt2")), task="made-topic", methods="icl", shots=4, seeds=1, limit=4, progress=True)
-    assert "[1/1] made-topic icl 4 shots seed 0" in capsys.readouterr().out
+    assert "[1/1] made-topic icl 4 shots seed 0" in capsys.readouterr().err
 
 
 def test_the_surface_is_listed_and_costs_nothing_until_it_is_used():

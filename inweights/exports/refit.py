@@ -1,19 +1,18 @@
 """The fitted method behind a record, fitted again, and shown to be the one that was measured."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from inweights.exports.card import About
-from inweights.methods import Fitted, method
+from inweights.methods import METHODS, Fitted, canonical, method
 from inweights.study.chat import SUFFIX, in_chat
 from inweights.study.do import fit
 from inweights.study.grid import data_digest, tasks_of
 from inweights.study.loading import backbone
 from inweights.study.outcomes import limited, outcome
 from inweights.study.planned import PlannedRun
-from inweights.study.spec import Spec, spec_of
+from inweights.study.spec import Spec, read_spec
 from inweights.tasks import task as task_named
 from inweights.types import Example, Record, Run, Task, UserError
 
@@ -32,7 +31,7 @@ def refit(study: Path, record: Record) -> tuple[Fitted, list[Example], Mapping[s
 
     Raises OtherResultError where the draw, the losses or the answers are not those of the record.
     """
-    spec = _spec(study)
+    spec = read_spec(study)
     setting = _setting(spec, record.run)
     model = backbone(record.run.weights, spec.device)
     _same(record, "model digest", model.card.digest)
@@ -49,15 +48,12 @@ def about(record: Record, seeds: Sequence[Record], settings: Mapping[str, object
     return About(record.run.method, settings, record, tuple(seeds))
 
 
-def _spec(study: Path) -> Spec:
-    path = study / "study.json"
-    try:
-        return spec_of(json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): give `inweights compare` again with --out {study}") from error
-
-
 def _setting(spec: Spec, run: Run) -> PlannedRun:
+    if canonical(run.method) not in METHODS:
+        raise UserError(
+            f"{run.method} is a method of your own: export it from Python with "
+            "inweights.export(study.fit(...), folder, checks)"
+        )
     task = _task(spec, run.task)
     prompt = task.prompt_named(run.prompt.removesuffix(SUFFIX) or None)
     if run.prompt.endswith(SUFFIX):

@@ -1,9 +1,8 @@
 """`inweights.compare(...)` and `inweights.open(folder)`: studies from Python."""
 
 import builtins
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,13 +14,18 @@ from inweights.study.grid import planned_runs, tasks_of
 from inweights.study.loading import loader
 from inweights.study.objects import Objects, named_methods
 from inweights.study.placement import Watch
-from inweights.study.spec import Spec, spec_of
+from inweights.study.spec import Spec, read_spec, spec_of
 from inweights.study.store import Store
 from inweights.study.study import Study
 from inweights.study.tables import Table, as_file
 from inweights.types import Task, UserError
 
 FAILED = ("failed", "out-of-memory", "diverged")
+EXAMPLES: Mapping[str, str] = {
+    "set": '{"pbft+lora.update.rank": 4}',
+    "ood": '{"long": "long.csv"}',
+    "columns": '{"label": "gold"}',
+}
 
 
 def compare(
@@ -106,8 +110,9 @@ def compare(
         folder = Path(out)
     else:
         folder = Path(mkdtemp(prefix="inweights-"))
-    names, loaded = named_models(model, folder)
+    names, loaded = named_models(model, folder, dtype)
     given_tasks = _several(task, Task)
+    _check_shapes(given_tasks, set=set, ood=ood, columns=columns)
     method_names, own = named_methods(methods if isinstance(methods, Mapping) else _several(methods, Method))
     first, number = _seeds(seeds, first_seed)
     optional: dict[str, Any] = {
@@ -117,8 +122,8 @@ def compare(
         "ood": {name: as_file(each, name, folder) for name, each in ood.items()} if ood else None,
         "pattern": pattern,
         "answer_prefix": answer_prefix,
-        "labels": None if labels is None else labels if isinstance(labels, str) else list(labels),
-        "verbalizer": None if verbalizer is None else verbalizer if isinstance(verbalizer, str) else list(verbalizer),
+        "labels": None if labels is None else _several(labels, str),
+        "verbalizer": None if verbalizer is None else _several(verbalizer, str),
         "columns": None if columns is None else dict(columns),
         "data": None if data is None else str(data),
         "pattern_name": pattern_name,
@@ -142,7 +147,7 @@ def compare(
         "model": names,
         "task": [each.name if isinstance(each, Task) else each for each in given_tasks],
         "methods": method_names,
-        "shots": [shots] if isinstance(shots, int) else list(shots),
+        "shots": _several(shots, int),
         **{key: value for key, value in optional.items() if value is not None},
     }
     spec = spec_of(values)
@@ -154,17 +159,12 @@ def compare(
 
 def open_study(folder: str | Path) -> Study:
     """The study in a folder, with its records; nothing is run. Raises UserError where there is none."""
-    path = Path(folder) / "study.json"
-    if not path.is_file():
-        raise UserError(
-            f"{folder} is not a study: it has no study.json; inweights.compare(..., out={str(folder)!r}) makes one"
-        )
-    spec = spec_of(json.loads(path.read_text(encoding="utf-8")), str(path))
+    spec = read_spec(Path(folder))
     try:
         return study_of(spec, tasks_of(spec)[0], Path(folder))
-    except UserError:
+    except UserError as error:
         # Its tasks or methods were objects, or its files are gone: what was measured is still there.
-        return Study(Store(Path(folder)), (), spec)
+        return Study(Store(Path(folder)), (), spec, unplanned=str(error))
 
 
 def study_of(spec: Spec, tasks: Sequence[Task], folder: Path, objects: Objects | None = None) -> Study:
@@ -184,7 +184,7 @@ def _run(spec: Spec, objects: Objects, folder: Path, watch: Watch | None, retry_
             print(line, file=sys.stderr)
     quiet: Watch = lambda planned, record: None  # noqa: E731
     shown = progress and watch is None
-    with watching(study, len(study.missing(retried))) if shown else nullcontext(watch or quiet) as told:
+    with watching(study, len(study.missing(retried)), sys.stderr) if shown else nullcontext(watch or quiet) as told:
         study.run(loader(spec.device, objects.models), told, retried)
     return study
 
@@ -193,15 +193,26 @@ def _several(given: Any, single: type) -> list[Any]:
     """One object, names in one text with commas, or a list of either."""
     if isinstance(given, str):
         return [each.strip() for each in given.split(",") if each.strip()]
-    return [given] if isinstance(given, single) else list(given)
+    return [given] if isinstance(given, single) or not isinstance(given, Iterable) else list(given)
+
+
+def _check_shapes(tasks: Sequence[Any], **mappings: Any) -> None:
+    """Raises UserError for what is neither a task nor its name, and for what is no dict where one is expected."""
+    for each in tasks:
+        if not isinstance(each, str | Task):
+            raise UserError(f"{each!r} is not a task: expected a name, such as 'rte', or a Task")
+    for name, given in mappings.items():
+        if given is not None and not isinstance(given, Mapping):
+            raise UserError(f"{name} is {given!r}: expected a dict, such as {EXAMPLES[name]}")
 
 
 def _seeds(seeds: int | Sequence[int] | None, first: int | None) -> tuple[int | None, int | None]:
     """Where they begin, and how many they are."""
     if seeds is None or isinstance(seeds, int):
         return first, seeds
-    listed = list(seeds)
-    if not listed or listed != list(range(listed[0], listed[0] + len(listed))):
+    listed = _several(seeds, int)
+    numbers = bool(listed) and all(isinstance(each, int) for each in listed)
+    if not numbers or listed != list(range(listed[0], listed[0] + len(listed))):
         raise UserError(f"seeds is {listed}: expected a number, or seeds in a row, such as [0, 1, 2]")
     return listed[0], len(listed)
 

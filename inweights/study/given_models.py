@@ -7,18 +7,34 @@ from typing import Any, cast
 from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.models.loading import DTYPES
+from inweights.study.spec import with_whole_path
 from inweights.types import UserError, Weights
 
 Model = str | Path | Weights | Backbone | tuple[Any, Any]
 """The pair is a model of transformers with its tokenizer."""
 
 
-def named_models(given: Model | Sequence[Model], study: Path) -> tuple[list[str], dict[str, Backbone]]:
-    """Names for a spec, and what is loaded already, by its name."""
+def named_models(
+    given: Model | Sequence[Model], study: Path, dtype: str | None = None
+) -> tuple[list[str], dict[Weights, Backbone]]:
+    """Names for a spec, and what is loaded already, by its name and dtype; `dtype`: of names without one."""
     several = isinstance(given, Sequence) and not isinstance(given, str) and not _is_pair(given)
     listed = cast("Sequence[Model]", given if several else [given])
     found = [_named(each, study) for each in listed]
-    return [name for name, _ in found], {name: model for name, model in found if model is not None}
+    _refuse_one_name_for_two([(_in_dtype(name, dtype), model) for name, model in found])
+    return [name for name, _ in found], {Weights.parse(name): model for name, model in found if model is not None}
+
+
+def _in_dtype(name: str, dtype: str | None) -> str:
+    weights = Weights.parse(name)
+    return f"{name}@{dtype}" if dtype and weights.dtype == "auto" and not weights.quantization else name
+
+
+def _refuse_one_name_for_two(found: Sequence[tuple[str, Backbone | None]]) -> None:
+    first: dict[str, Backbone | None] = {}
+    for name, model in found:
+        if first.setdefault(name, model) is not model:
+            raise UserError(f"two models are called {name}, and one of them is loaded already: give one of the two")
 
 
 def _is_pair(given: Any) -> bool:
@@ -27,9 +43,10 @@ def _is_pair(given: Any) -> bool:
 
 def _named(given: Model, study: Path) -> tuple[str, Backbone | None]:
     if isinstance(given, str | Path | Weights):
-        return str(given), None
+        return str(with_whole_path(Weights.parse(str(given)))), None
     if isinstance(given, Backbone):
-        return given.card.name, given
+        loaded = Weights(given.card.name, dtype=given.card.dtype)  # type: ignore[arg-type]
+        return str(with_whole_path(loaded)), given
     if _is_pair(given):
         return _kept(given[0], given[1], study), None
     raise UserError(

@@ -65,22 +65,20 @@ def planned_runs(
     overrides = _overrides(spec, objects, list(dict.fromkeys(name for names in methods.values() for name in names)))
     for model, names in methods.items():
         for name in names:
-            if reason := why_not_applicable(
-                objects.method(name, overrides[name]), objects.models.get(model.name, model.name)
-            ):
+            if reason := why_not_applicable(objects.method(name, overrides[name]), objects.model(model)):
                 raise UserError(f"{name} does not run on {model}: {reason}")
     prompts = [_prompt(spec, task) for task in tasks]
     for model, names in methods.items():
         if any("choices" in objects.method(name).needs for name in names):
             for task, prompt in zip(tasks, prompts, strict=True):
                 first = task.splits["train"].load()[0]
-                check_label_words(objects.models.get(model.name, model.name), prompt, first)
+                check_label_words(objects.model(model), prompt, first)
     for task, shots in product(tasks, spec.shots):
         _check_shots(spec, task, _total(spec, task, shots))
     data = {task.name: {"data digest": data_digest(task)} for task in tasks}
     found = []
     for model in methods:
-        backbone = objects.models.get(model.name, model.name)
+        backbone = objects.model(model)
         framed = [in_chat(prompt, backbone, spec.chat, spec.pattern is not None) for prompt in prompts]
         for (task, prompt), name, shots in product(zip(tasks, framed, strict=True), methods[model], spec.shots):
             fitted_by = objects.method(name, overrides[name])
@@ -104,11 +102,10 @@ def _methods(spec: Spec, objects: Objects) -> tuple[dict[Weights, list[str]], di
     """By model: those asked for by name, or else those that run on it."""
     found: dict[Weights, list[str]] = {}
     left_out: dict[str, str] = {}
-    for named in weights_of(spec):
-        model = objects.weights(named.name) if named.name in objects.models else named
+    for model in weights_of(spec):
         refuse_unavailable(model)
         if not spec.methods:
-            found[model], reasons = default_methods(objects.models.get(model.name, model.name))
+            found[model], reasons = default_methods(objects.model(model))
             left_out |= {f"{name} on {model}": reason for name, reason in reasons.items()}
             continue
         found[model] = list(dict.fromkeys(_plain(name, objects) for name in spec.methods))

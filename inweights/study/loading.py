@@ -14,11 +14,11 @@ from inweights.study.planned import Loaded
 from inweights.types import UserError, Weights
 
 
-def loader(device: str | None, models: Mapping[str, Backbone] | None = None) -> Callable[[Weights], Loaded]:
-    """What loads a study's models on that device, but for those that are in memory already, by name."""
+def loader(device: str | None, models: Mapping[Weights, Backbone] | None = None) -> Callable[[Weights], Loaded]:
+    """What loads a study's models on that device, but for those that are in memory already."""
 
     def loaded(weights: Weights) -> Loaded:
-        there = (models or {}).get(weights.name)
+        there = (models or {}).get(weights)
         return load(weights, device) if there is None else _measured(lambda: there)
 
     return loaded

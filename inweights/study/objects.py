@@ -15,7 +15,8 @@ class Objects:
 
     tasks: Mapping[str, Task] = field(default_factory=dict)
     methods: Mapping[str, Method] = field(default_factory=dict)
-    models: Mapping[str, Backbone] = field(default_factory=dict)
+    models: Mapping[Weights, Backbone] = field(default_factory=dict)
+    """Loaded ones, by name and dtype: another dtype of the same name is another model."""
 
     def method(self, name: str, overrides: Mapping[str, str] | None = None) -> Method:
         """The method of that name, the user's own first, with some settings changed."""
@@ -36,9 +37,9 @@ class Objects:
         value, usual = self.methods[name], _usual(self.methods[name])
         return {path: str(each) for path, each in settings(value).items() if usual.get(path, MISSING) != each}
 
-    def weights(self, name: str) -> Weights:
-        """Of a loaded model: its name, and the dtype that it has."""
-        return Weights(name, dtype=self.models[name].card.dtype)  # type: ignore[arg-type]
+    def model(self, weights: Weights) -> str | Backbone:
+        """The loaded model, or the name of one that is not loaded."""
+        return self.models.get(weights, weights.name)
 
 
 def _usual(value: Method) -> Mapping[str, object]:
@@ -61,8 +62,17 @@ def named_methods(methods: Sequence[str | Method] | Mapping[str, Method]) -> tup
                 f"{each!r} is not a method: expected a name, or an object with `needs` and `fit`, such as "
                 "METHODS['pbft+lora']"
             )
+    _refuse_one_name_for_two(pairs)
     own = {name: each for name, each in pairs if not isinstance(each, str) and METHODS.get(name) != each}
     return [name for name, _ in pairs], own
+
+
+def _refuse_one_name_for_two(pairs: Sequence[tuple[str, str | Method]]) -> None:
+    first: dict[str, str | Method] = {}
+    for name, each in pairs:
+        found = METHODS.get(each, each) if isinstance(each, str) else each
+        if first.setdefault(name, found) != found:
+            raise UserError(f"two methods are called {name}: give a dict of methods by name")
 
 
 def _name(value: str | Method) -> str:

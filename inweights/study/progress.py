@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from inweights.study.placement import Watch
 from inweights.study.planned import PlannedRun
@@ -54,14 +54,18 @@ class State:
 
 
 @contextmanager
-def watching(study: Study, to_do: int) -> Iterator[Watch]:
+def watching(study: Study, to_do: int, file: TextIO | None = None) -> Iterator[Watch]:
+    """On `file`: from the command line stdout, which is its result; from Python stderr."""
+    file = file or sys.stdout
     state = State(len(study.settings), to_do)
-    if not sys.stdout.isatty():
-        yield _plain(state)
+    if not file.isatty():
+        yield _plain(state, file)
         return
+    from rich.console import Console
     from rich.live import Live
 
-    with Live(get_renderable=lambda: _table(str(study.folder), state), refresh_per_second=2) as live:
+    console = Console(file=file)
+    with Live(console=console, get_renderable=lambda: _table(str(study.folder), state), refresh_per_second=2) as live:
 
         def watch(setting: PlannedRun, record: Record | None) -> None:
             state.tell(setting, record)
@@ -70,12 +74,12 @@ def watching(study: Study, to_do: int) -> Iterator[Watch]:
         yield watch
 
 
-def _plain(state: State) -> Watch:
+def _plain(state: State, file: TextIO) -> Watch:
     def watch(setting: PlannedRun, record: Record | None) -> None:
         state.tell(setting, record)
         if record is not None:
             left = f" ({state.left})" if state.left else ""
-            print(f"[{state.done}/{state.total}] {_name(setting)}: {_result(record)}{left}", flush=True)
+            print(f"[{state.done}/{state.total}] {_name(setting)}: {_result(record)}{left}", file=file, flush=True)
 
     return watch
 

@@ -1,14 +1,16 @@
 """What a study is to do, as plain values: from flags, from a YAML file, or from Python; the same in all three."""
 
 import difflib
+import json
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inweights.models import SHORT_NAMES
-from inweights.types import Dtype, UserError, Weights
+from inweights.types import Dtype, UserError, Weights, not_a_dtype
 
 DEMO_TASKS = ("made-acceptability", "made-entailment")
 # Of every kind one or two; all that run on the model take twice as long.
@@ -92,18 +94,38 @@ def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
     return mosbach2023(spec) if spec.preset else spec
 
 
+def read_spec(folder: Path) -> Spec:
+    """What the study in a folder was last asked to do. Raises UserError where the folder does not say it."""
+    path = folder / "study.json"
+    if not path.is_file():
+        raise UserError(f"{folder} is not a study: it has no study.json; `inweights compare --out {folder}` makes one")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): give `inweights compare` again with --out {folder}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no keys and values: give `inweights compare` again with --out {folder}")
+    if "learned" in values:
+        out = str(folder).removesuffix(".work")
+        raise UserError(f"{folder} is the work of a learned context: `inweights report {out}` shows it")
+    return spec_of(values, str(path))
+
+
 def _listed(key: str, value: Any) -> Any:
     """Several values where one was given, or where they stand in one text with commas; a model's name may hold one."""
     if key in ("task", "methods", "shots", "labels", "verbalizer") and isinstance(value, (str, int)):
         return [each.strip() for each in str(value).split(",") if each.strip()]
     if key == "model":
-        return [str(_whole(Weights.parse(str(name)))) for name in ([value] if isinstance(value, str) else value)]
+        return [str(with_whole_path(Weights.parse(str(name)))) for name in ([value] if isinstance(value, str) else value)]
     return value
 
 
-def _whole(weights: Weights) -> Weights:
+def with_whole_path(weights: Weights) -> Weights:
     """A model folder or file by its whole path: a record's model must not depend on the working directory."""
     name = weights.name
+    short, _, suffix = name.rpartition("@")
+    if short in SHORT_NAMES and not os.path.exists(name):
+        raise not_a_dtype(suffix)
     there = name not in SHORT_NAMES and os.path.exists(name)
     return replace(weights, name=os.path.abspath(name)) if there else weights
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ class Study:
     spec: Spec
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Methods that do not run on the model and were not asked for by name, with the reason."""
+    unplanned: str = ""
+    """Why its runs are not known, in a study that was opened again; its records are there."""
 
     @property
     def folder(self) -> Path:
@@ -49,6 +52,7 @@ class Study:
 
     def run(self, load: Load, watch: Watch, retry_failed: Sequence[str] = ()) -> None:
         """Do what is missing. Runs that another process holds are left to it, and waited for at the end."""
+        self._check_planned()
         for planned in self.settings:
             self._check_ground(planned, planned.environment)
         self._check_order()
@@ -62,6 +66,8 @@ class Study:
             self.run(load, watch)
 
     def __repr__(self) -> str:
+        if self.unplanned:
+            return f"Study({str(self.folder)!r}, {len(list(self.folder.glob('records/*.json')))} records)"
         done = sum(self.store.path(each.run).exists() for each in self.settings)
         return f"Study({str(self.folder)!r}, {done} of {len(self.settings)} runs done)"
 
@@ -79,12 +85,13 @@ class Study:
         """Predicted time and memory of every run that is not done, as text. No weights are read."""
         from inweights.study.forecast import as_text, forecast
 
+        self._check_planned()
         return as_text(forecast(self))
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """Every example with the answer, the gold text and the score of every run, as plain values."""
-        for planned in self.settings:
-            yield from answers(planned, self.store)
+        self._check_planned()
+        return chain.from_iterable(answers(planned, self.store) for planned in self.settings)
 
     def to_dataframe(self) -> Any:
         """One line for each row of the table and evaluation set, as a pandas DataFrame. Raises UserError without pandas."""
@@ -129,12 +136,18 @@ class Study:
         """The fitted method of one of the study's runs, made again; of the first that fits what is given."""
         from inweights.study.loading import backbone
 
+        self._check_planned()
         for setting in self.settings:
             run = setting.run
             if run.method == method.removesuffix("+full") and seed in (None, run.seed) and shots in (None, run.shots):
                 return fit(setting, backbone(run.weights, self.spec.device))[0]
         known = dict.fromkeys(f"{s.run.method} with {s.run.shots} shots and seed {s.run.seed}" for s in self.settings)
         raise UserError(f"the study has no such run of {method!r}; it has {', '.join(known)}")
+
+    def _check_planned(self) -> None:
+        """Raises UserError where the study was opened and its runs could not be made out again."""
+        if self.unplanned:
+            raise UserError(f"{self.folder} has its records, and its runs cannot be planned again: {self.unplanned}")
 
     def _loaded(self, load: Load, weights: Weights) -> Loaded:
         loaded = load(weights)

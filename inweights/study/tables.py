@@ -41,7 +41,9 @@ def as_file(table: Table, name: str, study: Path) -> str:
     """
     if isinstance(table, str | Path):
         return str(table)
-    lines = "".join(json.dumps(_plain(row), ensure_ascii=False) + "\n" for row in _rows(table, name))
+    if "/" in name or "\\" in name:
+        raise UserError(f"the out-of-domain set {name!r} has a path separator in its name: give a name without / and \\")
+    lines = "".join(_line(_plain(row), f"{name}, row {number}") + "\n" for number, row in enumerate(_rows(table, name)))
     folder = study / "data" / hashlib.sha256(lines.encode()).hexdigest()[:10]
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / f"{name}.jsonl", lines)
@@ -64,6 +66,22 @@ def _rows(table: Any, name: str) -> Iterable[Row]:
 def _named(value: Any, names: Sequence[str] | None) -> Any:
     """A dataset keeps labels as numbers, and their names apart; -1 is none."""
     return names[value] if names and isinstance(value, int) and value >= 0 else value
+
+
+def _line(row: dict[str, Any], where: str) -> str:
+    try:
+        return json.dumps(row, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: {_not_plain(row)}: expected text, a number or None; turn it into text first") from error
+
+
+def _not_plain(row: dict[str, Any]) -> str:
+    for key, value in row.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            return f"{key} is a {type(value).__name__}"
+    return f"it is {row!r}"
 
 
 def _plain(row: Row) -> dict[str, Any]:
