@@ -88,6 +88,15 @@ def read_folder(study: Path) -> list[Record]:
     return [read(path) for path in sorted(folder.glob("*.json"))]
 
 
+def is_learned(study: Path) -> bool:
+    """Whether the folder is the work of a learned context, whose records no study has made."""
+    try:
+        spec = json.loads((study / "study.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(spec, dict) and "learned" in spec
+
+
 PLAN = "plan.json"
 
 
@@ -101,7 +110,10 @@ def progress(study: Path) -> str:
     path = study / PLAN
     if not path.is_file():
         return ""
-    names = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    try:
+        names = list(json.loads(path.read_text(encoding="utf-8"))["runs"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): delete it, or run the study again") from error
     done = sum((study / "records" / f"{name}.json").exists() for name in names)
     return "" if done == len(names) else f"{done} of {len(names)} planned runs are done: the figures are provisional"
 

@@ -1,6 +1,7 @@
 """Made-up records with known properties, for tests of what is read off records."""
 
 import random
+from dataclasses import replace
 
 from inweights.types import Cost, Outcome, Record, Run, Weights
 
@@ -48,3 +49,15 @@ def answered(gold, answers, labels, domain="in-domain", **more) -> Outcome:
 def study(shots: tuple[int, ...] = (16, 64), seeds: int = 5) -> list[Record]:
     failed = Record(Run(Weights("tiny"), "rte", "pbft", 16, 99), "diverged", "the loss was nan at step 3 of 40")
     return [record(m, seed, k) for k in shots for seed in range(seeds) for m in ACCURACY] + [failed]
+
+
+def of_context(questions: int) -> list[Record]:
+    """Records as `learn` writes them: two systems with texts as gold answers."""
+    found = []
+    for method, right in (("icl", questions), ("pbft", questions - 2)):
+        scores = tuple(float(i < right) for i in range(questions))
+        texts = tuple(f"answer {i}" for i in range(questions))
+        outcomes = {"test": Outcome("in-domain", scores, texts, texts)}
+        notes = {"metric": "contained", "free_form": True}
+        found.append(replace(record(method), labels=(), outcomes=outcomes, queries=questions, notes=notes))
+    return found

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "inweights"
 LAYERS = (
-    {"plain_text"},
+    {"plain_text", "wording"},
     {"types"},
     {"settings", "records", "grammar", "sources", "metrics", "learn_records"},
     {"tasks", "engine", "meter", "report"},

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from inweights.cli import app
 from inweights.context.chunks import chunks_of
+from inweights.context.clock import Clock
 from inweights.context.evaluate import evaluate
 from inweights.context.learn import learn
 from inweights.context.metrics import parting
@@ -20,13 +21,14 @@ from inweights.context.settings import Settings
 from inweights.context.template import EMBEDDED, Template
 from inweights.exports import RejectedError, verify
 from inweights.exports.context_card import NAME, read
-from inweights.exports.pipeline import LearnRequest, learn_into, material
+from inweights.exports.pipeline import LearnRequest, WarmStart, _remedy, learn_into, material
 from inweights.learn_records import Recovered
 from inweights.models import load
 from inweights.records import read_folder
 from inweights.report import rows_of
 from inweights.report.learn_scores import unknown_only
 from inweights.sources import read_sources
+from inweights.types import UserError
 from tests.sample_card import answers, changed, measured, right
 from tests.tiny import tiny
 
@@ -156,7 +158,52 @@ def test_a_learned_context_is_a_study_whose_records_are_those_of_compare(export)
         assert rows[method].seconds_per_query == pytest.approx(report.systems[name].seconds.median)
     [record] = [each for each in read_folder(work) if each.run.method == "distill+lora"]
     assert record.outcomes["test"].gold == tuple(each.gold for each in QUERIES)
-    assert record.notes["information_recovered"]["questions"] == len(QUERIES)
+    assert record.notes == {"metric": "exact-match", "free_form": True}
     done = CliRunner().invoke(app.app, ["report", str(work)])
     assert done.exit_code == 0, done.output
     assert "distill+prefix" in done.stdout
+
+
+def test_the_work_of_a_learned_context_is_no_study_to_export_from(export):
+    done = CliRunner().invoke(app.app, ["best", str(export.with_name("out.work"))])
+    assert isinstance(done.exception, UserError)
+    assert "out.work is the work of a learned context: nothing of it can be exported" in str(done.exception)
+
+
+def test_seconds_of_a_run_that_was_killed_are_counted_when_it_goes_on(tmp_path):
+    def clock(key: str = "one") -> Clock:
+        return Clock(60.0, tmp_path / "seconds" / f"{key}.json")
+
+    first = clock()
+    first.since -= 100
+    first.spent_on("training")
+    again = clock()
+    again.since -= 10
+    again.spent_on("training")
+    assert again.seconds["training"] == pytest.approx(110, abs=5)
+    assert clock("of other settings").seconds == {}
+
+
+@pytest.mark.parametrize(
+    ("tests", "again", "remedy"),
+    [
+        ((), None, "raise --held-out, or give --test"),
+        ((), WarmStart({}, frozenset(), lambda form, learned: {}), "give --test"),
+        (tuple(QUERIES), None, ""),
+    ],
+)
+def test_too_few_held_out_questions_are_warned_of_with_what_the_command_has(tests, again, remedy):
+    assert _remedy(LearnRequest(tests=tests), again) == remedy
+
+
+@pytest.mark.parametrize(("held_out", "remedy", "warned"), [(0.0, "give --test", 0), (0.1, "give --test", 1), (0.1, "", 0)])
+def test_nothing_is_warned_of_where_no_held_out_questions_were_wanted(held_out, remedy, warned, tmp_path):
+    model = load("embedded")
+    (tmp_path / "facts.txt").write_text(FACTS)
+    chunks = chunks_of(model, read_sources([str(tmp_path / "facts.txt")], "auto"), 64)
+    said: list[str] = []
+    settings = Settings(epochs=1, held_out=held_out)
+    learn(model, EMBEDDED, chunks, settings, tmp_path / "work", queries=QUERIES, say=said.append, remedy=remedy)
+    found = [each for each in said if each.startswith("warning")]
+    assert len(found) == warned
+    assert all(each.endswith("too few for an interval (20); give --test") for each in found)

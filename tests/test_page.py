@@ -7,7 +7,7 @@ import pytest
 from inweights.records import write_whole
 from inweights.report.page import page as page_of
 from tests.pages import CHROMIUM, VARIANTS, assert_sound, opened_page, overlaps_and_names
-from tests.sample_records import study
+from tests.sample_records import of_context, study
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
@@ -103,3 +103,13 @@ def test_a_study_of_one_number_of_shots_without_out_of_domain_sets_says_what_can
     assert page.locator("#domains").inner_text() == "This task has no out-of-domain set."
     assert page.locator("#curve").inner_text() == "The study has one number of shots."
     page.close()
+
+
+@pytest.mark.parametrize("questions", [5, 30])
+def test_a_learned_context_is_drawn_without_a_majority(browser, questions, tmp_path):
+    with opened_page(browser, written(of_context(questions), tmp_path / "page.html"), 1280, "light") as page:
+        assert_sound(page)
+        text = page.locator("#table").inner_text()
+        assert "majority" not in text
+        assert "NaN" not in text
+        assert ("[" in text) == (questions == 30)

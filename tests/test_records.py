@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from inweights.records import read, read_folder, to_json, write_whole
+from inweights.records import progress, read, read_folder, to_json, write_whole
 from inweights.types import Budget, Cost, Outcome, Record, Run, UserError, Weights
 
 RECORD = Record(
@@ -159,3 +159,10 @@ def test_a_writer_killed_at_any_instant_leaves_a_whole_file(tmp_path):
         process.wait()
         numbers = path.read_text().split()
         assert (len(numbers), len(set(numbers))) == (50_000, 1)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"runs": 3}'])
+def test_a_damaged_plan_is_named_with_what_to_do(text, tmp_path):
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(UserError, match=r"plan\.json cannot be read \(.+\): delete it, or run the study again"):
+        progress(tmp_path)

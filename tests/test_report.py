@@ -15,7 +15,7 @@ from inweights.report.rows import as_json
 from inweights.report.statistics import by_subset
 from inweights.report.tables import markdown, terminal
 from inweights.types import Budget, Cost, Latency, NothingFitsError, UserError, Weights
-from tests.sample_records import ACCURACY, study
+from tests.sample_records import ACCURACY, of_context, study
 
 KEYS = {
     "task", "model", "method", "shots", "seeds", "accuracy", "adapt_seconds", "seconds_per_query", "peak_bytes",
@@ -127,7 +127,7 @@ def test_rows_over_different_examples_are_not_tested_against_each_other():
         replace(each, outcomes={n: cut(o, 100) for n, o in each.outcomes.items()}) if each.run.limit else each
         for each in found
     ]
-    assert all(not row.tied_with for row in rows_of(shorter) if "first 100" in row.method)
+    assert all(not row.tied_with for row in rows_of(shorter) if "100 of each set" in row.method)
 
 
 def cut(outcome, count):
@@ -287,3 +287,27 @@ def test_pattern_words_limit_and_learning_rate_stand_in_every_report():
         100,
         0.0016,
     )
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_every_format_shows_a_learned_context_without_the_commonest_gold_answer(format):
+    text = FORMATS[format](of_context(30))
+    assert "Accuracy" not in text
+    if format in ("terminal", "markdown", "latex"):
+        assert "majority" not in text
+        assert "contained: mean [95 % interval" in text
+        assert "ms/query: one at a time." in text
+
+
+def test_too_few_questions_about_a_context_carry_no_interval_tie_or_break_even_point():
+    rows = {row.method: row for row in rows_of(of_context(5))}
+    assert all(not row.tied_with and not row.pays for row in rows.values())
+    text = markdown(of_context(5))
+    assert "| 0.600 |" in text
+    assert "contained: mean over 5 questions, too few for intervals, ties and pays after. ms/query: one at a time." in text
+    assert rows["pbft"].as_json()["accuracy"]["test"]["low"] is None
+    [headline] = headlines(of_context(5))
+    assert headline == (
+        "rte: icl: contained 1.000 over 5 questions. Too few questions for intervals, ties and break-even points."
+    )
+    assert "pays after" in headlines(of_context(40))[0] or rows_of(of_context(40))[0].tied_with

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Exit, Option
 
 from inweights.cli.predict import Format
+from inweights.types import UserError
 
 if TYPE_CHECKING:
     from inweights.report import Choice
@@ -46,6 +47,7 @@ def best(
     from inweights import records
     from inweights.report import Limits, choose, parse_bytes, parse_seconds
 
+    _refuse_learned(folder)
     if export is not None:
         _refuse_occupied(export)
     limits = Limits(
@@ -68,6 +70,16 @@ def best(
 
 def _wanted(name: str, asked: str | None) -> bool:
     return asked is None or name == asked
+
+
+def _refuse_learned(folder: Path) -> None:
+    from inweights import records
+
+    if records.is_learned(folder):
+        raise UserError(
+            f"{folder} is the work of a learned context: nothing of it can be exported; "
+            f"`inweights report {folder}` shows what was measured"
+        )
 
 
 def _refuse_occupied(export: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Exit, Option
 
 from inweights.types import UserError
+from inweights.wording import counted
 
 if TYPE_CHECKING:
     from inweights.study import Study
@@ -194,7 +195,7 @@ def _run(study: "Study", load: "Load", retry_failed: bool) -> None:
 
     retried = FAILED if retry_failed else ()
     to_do = len(study.missing(retried))
-    print(f"{study.folder}: {len(study.settings)} runs, {len(study.settings) - to_do} done already", flush=True)
+    print(f"{study.folder}: {counted(len(study.settings), 'run')}, {len(study.settings) - to_do} done already", flush=True)
     try:
         with watching(study, to_do) as watch:
             study.run(load, watch, retried)

@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from inweights.cli.context_options import Kind, parsed_seconds, parsed_template
 from inweights.types import UserError
+from inweights.wording import counted
 
 if TYPE_CHECKING:
     from inweights.exports.pipeline import LearnRequest
@@ -136,7 +137,8 @@ def learn(
         print(f"skipped {each.source}: {each.reason}")
     if given.model.card.slow_path:
         print(given.model.card.slow_path)
-    print(f"{len(given.chunks)} pieces of up to {given.chunk_tokens:,} tokens, for {given.model.card.name}", flush=True)
+    pieces = counted(len(given.chunks), "piece")
+    print(f"{pieces} of up to {given.chunk_tokens:,} tokens, for {given.model.card.name}", flush=True)
     try:
         report = learn_into(out, given, wish, lambda text: print(f"  {text}", flush=True))
     except KeyboardInterrupt:

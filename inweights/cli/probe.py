@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from inweights.cli.context_options import Kind, parsed_template
 from inweights.cli.predict import Format
+from inweights.wording import counted
 
 
 def probe(
@@ -61,10 +62,13 @@ def _as_text(found: dict[str, Any]) -> str:
 
     lines = [*filter(None, [found["slow_path"]]), *(f"skipped {each}" for each in found["skipped"])]
     lines.append(
-        f"{found['tokens']:,} tokens in {found['pieces']:,} pieces, {found['kv_bytes'] / 2**20:,.1f} MiB of keys and values "
+        f"{counted(found['tokens'], 'token')} in {counted(found['pieces'], 'piece')}, "
+        f"{found['kv_bytes'] / 2**20:,.1f} MiB of keys and values "
         f"at every request (the window has {found['window']:,} tokens)"
     )
-    lines.append(f"{found['information']:.3f} nats of information per answer token, over {found['questions']} questions")
+    lines.append(
+        f"{found['information']:.3f} nats of information per answer token, over {counted(found['questions'], 'question')}"
+    )
     if found["accuracy"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in found["accuracy"].items() if name != "distinct")
         lines.append(f"right, by {found['right']}: {shares}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from inweights.wording import counted
+
 
 def update(
     folder: Annotated[Path, Argument(metavar="OUT", help="A folder that `inweights learn` wrote; OUT.work must be there.")],
@@ -35,7 +37,6 @@ def update(
     for form, each in found.forms.items():
         if questions := each.unlearned.get("questions"):
             now, before = each.unlearned["as_now"], each.unlearned["still_old"]
-            print(
-                f"{form}: of {questions} questions whose answer has changed, {now} get the new answer and {before} the old"
-            )
+            changed = counted(questions, "question")
+            print(f"{form}: of {changed} whose answer has changed, {now} get the new answer and {before} the old")
     print(write_learned_page(out))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inweights.context.chunks import Chunk
+from inweights.context.clock import Clock
 from inweights.context.given_answers import taught
 from inweights.context.metrics import information_recovered
 from inweights.context.on_policy import polish
@@ -23,6 +24,7 @@ from inweights.context.work_cache import Store, TeacherAnswers, digest
 from inweights.learn_records import Recovered
 from inweights.models.base import Backbone
 from inweights.training import Resume
+from inweights.wording import counted
 
 ENOUGH = 0.02
 """Of information: a round that gains less than this is the last."""
@@ -50,24 +52,6 @@ class Outcome:
     replayed: tuple[Row, ...] = field(repr=False, default=())
 
 
-@dataclass
-class _Clock:
-    """Seconds by phase, and the time budget."""
-
-    budget: float
-    start: float = field(default_factory=time.monotonic)
-    seconds: dict[str, float] = field(default_factory=dict)
-    since: float = field(default_factory=time.monotonic)
-
-    def ends(self, phase: str) -> None:
-        now = time.monotonic()
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self.since
-        self.since = now
-
-    def at(self, share: float) -> float:
-        return self.start + share * self.budget
-
-
 def learn(
     model: Backbone,
     template: Template,
@@ -80,27 +64,32 @@ def learn(
     about: Collection[int] | None = None,
     warm: LearnedContext | None = None,
     say: Say = lambda text: None,
+    remedy: str = "raise --held-out",
 ) -> Outcome:
     """Learn the pieces. `folder`: where it goes on from after being killed. `queries`: to be asked. `seconds`: a time
     budget. `about`: pieces that the model is to ask about itself; None: all, unless there are queries. `warm`: what
-    another version of the context has left, to be trained further.
+    another version of the context has left, to be trained further. `remedy`: what to do where too few questions will
+    be held out; "": nothing is said of it.
 
     Raises UserError where the model writes no usable question and none are given.
     """
-    clock, store = _Clock(seconds), Store(folder)
+    began, store = time.monotonic(), Store(folder)
     learned = warm or initial_update(model, [chunk.text for chunk in chunks], settings)
+    start = _bytes_digest(learned)
+    ground = (model.card.digest, model.card.dtype, template.digest, [chunk.digest for chunk in chunks], settings)
+    clock = Clock(seconds, folder / "seconds" / f"{digest((ground, queries, about, start))}.json", began, since=began)
     tokens = [float(len(ids)) for ids in model.encode([chunk.text for chunk in chunks])]
     context, shares = sum(tokens), [each / sum(tokens) for each in tokens]
     own = set(about) if about is not None else set() if queries else set(range(len(chunks)))
     asked = split_held_out(assign_chunks(model, template, chunks, queries), settings.held_out)
     expected = settings.held_out * (sum(question_counts(settings.effort, tokens)) * bool(own) + len(queries))
-    if expected < FEW:
-        say(f"warning: about {expected:.0f} questions will be held out, too few for an interval ({FEW}); raise --held-out")
-    clock.ends("questions")
+    if remedy and settings.held_out and expected < FEW:
+        about_so_many = counted(round(expected), "question")
+        say(f"warning: about {about_so_many} will be held out, too few for an interval ({FEW}); {remedy}")
+    clock.spent_on("questions")
     rounds = settings.rounds_of(settings.effort * context / LESSON_TOKENS) if own else 1
     recovered: list[Recovered] = []
     losses: tuple[float, ...] = ()
-    start = _bytes_digest(learned)
     for number in range(rounds):
         if own:
             given = 0 if warm else LESSON_TOKENS * len(queries)  # an update's are those of the earlier version
@@ -109,19 +98,19 @@ def learn(
             until = clock.at((number + ASKING) / rounds)
             new = own_questions(model, template, chunks, most, store, settings.seed, asked.all, until, say)
             asked = split_held_out([*asked.all, *new], settings.held_out)
-            clock.ends("questions")
+            clock.spent_on("questions")
         until = clock.at((number + ANSWERING) / rounds)
         # First those held out: what they say of the document is wanted whatever the budget.
         held_out = teacher_answers(model, template, chunks, asked.held_out, store, until=until)
         lessons = teacher_answers(model, template, chunks, asked.learned, store, until=until)
-        say(f"{len(lessons.lessons):,} answers learnt by, {len(held_out.lessons):,} held out")
+        say(f"{counted(len(lessons.lessons), 'answer')} learnt by, {len(held_out.lessons):,} held out")
         left_out = len(asked.all) - len(lessons.lessons) - len(held_out.lessons)
         if left_out:
-            say(f"{left_out:,} questions have no answer in time, or one that only repeats the prompt, and are left out")
+            say(f"left out: {counted(left_out, 'question')} without an answer in time, or with one that repeats the prompt")
         for each in [each for each in lessons.lessons if not each.question.gold][:SAMPLES]:
             answer = text_of(model, template, each.alone.completion_ids)
             say(f"  {each.question.text}  ->  {answer[:SHOWN]}")
-        clock.ends("answers")
+        clock.spent_on("answers")
         wrong = teacher_kl(warm, lessons) if warm else lessons.bare
         known = taught(model, template, select_answers(lessons, wrong, settings))
         if known.given:
@@ -130,25 +119,25 @@ def learn(
         rows = list(known.rows) * epochs
         # All that a round follows from: a file of another one would be taken up for this.
         texts = [(each.question.chunk, each.question.gold, each.behind, each.alone) for each in lessons.lessons]
-        follows = (model.card.digest, model.card.dtype, template.digest, [each.digest for each in chunks], settings, texts)
+        follows = (*ground, texts)
 
         def replayed_now(lessons: TeacherAnswers = lessons, rows: list[Row] = rows, number: int = number) -> list[Row]:
             until = clock.at((number + REPLAYING) / rounds)
             return replay(model, template, chunks, lessons, rows, settings, f"replay {number}", until)
 
         replayed = store.rows((follows, len(rows), number, seconds), replayed_now)
-        clock.ends("replay")
+        clock.spent_on("replay")
         if rows:
             say(_plan(settings, len(known.rows), [*rows, *replayed], model.hidden_size))
         key = digest((follows, len(rows), number, start))
         resume = Resume(folder / "training" / f"{key}.safetensors", key)
         until = clock.at((number + 1) / rounds * (1 - settings.polish))
-        trace = train(learned, [*rows, *replayed], settings, resume=resume, watch=_told(say), deadline=until)
+        trace = train(learned, [*rows, *replayed], settings, resume=resume, watch=_told(say, clock), deadline=until)
         losses += trace.losses
-        clock.ends("training")
+        clock.spent_on("training")
         distances = teacher_kl(learned, held_out)
         recovered.append(information_recovered(held_out.bare, distances))
-        clock.ends("measuring")
+        clock.spent_on("measuring")
         say(f"round {number + 1} of {rounds}: {_spelled(recovered[-1])} recovered on held-out questions")
         before, now = recovered[-2].value if number else None, recovered[-1].value
         if before is not None and now is not None and now - before < ENOUGH:
@@ -156,7 +145,7 @@ def learn(
         shares = _where_missed(held_out, distances, tokens)
     if settings.polish:
         losses += polish(learned, model, template, chunks, lessons, settings, clock.at(1.0))
-        clock.ends("polish")
+        clock.spent_on("polish")
         recovered.append(information_recovered(held_out.bare, teacher_kl(learned, held_out)))
     return Outcome(learned, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
 
@@ -190,13 +179,14 @@ def _where_missed(held_out: TeacherAnswers, distances: Sequence[float], tokens: 
     return [each / sum(weights) for each in weights] if sum(weights) > 0 else [1 / len(tokens)] * len(tokens)
 
 
-def _told(say: Say) -> Callable[[int, int, float], None]:
+def _told(say: Say, clock: Clock) -> Callable[[int, int, float], None]:
     """Of training, every few seconds."""
     last = [time.monotonic()]
 
     def watch(step: int, steps: int, loss: float) -> None:
         if time.monotonic() - last[0] > 5:
             last[0] = time.monotonic()
+            clock.spent_on("training")
             say(f"step {step:,} of {steps:,}, loss {loss:.4f}")
 
     return watch

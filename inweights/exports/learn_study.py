@@ -1,13 +1,10 @@
 """Learning a context as a study: every baseline and every form as a record of the type that `compare` writes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
-from inweights.learn_records import LearnReport, SystemResult, system_of
-from inweights.report.learn_summary import paid_after
+from inweights.learn_records import LearnReport, SystemResult
 from inweights.study.store import Store
 from inweights.types import Cost, Outcome, Record, Run, Weights
 
@@ -26,15 +23,10 @@ def write_records(work: Path, report: LearnReport, weights: Weights, sources: Ma
 
 def records_of(report: LearnReport, weights: Weights, task: str, seed: int) -> list[Record]:
     """One for each system, on the evaluation set that verdicts are about: rows are compared on the same questions."""
-    forms = {system_of(form): form for form in report.forms}
-    records = []
-    for name, row in report.systems.items():
-        more = _of_form(forms[name], report) if name in forms else {}
-        records.append(_record(row, report, Run(weights, task, row.method, shots=0, seed=seed), more))
-    return records
+    return [_record(row, report, Run(weights, task, row.method, shots=0, seed=seed)) for row in report.systems.values()]
 
 
-def _record(row: SystemResult, report: LearnReport, run: Run, more: Mapping[str, object]) -> Record:
+def _record(row: SystemResult, report: LearnReport, run: Run) -> Record:
     questions, answers = report.sets[report.primary], row.outcomes[report.primary]
     outcome = Outcome(
         domain="in-domain",
@@ -45,16 +37,6 @@ def _record(row: SystemResult, report: LearnReport, run: Run, more: Mapping[str,
         log_loss=-mean(answers.gold_log_probs),
     )
     asked = report.questions
-    again = row.with_context.get(report.primary)
-    notes: dict[str, Any] = {
-        "metric": questions.metric,
-        "system": row.name,
-        "seconds_p95": row.seconds.p95,
-        "first_token": asdict(row.first_token),
-        "kv_bytes": row.kv_bytes,
-        **({"with_context": mean(again.scores)} if again else {}),
-        **more,
-    }
     # Queries are timed one at a time, so many questions take as many times as long.
     predict = Cost(row.seconds.median * asked, row.context_tokens, row.kv_bytes, 0, METER)
     return Record(
@@ -66,18 +48,5 @@ def _record(row: SystemResult, report: LearnReport, run: Run, more: Mapping[str,
         queries=asked,
         trained_parameters=row.trained_parameters,
         artifact_bytes=row.artifact_bytes,
-        notes=notes,
+        notes={"metric": questions.metric, "free_form": True},
     )
-
-
-def _of_form(form: str, report: LearnReport) -> dict[str, object]:
-    """What only a learned context has, beside what every method has."""
-    found = report.forms[form]
-    return {
-        "form": form,
-        "information_recovered": asdict(found.information),
-        "metric_recovered": asdict(found.free),
-        "collateral": asdict(found.collateral),
-        "break_even": paid_after(form, report),
-        "seconds_by_phase": dict(found.seconds),
-    }

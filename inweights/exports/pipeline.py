@@ -190,7 +190,15 @@ def _learnt(
         about=again.about if again else range(len(given.chunks)) if wish.own and wish.queries else None,
         warm=again.warm[kind] if again else None,
         say=say,
+        remedy=_remedy(wish, again),
     )
+
+
+def _remedy(wish: LearnRequest, again: WarmStart | None) -> str:
+    """Where too few questions will be held out; "" where verdicts are about other questions."""
+    if wish.tests:
+        return ""
+    return "give --test" if again else "raise --held-out, or give --test"
 
 
 def check_lengths(given: LearnInputs, questions: Sequence[Question]) -> None:

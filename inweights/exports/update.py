@@ -20,6 +20,7 @@ from inweights.exports.pipeline import ASKED, As, LearnInputs, LearnRequest, War
 from inweights.exports.staging import refuse_occupied
 from inweights.learn_records import LearnReport
 from inweights.types import UserError
+from inweights.wording import counted
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def update(
     found = change(given.chunks, card.pieces, work)
     if not found.new and not found.gone and not queries:
         return None
-    say(f"{len(found.new)} pieces are new, {found.gone} are gone, {len(given.chunks) - len(found.new)} are as they were")
+    kept = len(given.chunks) - len(found.new)
+    say(f"{counted(len(given.chunks), 'piece')} now: {len(found.new)} new, {kept} as before; {found.gone} gone")
     loaded = {form: load(folder, model, form) for form in card.forms}
     # Questions about what is gone find their piece anew; what they are answered with there is learnt.
     again = assign_chunks(given.model, template, given.chunks, found.again)

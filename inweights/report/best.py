@@ -11,6 +11,7 @@ from inweights.report.row import Row
 from inweights.report.rows import rows_of
 from inweights.report.statistics import accuracy
 from inweights.types import NothingFitsError, Record, UserError
+from inweights.wording import counted
 
 Objective = Literal["in-domain", "ood", "worst"]
 DOMAINS = {"in-domain": "in-domain", "ood": "out-of-domain", "worst": ""}
@@ -53,7 +54,7 @@ def choose(records: Sequence[Record], objective: Objective = "in-domain", limits
     if not fitting:
         raise NothingFitsError("no method keeps within the limits: " + "; ".join(excluded))
     best = max(fitting, key=lambda row: (score(row, objective) or 0.0, -row.seconds_per_query))
-    tied = tuple(ties(best, fitting, DOMAINS[objective]))
+    tied = () if best.few else tuple(ties(best, fitting, DOMAINS[objective]))
     return Choice(best, _why(best, objective, tied), tied, excluded, _median_record(best, objective))
 
 
@@ -94,6 +95,8 @@ def _why(row: Row, objective: Objective, tied: Sequence[Row]) -> str:
     reached = score(row, objective) or 0.0
     seeds = "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
     text = f"{row.method} at {row.shots} shots: {objective} accuracy {reached:.3f} over {seeds}"
+    if row.free_form:
+        text = f"{row.method}: {row.metric} {reached:.3f} over {counted(sum(row.examples.values()), 'question')}"
     if row.break_even_queries is not None:
         text += f"; pays after {row.pays} against {row.rival}"
     cheaper = [each.method for each in tied if each.seconds_per_query < row.seconds_per_query]

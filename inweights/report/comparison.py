@@ -9,6 +9,8 @@ from inweights.report.statistics import break_even, holm, paired_p
 
 def compared(row: Row, rows: Sequence[Row]) -> Row:
     """With its ties, and its break-even points against the best method beside it that trains nothing."""
+    if row.few:
+        return row
     tied = [] if row.oracle else [other.method for other in ties(row, rows, "in-domain")]
     row = replace(row, tied_with=tuple(sorted(tied)))
     if not row.trained_parameters or row.oracle:
@@ -54,7 +56,7 @@ def _in_domain(row: Row) -> float:
 
 def _majority(row: Row) -> float:
     names = [name for name, domain in row.domains.items() if domain == "in-domain"] or list(row.domains)
-    return sum(row.majority[name] for name in names) / len(names)
+    return sum(row.majority.get(name, 0.0) for name in names) / len(names)
 
 
 def ties(row: Row, rows: Sequence[Row], domain: str) -> list[Row]:

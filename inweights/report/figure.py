@@ -18,10 +18,12 @@ def figure(records: Sequence[Record]) -> Any:
     for column, (task, name) in enumerate(sets, start=1):
         shown = [row for row in rows if row.task == task and name in row.accuracy]
         intervals = [row.accuracy[name] for row in shown]
+        drawn = not any(row.few for row in shown)
         marks = Scatter(
             x=[each.mean for each in intervals],
             y=[f"{row.method}, {row.shots} shots" for row in shown],
             error_x={
+                "visible": drawn,
                 "array": [each.high - each.mean for each in intervals],
                 "arrayminus": [each.mean - each.low for each in intervals],
             },
@@ -29,6 +31,6 @@ def figure(records: Sequence[Record]) -> Any:
             showlegend=False,
         )
         made.add_trace(marks, row=1, col=column)
-        if shown:
+        if shown and name in shown[0].majority:
             made.add_vline(x=shown[0].majority[name], line_dash="dot", row=1, col=column)
     return made

@@ -25,9 +25,9 @@ def _line(row: Row, name: str) -> dict[str, Any]:
         "domain": row.domains[name],
         "examples": row.examples[name],
         "accuracy": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "majority": row.majority[name],
+        "low": None if row.few else interval.low,
+        "high": None if row.few else interval.high,
+        "majority": row.majority.get(name),
         "mcc": row.mcc[name],
         "tied_with": ", ".join(row.tied_with),
     }

@@ -9,19 +9,32 @@ UNTRAINED = ("zero-shot", "icl")
 
 
 def constant_answers(records: Sequence[Record], patterns: Mapping[str, int]) -> list[str]:
-    """One line for each task and pattern. `patterns`: how many patterns each task has."""
-    found: dict[tuple[str, str], dict[str, None]] = {}
+    """One line for each task, model and pattern with something to try. `patterns`: how many each task has."""
+    found: dict[tuple[str, str, str], dict[str, None]] = {}
     for record in records:
         if record.run.method in UNTRAINED and any(map(constant, record.outcomes.values())):
-            found.setdefault((record.run.task, record.run.prompt), {})[record.run.method] = None
-    return [
-        f"{task}: {' and '.join(methods)} by the pattern {pattern} gave one answer to a whole set; {_others(patterns[task])}"
-        "try icl+batch, which takes a constant preference for an answer out"
-        for (task, pattern), methods in found.items()
-        if task in patterns
-    ]
+            found.setdefault(_of(record), {})[record.run.method] = None
+    compared = {(*_of(record), record.run.method) for record in records}
+    several = len({str(record.run.weights) for record in records}) > 1
+    lines = []
+    for key, methods in found.items():
+        task, model, pattern = key
+        calibrated = "icl+batch" if "icl" in methods else "zero-shot+batch"
+        advice = _advice(patterns.get(task, 0), "" if (*key, calibrated) in compared else calibrated)
+        where = f"{task}, {model}" if several else task
+        if task in patterns and advice:
+            lines.append(
+                f"{where}: {' and '.join(methods)} by the pattern {pattern} gave one answer to a whole set; {advice}"
+            )
+    return lines
 
 
-def _others(patterns: int) -> str:
+def _of(record: Record) -> tuple[str, str, str]:
+    return record.run.task, str(record.run.weights), record.run.prompt
+
+
+def _advice(patterns: int, calibrated: str) -> str:
     others = patterns - 1
-    return f"{others} other pattern{'s exist' if others > 1 else ' exists'} (--pattern-name), or " if others else ""
+    exist = f"{others} other pattern{'s exist' if others > 1 else ' exists'} (--pattern-name)" if others > 0 else ""
+    tried = f"try {calibrated}, which takes a constant preference for an answer out" if calibrated else ""
+    return ", or ".join(filter(None, [exist, tried]))

@@ -5,6 +5,24 @@ from typing import Any
 
 from inweights.report.row import Row
 from inweights.types import Record
+from inweights.wording import counted
+
+
+def legend(rows: Sequence[Row]) -> str:
+    """What the columns of the table mean; of a learned context no more than its questions can tell."""
+    free_form, few = any(row.free_form for row in rows), any(row.few for row in rows)
+    score = " or ".join(dict.fromkeys(row.metric for row in rows)) if free_form else "Accuracy"
+    time = "one at a time" if free_form else "of many at once, the demonstrations encoded before"
+    if few:
+        most = max(sum(row.examples.values()) for row in rows)
+        return (
+            f"{score}: mean over {counted(most, 'question')}, too few for intervals, ties and pays after. ms/query: {time}."
+        )
+    return (
+        f"{score}: mean [95 % interval over seeds (Student's t) and examples (Wilson)]. Tied: paired bootstrap over seeds "
+        f"and examples, Holm, 5 %. ms/query: {time}. Pays after: queries from which adapting is cheaper than the best "
+        "method that trains nothing, its prompt read again at every query (if kept: encoded once)."
+    )
 
 
 def tied_text(row: Row, rows: Sequence[Row]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from inweights.report.best import choose
 from inweights.report.conditions import conditions
 from inweights.report.html import rendered
-from inweights.report.notes import failures, fallback_notes, stacking_note, tied_text
+from inweights.report.notes import failures, fallback_notes, legend, stacking_note, tied_text
 from inweights.report.row import Row
 from inweights.report.rows import rows_of
 from inweights.report.statistics import front
@@ -22,6 +22,7 @@ def page(records: Sequence[Record], partial: str = "") -> str:
         "failed": failures(records),
         "fallbacks": fallback_notes(rows),
         "stacks": stacking_note(rows),
+        "legend": legend(rows),
         "runs": len(records),
         "partial": partial,
         "conditions": conditions(rows),
@@ -40,7 +41,10 @@ def headlines(records: Sequence[Record]) -> list[str]:
             continue
         tied = [row.method for row in choice.tied]
         shown = ", ".join(tied[:4]) + (f" and {len(tied) - 4} more" if len(tied) > 4 else "")
-        found.append(f"{task}: {choice.why}." + (f" Tied with {shown}." if tied else " Nothing ties with it."))
+        ending = f" Tied with {shown}." if tied else " Nothing ties with it."
+        if choice.row.few:
+            ending = " Too few questions for intervals, ties and break-even points."
+        found.append(f"{task}: {choice.why}.{ending}")
     return found
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from statistics import mean
 from typing import Any
 
+from inweights.learn_records import MINIMUM_QUESTIONS
 from inweights.report.statistics import Interval
 from inweights.types import Record
 
@@ -34,7 +35,9 @@ class Row:
     memory_bytes: int = 0
     """The most in use at any instant, the loaded model and the libraries included."""
     metric: str = "accuracy"
-    """Other than accuracy: shown beside it."""
+    """Other than accuracy: shown beside it, or in its place where answers are free-form."""
+    free_form: bool = False
+    """Of a learned context: gold answers are texts, and queries are timed one at a time."""
     oracle: str = ""
     """How a checkpoint was selected where that looked at an evaluation set: a diagnostic, not a method."""
     latency_seconds: float | None = None
@@ -70,6 +73,11 @@ class Row:
     records: tuple[Record, ...] = field(default=(), repr=False)
 
     @property
+    def few(self) -> bool:
+        """A learned context asked too few questions for intervals, ties and break-even points."""
+        return self.free_form and max(self.examples.values()) < MINIMUM_QUESTIONS
+
+    @property
     def beside(self) -> tuple[str, str, int]:
         """What rows that can be compared have in common."""
         return self.task, self.model, self.shots
@@ -90,6 +98,13 @@ class Row:
         values = [self.accuracy[name].mean for name, each in self.domains.items() if each == domain]
         return mean(values) if values else None
 
+    def _bounds(self, interval: Interval) -> dict[str, float | None]:
+        return {
+            "mean": interval.mean,
+            "low": None if self.few else interval.low,
+            "high": None if self.few else interval.high,
+        }
+
     def as_json(self) -> dict[str, Any]:
         return {
             "task": self.task,
@@ -97,7 +112,8 @@ class Row:
             "method": self.method,
             "shots": self.shots,
             "seeds": len(self.seeds),
-            "accuracy": {n: {"mean": i.mean, "low": i.low, "high": i.high} for n, i in self.accuracy.items()},
+            "accuracy": {name: self._bounds(each) for name, each in self.accuracy.items()},
+            "metric": self.metric,
             "adapt_seconds": self.adapt_seconds,
             "seconds_per_query": self.seconds_per_query,
             "peak_bytes": self.peak_bytes,

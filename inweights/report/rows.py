@@ -72,7 +72,7 @@ def _conditions(record: Record) -> dict[str, str]:
     run = record.run
     return {
         "pattern": run.prompt,
-        "examples": "all" if run.limit is None else f"first {run.limit}",
+        "examples": "all" if run.limit is None else f"{run.limit} of each set",
         "steps": "" if run.budget.steps is None else f"at most {run.budget.steps}",
         "seeds": "each alone" if run.budget.isolated else "together",
         "autocast": run.budget.autocast or "none",
@@ -112,6 +112,7 @@ def _key(record: Record, several: Mapping[str, set[str]]) -> Key:
 def _row(key: Key, group: list[Record]) -> Row:
     task, model, method, shots = key
     first = group[0]
+    free_form = bool(first.notes.get("free_form"))
     outcomes = {name: [r.outcomes[name] for r in group if name in r.outcomes] for name in first.outcomes}
     costs = [(r.adapt, r.predict) for r in group if r.adapt and r.predict]
     shown, wanted = _demonstrations(group)
@@ -126,7 +127,7 @@ def _row(key: Key, group: list[Record]) -> Row:
         accuracy={n: over_seeds_and_examples(dict(enumerate(o.scores for o in each))) for n, each in outcomes.items()},
         domains={name: each[0].domain for name, each in outcomes.items()},
         examples={name: len(each[0].gold) for name, each in outcomes.items()},
-        majority={name: majority(each[0]) for name, each in outcomes.items()},
+        majority={} if free_form else {name: majority(each[0]) for name, each in outcomes.items()},
         mcc={name: mean(map(mcc, each)) for name, each in outcomes.items()},
         constant={name: sum(map(constant, each)) for name, each in outcomes.items()},
         confusion={name: _added(each, first.labels) for name, each in outcomes.items()},
@@ -137,6 +138,7 @@ def _row(key: Key, group: list[Record]) -> Row:
         peak_bytes=int(median(max(adapt.peak_bytes, predict.peak_bytes) for adapt, predict in costs)),
         memory_bytes=int(median(max(c.resident_bytes + c.peak_bytes for c in both) for both in costs)),
         metric=str(first.notes.get("metric", "accuracy")),
+        free_form=free_form,
         trained_parameters=int(median(r.trained_parameters for r in group)),
         optimizer_bytes=int(median(r.optimizer_bytes for r in group)),
         artifact_bytes=int(median(r.artifact_bytes for r in group)),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inweights.report.conditions import conditions
-from inweights.report.notes import failures, fallback_notes, stacking_note, tied_text
+from inweights.report.notes import failures, fallback_notes, legend, stacking_note, tied_text
 from inweights.report.row import Row
 from inweights.report.rows import as_json, rows_of
 from inweights.types import Record
@@ -26,7 +26,8 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         if group != (row.task, row.model, row.shots):
             group = (row.task, row.model, row.shots)
             base = [f"{row.majority[name]:.3f}" if name in row.majority else "" for name in sets]
-            lines.append([*front, "majority", *base, *[""] * 7])
+            if any(base):
+                lines.append([*front, "majority", *base, *[""] * 7])
         accuracies = [_accuracy(row, name) for name in sets]
         tail = [str(len(row.seeds)), f"{row.adapt_seconds:.2f}", f"{1e3 * row.seconds_per_query:.2f}"]
         tail += [f"{row.peak_bytes / 1e6:.0f}", _trained(row), row.pays, tied_text(row, rows)]
@@ -44,7 +45,7 @@ def _accuracy(row: Row, name: str) -> str:
     if name not in row.accuracy:
         return ""
     interval = row.accuracy[name]
-    text = f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    text = f"{interval.mean:.3f}" + ("" if row.few else f" [{interval.low:.3f}, {interval.high:.3f}]")
     if row.metric == "mcc":
         text += f" mcc {row.mcc[name]:.3f}"
     if row.constant[name]:
@@ -70,7 +71,7 @@ def markdown(records: Sequence[Record]) -> str:
     parts = [
         *table,
         "",
-        _legend(),
+        legend(rows),
         *shared,
         "",
         *(f"- {each}" for each in conditions(rows)),
@@ -88,9 +89,10 @@ def csv_text(records: Sequence[Record]) -> str:
     writer.writerow(heads.split())
     for row in rows_of(records):
         for name, interval in row.accuracy.items():
+            low, high = ("", "") if row.few else (interval.low, interval.high)
             writer.writerow([
                 row.task, row.model, row.method, row.shots, len(row.seeds), name, row.domains[name],
-                row.examples[name], interval.mean, interval.low, interval.high, row.majority[name], row.mcc[name],
+                row.examples[name], interval.mean, low, high, row.majority.get(name, ""), row.mcc[name],
                 row.constant[name], row.adapt_seconds, row.seconds_per_query, row.peak_bytes, row.trained_parameters,
                 row.artifact_bytes, row.break_even_queries, " ".join(row.tied_with),
             ])  # fmt: skip
@@ -99,12 +101,13 @@ def csv_text(records: Sequence[Record]) -> str:
 
 def latex(records: Sequence[Record]) -> str:
     """A booktabs table."""
-    heads, lines = cells(rows_of(records))
+    rows = rows_of(records)
+    heads, lines = cells(rows)
     columns = "l" * len(heads)
     body = [" & ".join(map(_tex, line)) + r" \\" for line in lines]
     head = " & ".join(map(_tex, heads)) + r" \\"
     parts = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body]
-    return "\n".join([*parts, r"\bottomrule", r"\end{tabular}", f"% {_legend()}"]) + "\n"
+    return "\n".join([*parts, r"\bottomrule", r"\end{tabular}", f"% {legend(rows)}"]) + "\n"
 
 
 def json_text(records: Sequence[Record]) -> str:
@@ -128,7 +131,7 @@ def terminal(records: Sequence[Record], width: int | None = None) -> str:
             table.add_row(*(value.replace("[", r"\[") for value in line[1:]))
         console.print(table)
         console.print()
-    console.print(_legend(), markup=False)
+    console.print(legend(rows), markup=False)
     if stacking_note(rows):
         console.print(stacking_note(rows), markup=False)
     for each in failures(records):
@@ -142,15 +145,6 @@ def terminal(records: Sequence[Record], width: int | None = None) -> str:
 
 def _failure(each: dict[str, object]) -> str:
     return "{task} {method} {shots} shots seed {seed}: {status}, {reason}".format_map(each)
-
-
-def _legend() -> str:
-    return (
-        "Accuracy: mean [95 % interval over seeds (Student's t) and examples (Wilson)]. Tied: paired bootstrap over seeds "
-        "and examples, Holm, 5 %. ms/query: of many at once, the demonstrations encoded before. Pays after: queries from "
-        "which adapting is cheaper than the best method that trains nothing, its prompt read again at every query (if "
-        "kept: encoded once)."
-    )
 
 
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}

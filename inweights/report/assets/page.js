@@ -27,7 +27,7 @@ function sets(rows, domain) {
 function spread(row, domain) {
   // The interval of the mean over a domain's sets; exact for one set, the mean of the bounds for several.
   const names = Object.keys(row.domains).filter((name) => row.domains[name] === domain);
-  const mean = (key) => names.reduce((sum, name) => sum + row.accuracy[name][key], 0) / names.length;
+  const mean = (key) => names.reduce((sum, name) => sum + (row.accuracy[name][key] ?? row.accuracy[name].mean), 0) / names.length;
   return names.length ? { mean: mean("mean"), up: mean("high") - mean("mean"), down: mean("mean") - mean("low") } : null;
 }
 function point(row, x, y, more) {
@@ -48,7 +48,7 @@ function drawDomains(rows) {
       error_x: bars([inside], colour(row.method)), error_y: bars([outside], colour(row.method)),
       hovertemplate: `<b>${row.method}</b><br>in-domain %{x:.1%}<br>out-of-domain %{y:.1%}<extra></extra>` });
   });
-  const base = (domain) => { const row = both[0]; const names = row ? sets([row], domain) : []; return names.length ? names.reduce((s, n) => s + row.majority[n], 0) / names.length : null; };
+  const base = (domain) => { const row = both[0]; const names = row ? sets([row], domain).filter((n) => n in row.majority) : []; return names.length ? names.reduce((s, n) => s + row.majority[n], 0) / names.length : null; };
   const dotted = { type: "line", line: { dash: "dot", width: 1, color: css("--quiet") } };
   const shapes = both.length ? [
     { ...dotted, x0: base("in-domain"), x1: base("in-domain"), yref: "paper", y0: 0, y1: 1 },
@@ -131,7 +131,7 @@ function fillTable(rows) {
     if (x === null || y === null) return (x === null) - (y === null);
     return (x > y ? 1 : x < y ? -1 : 0) * (state.descending ? -1 : 1);
   }) : rows;
-  const base = rows.length ? [line(heads, rows[0], true)] : [];
+  const base = rows.length && Object.keys(rows[0].majority).length ? [line(heads, rows[0], true)] : [];
   byId("table").tBodies[0].replaceChildren(...base, ...sorted.map((row) => line(heads, row, false)));
 }
 function line(heads, row, isBase) {
@@ -145,7 +145,7 @@ function line(heads, row, isBase) {
       if (!each) return;
       cell.textContent = each.mean.toFixed(3) + " ";
       const small = document.createElement("small");
-      small.textContent = `[${each.low.toFixed(3)}, ${each.high.toFixed(3)}]` + (row.labels.length === 2 && row.labels.includes("acceptable") ? ` mcc ${row.mcc[set].toFixed(2)}` : "") +
+      small.textContent = (each.low === null ? "" : `[${each.low.toFixed(3)}, ${each.high.toFixed(3)}]`) + (row.labels.length === 2 && row.labels.includes("acceptable") ? ` mcc ${row.mcc[set].toFixed(2)}` : "") +
         (row.constant_predictions[set] ? ` ⚑ ${row.constant_predictions[set]}/${row.seeds}` : "");
       cell.append(small);
       return;
