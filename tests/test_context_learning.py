@@ -1,5 +1,6 @@
 """Learning a context, whole: facts are recovered, nothing else is touched, and a run that is killed loses nothing."""
 
+import json
 import random
 import time
 from dataclasses import replace
@@ -107,7 +108,9 @@ def killing(at: str, times: int = 1):
 
 
 def files(folder) -> dict[str, int]:
-    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    """When each was written; without the seconds spent, which grow."""
+    found = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != "seconds"]
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in found}
 
 
 # What is learnt
@@ -172,7 +175,7 @@ def test_where_every_question_is_held_out_there_is_nothing_to_learn_from(model, 
 @pytest.mark.parametrize("at", ["answers learnt by", "step 2 of", "round 1 of"])
 def test_a_run_that_is_killed_comes_out_as_one_that_was_not_and_asks_nothing_twice(at, model, tmp_path, monkeypatch):
     monkeypatch.setattr(learning, "Resume", partial(Resume, seconds=0))
-    monkeypatch.setattr(learning, "_told", lambda say: lambda step, steps, loss: say(f"step {step} of {steps}"))
+    monkeypatch.setattr(learning, "_told", lambda say, clock: lambda step, steps, loss: say(f"step {step} of {steps}"))
     run = partial(learn, model, EMBEDDED, pieces(model), SHORT, queries=queries())
     whole = run(tmp_path / "whole")
     with pytest.raises(Killed):
@@ -196,9 +199,13 @@ def test_a_run_that_is_killed_in_its_second_round_asks_and_answers_nothing_twice
     with pytest.raises(Killed):
         own(tmp_path / "killed", model, say=killing("round 2 of"))
     before, read = files(tmp_path / "killed"), model.counter.tokens
+    [kept] = (tmp_path / "killed" / "seconds").iterdir()
+    spent = json.loads(kept.read_text())
     again = own(tmp_path / "killed", model)
     assert alike(again, whole)
     assert files(tmp_path / "killed") == before
+    assert spent["training"] > 0
+    assert all(again.seconds[phase] > seconds for phase, seconds in spent.items())
     lessons, rows = [*again.lessons.lessons, *again.held_out.lessons], again.replayed
     trained = OWN.epochs * sum(len(each.alone.tree) for each in lessons) + 2 * sum(len(row.tree) for row in rows)
     assert model.counter.tokens - read < 1.5 * trained
