@@ -371,6 +371,8 @@ class Outcome:
 
 
 Status = Literal["ok", "failed", "out-of-memory", "diverged"]
+FAILED: tuple[Status, ...] = ("failed", "out-of-memory", "diverged")
+"""Statuses of runs that `--retry-failed` does again."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Exit, Option
 
-from inweights.types import UserError
+from inweights.types import FAILED, UserError
 from inweights.wording import counted
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     Load = Callable[[Weights], Loaded]
 
-FAILED = ("failed", "out-of-memory", "diverged")
 GRID, OWN, RUNS = "What to compare", "Your own data", "How to run"
 
 

@@ -32,14 +32,9 @@ def without_front(row: Row, front: int) -> Row:
     """
     kept = [number for number, place in enumerate(row.tree.positions_read) if place >= front]
     reads = tuple(row.tree.positions_read[number] - front for number in kept)
-    told = _rows_kept(row.told, kept)
+    told = row.told.at(kept)
     firsts = tuple(kept.index(number) for number in row.firsts if number in kept)
     return Row(replace(row.tree, stem=row.tree.stem[front:], reads=reads), told, firsts)
-
-
-def _rows_kept(targets: TeacherLogprobs, rows: list[int]) -> TeacherLogprobs:
-    weights = None if targets.weights is None else targets.weights[rows]
-    return TeacherLogprobs(None if targets.ids is None else targets.ids[rows], targets.log_probs[rows], weights)
 
 
 class Student:

@@ -70,11 +70,11 @@ class TeacherLogprobs:
             terms = terms.masked_fill(spare, 0.0)
         return self._weighted(terms.sum(-1))
 
-    def first(self, positions: int) -> "TeacherLogprobs":
-        """The same at the first few positions."""
-        ids = None if self.ids is None else self.ids[:positions]
-        weights = None if self.weights is None else self.weights[:positions]
-        return TeacherLogprobs(ids, self.log_probs[:positions], weights)
+    def at(self, positions: slice | list[int]) -> "TeacherLogprobs":
+        """The same at some of the positions."""
+        ids = None if self.ids is None else self.ids[positions]
+        weights = None if self.weights is None else self.weights[positions]
+        return TeacherLogprobs(ids, self.log_probs[positions], weights)
 
     def _weighted(self, divergence: Tensor) -> Tensor:
         return divergence if self.weights is None else self.weights * divergence
@@ -136,6 +136,6 @@ def divergences(
     common = [min(len(target), count) for target, count in zip(targets, counts, strict=True)]
     if common != list(counts):
         logits = torch.cat([row[:n] for row, n in zip(logits.split(list(counts)), common, strict=True)])
-    teacher = concatenated([target.first(n) for target, n in zip(targets, common, strict=True)], logits.device)
+    teacher = concatenated([target.at(slice(n)) for target, n in zip(targets, common, strict=True)], logits.device)
     each = divergence(teacher, logits.log_softmax(-1))
     return torch.stack([part.sum() for part in each.split(common)])

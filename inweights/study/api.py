@@ -18,9 +18,8 @@ from inweights.study.spec import Spec, read_spec, spec_of
 from inweights.study.store import Store
 from inweights.study.study import Study
 from inweights.study.tables import Table, as_file
-from inweights.types import Task, UserError
+from inweights.types import FAILED, Task, UserError
 
-FAILED = ("failed", "out-of-memory", "diverged")
 EXAMPLES: Mapping[str, str] = {
     "set": '{"pbft+lora.update.rank": 4}',
     "ood": '{"long": "long.csv"}',
