@@ -15,7 +15,7 @@ from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.real import shapes
 from inweights import models
 from inweights.methods import METHODS
-from inweights.scoring import calibration
+from inweights.methods.in_context import batch_offsets
 from inweights.study.draw import draw
 from inweights.study.outcomes import limited
 from inweights.tasks import task as task_named
@@ -50,7 +50,7 @@ def _measured(model: Any, task: Task, prompt: Prompt, count: int) -> dict[str, f
         [fitted] = METHODS[method].fit(model, prompt, [draw(task, SHOTS, 0)], Budget())
         scores = fitted.readout(examples)
         found[method] = _balanced(scores, examples)
-        found[f"{method}+batch"] = _balanced(scores - calibration.batch(scores), examples)
+        found[f"{method}+batch"] = _balanced(scores - batch_offsets(scores), examples)
     return found
 
 

@@ -235,6 +235,6 @@ def test_folders_nested_deeper_than_calls_are_walked(tmp_path):
 
 def test_this_repository_reads_in_little_time():
     found = read_sources([ROOT])
-    assert any(each.path == ("inweights/types.py", "Prompt.context") for each in found.sections)
+    assert any(each.path == ("inweights/types/prompts.py", "Prompt.context") for each in found.sections)
     assert not any(each.source.startswith(".venv") for each in found.sections)
-    assert found.sources.keys() >= {"README.md", "inweights/types.py"}
+    assert found.sources.keys() >= {"README.md", "inweights/types/prompts.py"}

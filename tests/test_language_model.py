@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 
 from inweights.models.base import Backbone
-from inweights.models.language_model import LanguageModel
-from inweights.models.sampling import Sampling
+from inweights.models.language_model import LanguageModel, Sampling
 from inweights.models.token_model import TokenModel
 from inweights.types import Query, UserError
 from tests.test_scoring import reference

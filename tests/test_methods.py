@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from inweights.methods import METHODS, Fitted, Method, method
+from inweights.methods.in_context import CONTENT_FREE
 from inweights.methods.pattern import PatternFineTune
 from inweights.models.base import Backbone
 from inweights.readouts import LabelWords
-from inweights.scoring import calibration
 from inweights.training import Schedule
 from inweights.types import Budget, DivergedError, Example, Prompt, UserError
 from tests.test_methods_contract import PROMPT, QUERIES, SHOTS
@@ -79,7 +79,7 @@ def test_batch_calibration_is_estimated_on_the_pool_and_then_fixed():
 def test_contextual_calibration_makes_content_free_queries_even():
     model = tiny("llama")
     readout = fit(METHODS["icl+contextual"], model).readout
-    empty = [Example({"text": text}) for text in calibration.CONTENT_FREE]
+    empty = [Example({"text": text}) for text in CONTENT_FREE]
     mean = replace(readout, offsets=())(empty).softmax(-1).mean(0).log()
     torch.testing.assert_close(torch.tensor(readout.offsets), mean, rtol=0, atol=1e-4)
 

@@ -12,8 +12,7 @@ from typing import get_type_hints
 import pytest
 import torch
 
-from inweights.methods import ALIASES, DEFAULT_METHODS, KINDS, METHODS, Fitted, Method, canonical, method
-from inweights.methods.description import described
+from inweights.methods import ALIASES, DEFAULT_METHODS, KINDS, METHODS, Fitted, Method, canonical, described, method
 from inweights.methods.in_context import InContext
 from inweights.models import families
 from inweights.models.base import Backbone

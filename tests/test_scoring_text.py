@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
+from inweights.methods.in_context import batch_offsets, contextual_offsets
 from inweights.scoring import batches_of, fitting_demonstrations, fitting_example, label_scores, queries_of
-from inweights.scoring.calibration import batch, contextual
 from inweights.types import Example, Prompt, UserError
 from tests.tiny import tiny
 
@@ -99,17 +99,17 @@ def test_text_around_the_field_that_does_not_fit_is_an_error(causal):
 def test_contextual_calibration_is_the_mean_distribution_of_content_free_queries(causal):
     empty = [Example({"one": text, "two": text}) for text in ("N/A", "[MASK]", "")]
     expected = label_scores(causal, PAIRS, empty).softmax(-1).mean(0)
-    torch.testing.assert_close(contextual(causal, PAIRS, "").exp(), expected)
+    torch.testing.assert_close(contextual_offsets(causal, PAIRS, "").exp(), expected)
 
 
 @torch.no_grad()
 def test_contextual_calibration_skips_a_query_that_would_be_empty():
     bare = Prompt("{t}", ("yes", "no"), ("yes", "no"))
-    assert contextual(tiny("gpt2"), bare, "").exp().sum().item() == pytest.approx(1)
+    assert contextual_offsets(tiny("gpt2"), bare, "").exp().sum().item() == pytest.approx(1)
 
 
 @torch.no_grad()
 def test_batch_calibration_makes_the_mean_log_probability_of_every_label_zero(causal):
-    offsets = batch(label_scores(causal, PAIRS, QUERIES))
+    offsets = batch_offsets(label_scores(causal, PAIRS, QUERIES))
     told = label_scores(causal, PAIRS, QUERIES).log_softmax(-1) - offsets
     torch.testing.assert_close(told.mean(0), torch.zeros(2), rtol=0, atol=1e-5)

@@ -13,8 +13,7 @@ def methods(
 
     Example: inweights methods --model gpt2
     """
-    from inweights.methods import ALIASES, DEFAULT_METHODS, METHODS
-    from inweights.methods.description import described
+    from inweights.methods import ALIASES, DEFAULT_METHODS, METHODS, described
     from inweights.settings import settings as settings_of
 
     fits = _fits(model) if model else {}

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,13 +14,13 @@ from inweights.exports import manifest as manifests
 from inweights.exports.card import About
 from inweights.exports.loading_code import loading_code
 from inweights.exports.manifest import Check, Form, Manifest, UpdateValues, base_of, place_of
-from inweights.exports.prompt_pack import write_pack
-from inweights.exports.readout_values import texts, to_values
+from inweights.exports.readout_values import prompt_of, texts, to_values
 from inweights.exports.staging import staged
 from inweights.exports.verify import Verification, verify
 from inweights.exports.whole_model import write_model
 from inweights.methods import Fitted
 from inweights.models.base import Backbone
+from inweights.plain_text import without_marks
 from inweights.settings import settings
 from inweights.types import Example, UserError
 from inweights.updates import Update
@@ -113,3 +114,20 @@ def _checks(fitted: Fitted, examples: Sequence[Example]) -> tuple[Check, ...]:
     return tuple(
         Check(example, texts(fitted.readout, example), tuple(row)) for example, row in zip(examples, scores, strict=True)
     )
+
+
+def write_pack(folder: Path, readout: Mapping[str, Any]) -> None:
+    """`prompt_pack.json`, and `prompt.txt` for each member of an ensemble, with `{field}`s to fill in."""
+    pack = json.dumps(readout, ensure_ascii=False, indent=1) + "\n"
+    (folder / "prompt_pack.json").write_text(pack, encoding="utf-8")
+    members = readout.get("members", [readout])
+    for number, member in enumerate(members, start=1):
+        name = "prompt.txt" if len(members) == 1 else f"prompt-{number}.txt"
+        (folder / name).write_text(_text(member), encoding="utf-8")
+
+
+def _text(member: Mapping[str, Any]) -> str:
+    prompt = prompt_of(member)
+    blank = Example({field: f"{{{field}}}" for field in prompt.field_names})
+    shown = [Example(**each) for each in member["demonstrations"]]
+    return without_marks(prompt.context(shown) + prompt.body(blank))

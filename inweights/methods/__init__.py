@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from inweights.methods.base import Fitted, Kind, MaybeIndependent, Method
+from inweights.methods.base import Fitted, Kind, MaybeIndependent, Method, update_of
 from inweights.methods.context_distillation import ContextDistillation
 from inweights.methods.in_context import InContext
 from inweights.methods.pattern import PatternFineTune
@@ -38,6 +38,11 @@ DEFAULT_METHODS = (
     *("distill", "distill+bitfit", "distill+lora", "distill+prefix", "distill+prompt"),
 )
 """Compared when none is named: every kind, and every update with the kind it is most used with."""
+_CALIBRATIONS = {
+    "contextual": ["contextual calibration (Zhao et al. 2021, arXiv 2102.09690)"],
+    "batch": ["batch calibration (Zhou et al. 2023, arXiv 2309.17249)"],
+    "none": [],
+}
 
 
 def method(name: str, settings: Mapping[str, str] | None = None) -> Method:
@@ -74,6 +79,23 @@ def _by_name(kind: str, update: str) -> str:
     )
 
 
+def described(method: Method) -> str:
+    """`Pattern-based fine-tuning (Schick & Schütze 2021, arXiv 2001.07676); LoRA (Hu et al. 2021, arXiv 2106.09685)`."""
+    parts = [_title(method)]
+    if isinstance(method, InContext):
+        parts += ["without demonstrations"] if method.demonstrations == 0 else []
+        parts += _CALIBRATIONS[method.calibration]
+        parts += [f"mean of {method.members} prompts"] if method.members > 1 else []
+    elif update := update_of(method):
+        parts += [_title(update)]
+    return "; ".join(parts)
+
+
+def _title(value: object) -> str:
+    """What a class's docstring begins with, up to the colon."""
+    return (type(value).__doc__ or "").partition(": ")[0].splitlines()[0].strip()
+
+
 __all__ = [
     "ALIASES",
     "DEFAULT_METHODS",
@@ -84,5 +106,6 @@ __all__ = [
     "MaybeIndependent",
     "Method",
     "canonical",
+    "described",
     "method",
 ]

@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from inweights.methods.base import Fitted
+from inweights.methods.base import Fitted, fitted
 from inweights.methods.distillation_loss import DistillationLoss
 from inweights.methods.generation import generated_inputs
 from inweights.methods.in_context import room_beside_queries
-from inweights.methods.items import labelled
-from inweights.methods.prepared import Prepared, fit_together
-from inweights.methods.result import fitted
+from inweights.methods.prepared import Prepared, fit_together, labelled
 from inweights.methods.teacher_gap import teacher_gap
 from inweights.models.base import Backbone
 from inweights.readouts import LabelWords, words_within

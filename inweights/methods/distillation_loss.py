@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inweights.engine.trees import Tree
-from inweights.methods.items import gold
+from inweights.methods.prepared import gold
 from inweights.models.base import Backbone
 from inweights.scoring import LabelTargets, Queries, longest_word, only_tokens, queries_of, token_log_probs, word_logits
 from inweights.scoring.teacher import Targets

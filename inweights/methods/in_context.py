@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from inweights.methods.base import Fitted
 from inweights.models.base import Backbone
 from inweights.models.queries import longest_choice
 from inweights.readouts import Ensemble, LabelWords, words_within
-from inweights.scoring import calibration, fitting_demonstrations
+from inweights.scoring import fitting_demonstrations
+from inweights.scoring.labels import label_logits
 from inweights.types import Ability, Budget, Example, Prompt, Shots, UserError
 
 
@@ -86,14 +89,14 @@ class InContext:
     ) -> tuple[float, ...]:
         if self.calibration == "contextual":
             context = prompt.context(chosen)
-            return tuple(calibration.contextual(model, prompt, context, budget.batch_tokens).tolist())
+            return tuple(contextual_offsets(model, prompt, context, budget.batch_tokens).tolist())
         if self.calibration == "batch":
             inputs = (shots.unlabelled or shots.labelled)[: self.calibration_inputs]
             if not inputs:
                 raise UserError("batch calibration needs inputs: ask for shots, or give some with --unlabelled")
             # As the readout scores them, inputs too long for all demonstrations included.
             scores = LabelWords(model, prompt, chosen, batch_tokens=budget.batch_tokens)(inputs)
-            return tuple(calibration.batch(scores).tolist())
+            return tuple(batch_offsets(scores).tolist())
         return ()
 
 
@@ -106,3 +109,24 @@ def room_beside_queries(model: Backbone, prompt: Prompt, shots: Shots) -> int:
     lengths = sorted(len(ids) for ids in model.encode([prompt.body(example) for example in seen])) or [0]
     words = longest_choice(model.encode, prompt.choices, prompt.ends_answer)
     return model.card.max_tokens - lengths[int(0.95 * (len(lengths) - 1))] - words
+
+
+CONTENT_FREE = ("N/A", "[MASK]", "")
+
+
+def contextual_offsets(model: Backbone, prompt: Prompt, context: str, batch_tokens: int = 8192) -> Float[Tensor, " labels"]:
+    """Log of the mean label distribution of content-free queries, every field filled alike (Zhao et al. 2021)."""
+    empty = [Example(dict.fromkeys(prompt.field_names, text)) for text in CONTENT_FREE]
+    # A pattern of nothing but fields is an empty text where they are empty, and an empty text has no logits to read.
+    empty = [example for example in empty if prompt.body(example).strip()]
+    [scores] = label_logits(model, prompt, [(empty, context)], batch_tokens=batch_tokens)
+    return scores.log_softmax(-1).exp().mean(0).log()
+
+
+def batch_offsets(scores: Float[Tensor, "inputs labels"]) -> Float[Tensor, " labels"]:
+    """Mean label log-probabilities over the scores of a batch of unlabelled inputs (Zhou et al. 2023).
+
+    The paper's batch is the test set; here it is a fixed set of inputs from the training side, so that
+    the score of an example does not depend on the other queries.
+    """
+    return scores.log_softmax(-1).mean(0)

@@ -10,10 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inweights.engine.trees import Tree
-from inweights.methods.base import Fitted
-from inweights.methods.items import gold, labelled
-from inweights.methods.prepared import Prepared, fit_together
-from inweights.methods.result import fitted
+from inweights.methods.base import Fitted, fitted
+from inweights.methods.prepared import Prepared, fit_together, gold, labelled
 from inweights.models.base import Backbone
 from inweights.readouts import LabelWords, words_within
 from inweights.scoring import Queries, batches_of, longest_word, only_tokens, queries_of, token_log_probs, word_logits

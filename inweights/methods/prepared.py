@@ -7,12 +7,11 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from inweights.methods.base import Fitted
-from inweights.methods.items import pieces
 from inweights.models.base import Backbone
 from inweights.models.training_forward import TrainingForward, stackable
-from inweights.scoring import tokens_at_once
+from inweights.scoring import batches_of, tokens_at_once
 from inweights.training import Job, Trace, minimize_together
-from inweights.types import Budget
+from inweights.types import Budget, Example, Shots, UserError
 
 
 @dataclass(frozen=True)
@@ -95,3 +94,20 @@ def _groups(runs: Sequence[Prepared], budget: Budget) -> Iterator[list[Prepared]
         tokens += needed
     if group:
         yield group
+
+
+def labelled(shots: Shots) -> tuple[Example, ...]:
+    """Raises UserError where there are none to learn from."""
+    if not shots.labelled:
+        raise UserError("fine-tuning learns from labelled examples and got none: ask for shots, or take zero-shot")
+    return shots.labelled
+
+
+def gold(examples: Sequence[Example]) -> list[int]:
+    assert all(example.label is not None for example in examples)
+    return [example.label for example in examples if example.label is not None]
+
+
+def pieces(batch: Sequence[int], lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """A batch of rows in pieces of at most `batch_tokens` tokens; `lengths` are those of all rows."""
+    return [[batch[i] for i in piece] for piece in batches_of([lengths[row] for row in batch], batch_tokens)]

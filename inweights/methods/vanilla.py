@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inweights.methods.base import Fitted
-from inweights.methods.items import gold, labelled
-from inweights.methods.prepared import Prepared, fit_together
-from inweights.methods.result import fitted
+from inweights.methods.base import Fitted, fitted
+from inweights.methods.prepared import Prepared, fit_together, gold, labelled
 from inweights.models.base import Backbone
 from inweights.models.families import FAMILIES
 from inweights.readouts import Head, texts_within

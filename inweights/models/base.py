@@ -8,7 +8,7 @@ from torch import nn
 from inweights.engine.frozen_blocks import FrozenBlocks
 from inweights.engine.stacked_runs import RunSegment
 from inweights.engine.trees import Patch
-from inweights.models.linear import Linear
+from inweights.models.architecture import Linear
 from inweights.models.token_model import TokenModel
 
 

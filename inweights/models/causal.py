@@ -12,15 +12,14 @@ from inweights.engine.frozen_blocks import FrozenBlocks
 from inweights.engine.learned_prefix import virtual_token_count
 from inweights.engine.stacked_runs import RunSegment
 from inweights.engine.trees import Behind, Layer, Patch, Prefix, TokenCount, Tree
+from inweights.models.architecture import Linear, blocks_of, linear_layers_of
 from inweights.models.base import Backbone
-from inweights.models.blocks import blocks_of
 from inweights.models.card import ModelCard
 from inweights.models.causal_forward import CausalForward
 from inweights.models.choice_scores import choice_scores
 from inweights.models.decoding import generated
-from inweights.models.linear import Linear, linear_layers_of
+from inweights.models.language_model import GREEDY, Sampling
 from inweights.models.queries import Queries, tokenized
-from inweights.models.sampling import GREEDY, Sampling
 from inweights.models.tokenization import encode
 from inweights.types import Query
 

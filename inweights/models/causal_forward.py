@@ -18,7 +18,7 @@ from inweights.engine.padded import read_trees
 from inweights.engine.stacked_runs import RunSegment
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Behind, Layer, Patch, Prefix, TokenCount, Tree, prefix_of_each
-from inweights.models.blocks import blocks_of
+from inweights.models.architecture import blocks_of
 from inweights.models.card import ModelCard
 from inweights.types import UserError
 

@@ -16,7 +16,7 @@ from inweights.engine.learned_prefix import virtual_token_count
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Behind, Prefix, Tree, prefix_of_each
 from inweights.models.base import Backbone
-from inweights.models.sampling import Sampling
+from inweights.models.language_model import Sampling
 from inweights.types import Query, UserError
 
 AT_ONCE = 64

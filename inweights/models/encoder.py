@@ -17,12 +17,11 @@ from inweights.engine.padded import padded
 from inweights.engine.stacked_runs import RunSegment, dropout_by_run
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Behind, Layer, Patch, Prefix, TokenCount, Tree
+from inweights.models.architecture import Linear, blocks_of, linear_layers_of
 from inweights.models.base import Backbone
-from inweights.models.blocks import blocks_of
 from inweights.models.card import ModelCard
-from inweights.models.linear import Linear, linear_layers_of
+from inweights.models.language_model import GREEDY, Sampling
 from inweights.models.queries import Queries
-from inweights.models.sampling import GREEDY, Sampling
 from inweights.models.tokenization import encode
 from inweights.types import Query, UserError
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inweights.engine.attention import NAME, register
 from inweights.engine.trees import Tree
-from inweights.models.blocks import blocks_of
+from inweights.models.architecture import blocks_of
 from inweights.models.card import PACKED
 from inweights.models.causal import CausalLM
 from inweights.models.encoder import Encoder

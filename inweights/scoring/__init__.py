@@ -1,6 +1,6 @@
 """The fast core: label scores and teacher targets of many queries behind one shared prefix."""
 
-from inweights.models.batches import batches_of, tokens_at_once
+from inweights.models.batched_forward import batches_of, tokens_at_once
 from inweights.models.choice_scores import longest_word, only_tokens, token_log_probs, word_logits
 from inweights.models.queries import Queries
 from inweights.scoring.labels import label_logits, label_scores, label_scores_of_each, label_token_log_probs, queries_of

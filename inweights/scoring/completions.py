@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.engine.trees import Behind, Tree, prefix_of_each
 from inweights.models.base import Backbone
-from inweights.models.batches import batches_of, tokens_at_once
+from inweights.models.batched_forward import batches_of, tokens_at_once
 from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, truncated
+from inweights.types import is_out_of_memory
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.meter import measure
 from inweights.methods import METHODS, Fitted, Method
 from inweights.models.base import Backbone
@@ -20,7 +19,7 @@ from inweights.study.outcomes import limited, oracles_of, outcomes
 from inweights.study.planned import Loaded, PlannedRun, independent
 from inweights.study.sizes import artifact_bytes, changed_parameters
 from inweights.study.tuning import tuned
-from inweights.types import Cost, DivergedError, Example, Record, Shots, Status
+from inweights.types import Cost, DivergedError, Example, Record, Shots, Status, is_out_of_memory
 
 T = TypeVar("T")
 

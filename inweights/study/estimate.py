@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from inweights.models.batched_forward import PREFIX_TOKENS
-from inweights.models.batches import tokens_at_once
+from inweights.methods.in_context import CONTENT_FREE
+from inweights.models.batched_forward import PREFIX_TOKENS, tokens_at_once
 from inweights.models.choice_scores import only_tokens
 from inweights.models.skeleton import skeleton
-from inweights.scoring.calibration import CONTENT_FREE
 from inweights.scoring.labels import queries_of
 from inweights.settings import settings
 from inweights.study.cost_model import ModelShape, shape_of

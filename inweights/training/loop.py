@@ -15,12 +15,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inweights.engine.embedding_gradients import gradients_added
-from inweights.engine.out_of_memory import is_out_of_memory
 from inweights.engine.stacked_runs import RandomStreams, drawing_from
 from inweights.engine.switches import in_mode
 from inweights.training.jobs import Job, RunningJob, Trace
 from inweights.training.resume import Resume
-from inweights.types import DivergedError
+from inweights.types import DivergedError, is_out_of_memory
 
 T = TypeVar("T")
 Loss = Callable[[Sequence[T]], Float[Tensor, " items"]]

@@ -13,8 +13,8 @@ from torch.utils.hooks import RemovableHandle
 from inweights.engine.current_layout import current
 from inweights.engine.switches import hooked
 from inweights.engine.trees import Patch
+from inweights.models.architecture import Linear
 from inweights.models.base import Backbone
-from inweights.models.linear import Linear
 from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count

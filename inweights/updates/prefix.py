@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from inweights.engine.learned_prefix import LearnedPrefix
+from inweights.models.architecture import kv_shape
 from inweights.models.base import Backbone
-from inweights.models.blocks import kv_shape
 from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count

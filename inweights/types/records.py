@@ -1,0 +1,107 @@
+"""What came of a run, and all that a report may read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from inweights.types.runs import Run
+from inweights.types.tasks import Domain
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a phase of a run took."""
+
+    seconds: float
+    """Of the wall clock."""
+    tokens: int
+    """That went through the model, a shared prefix counted once."""
+    peak_bytes: int
+    """The most memory in use at any instant of the phase, above what was in use when it began."""
+    resident_bytes: int
+    """In use when the phase began: the loaded model, the libraries."""
+    meter: str
+    """What measured `peak_bytes`, such as `VmHWM` (the kernel) or `cuda allocator`."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Of one query at a time, the prompt read with every one; seconds."""
+
+    median: float
+    p95: float
+    queries: int
+    """How many were timed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run answered on one evaluation set, example by example."""
+
+    domain: Domain
+    scores: tuple[float, ...]
+    """In the task's metric, from 0 to 1; 0 or 1 where answers are labels."""
+    answers: tuple[str, ...]
+    """Names of labels, or generated texts."""
+    gold: tuple[str, ...]
+    subsets: tuple[str, ...] = ()
+    """Empty where the set has no parts, else one per example."""
+    log_loss: float | None = None
+    """Mean negative log-probability of the gold label after a softmax over the labels; nats."""
+    probabilities: tuple[tuple[float, ...], ...] = ()
+    """Of every label, in the order of the record's labels, per example; empty for generated texts."""
+
+
+Status = Literal["ok", "failed", "out-of-memory", "diverged"]
+
+
+FAILED: tuple[Status, ...] = ("failed", "out-of-memory", "diverged")
+"""Statuses of runs that `--retry-failed` does again."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of one run, and all that a report may read."""
+
+    run: Run
+    status: Status
+    reason: str = ""
+    """Of a failure: one line."""
+    labels: tuple[str, ...] = ()
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """By evaluation set."""
+    oracles: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
+    """Outcomes of the checkpoint that an evaluation set would have selected, by the rule: a diagnostic that no method
+    may use, kept for protocols whose published figures were selected so."""
+    load: Cost | None = None
+    adapt: Cost | None = None
+    predict: Cost | None = None
+    queries: int = 0
+    """Examples scored in the predict phase."""
+    prepare_seconds: float = 0.0
+    """To encode the part of the prompt that all queries share, once; 0 where they share none."""
+    prepared: int = 0
+    """How many times the predict phase did that: once for every evaluation set."""
+    latency: Latency | None = None
+    trained_parameters: int = 0
+    """Numbers whose values changed, no more and no less."""
+    optimizer_bytes: int = 0
+    artifact_bytes: int = 0
+    """What would have to be stored to have this fitted method again, without the backbone."""
+    indices: tuple[int, ...] = ()
+    losses: tuple[float, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Every setting of the method, resolved."""
+    notes: Mapping[str, object] = field(default_factory=dict)
+    """Whatever else the method has to say: demonstrations used, teacher accuracy, chosen learning rate."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Versions, hardware, hashes of the model and the data."""
+
+    @property
+    def seconds_per_query(self) -> float | None:
+        """Of many queries at once, without the encoding of what they share; None where nothing was predicted."""
+        if not self.predict or not self.queries:
+            return None
+        # Both are measured, so that the difference of two nearly equal ones could come out at nothing.
+        left = max(self.predict.seconds - self.prepared * self.prepare_seconds, 0.05 * self.predict.seconds)
+        return left / self.queries

@@ -1,0 +1,55 @@
+"""What a run does: plain values, enough to do it again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from inweights.types.queries import Weights
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a method may spend."""
+
+    steps: int | None = None
+    """Maximum number of optimizer steps; None: as many as the method's own schedule asks for."""
+    batch_tokens: int = 8192
+    """Maximum number of tokens per forward pass; fewer where memory runs out."""
+    isolated: bool = False
+    """Every run alone, none stacked with others: what adapting takes is then measured, not shared out."""
+    kept_bytes: int = 1 << 30
+    """Maximum size of the outputs of frozen blocks that are kept from epoch to epoch."""
+    autocast: Literal["", "bf16", "fp16"] = ""
+    """Products of training in that precision, whatever the backbone's is; its weights stay as they are."""
+    checkpointing: bool = False
+    """Only what goes into a block is kept for the backward pass, which runs the block again: less memory, a third
+    more time."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to do, as plain values: enough to do it again."""
+
+    weights: Weights
+    task: str
+    method: str
+    """`method[+update]`, a name of METHODS."""
+    shots: int
+    """In total over all labels."""
+    seed: int
+    prompt: str = ""
+    """The name of the task's pattern; "" for its default."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings that differ from the method's own, by dotted path, as text."""
+    budget: Budget = Budget()
+    limit: int | None = None
+    """Maximum number of examples scored of each evaluation set, the same ones for every method."""
+    tune: str = ""
+    """How the learning rate is chosen: "" (the method's own), `holdout` or `kfold` of the shots."""
+    after: tuple[str, ...] = ()
+    """Ids of the runs that must have ended before this one begins, such as those whose updates it merges."""
+
+    @property
+    def model(self) -> str:
+        """The name of the weights; two runs of one name can differ in dtype."""
+        return self.weights.name
