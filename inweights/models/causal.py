@@ -1,63 +1,35 @@
 """Causal language models: whatever transformers' `AutoModelForCausalLM` loads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.engine.frozen_blocks import FrozenBlocks
 from inweights.engine.learned_prefix import virtual_token_count
-from inweights.engine.stacked_runs import RunSegment
-from inweights.engine.trees import Behind, Layer, Patch, Prefix, TokenCount, Tree
-from inweights.models.architecture import Linear, blocks_of, linear_layers_of
-from inweights.models.base import Backbone
+from inweights.engine.trees import Behind, Layer, Patch, Prefix, Tree
+from inweights.models.architecture import Linear, linear_layers_of
 from inweights.models.card import ModelCard
 from inweights.models.causal_forward import CausalForward
 from inweights.models.choice_scores import choice_scores
 from inweights.models.decoding import generated
 from inweights.models.language_model import GREEDY, Sampling
+from inweights.models.local_model import LocalModel
 from inweights.models.queries import Queries, tokenized
 from inweights.models.tokenization import encode
 from inweights.types import Query
 
 
 @dataclass(frozen=True)
-class CausalLM:
+class CausalLM(LocalModel):
     """A `Backbone` with an LM head. See there for what each function promises."""
 
-    card: ModelCard
-    module: nn.Module
-    tokenizer: Any
-    hidden_size: int
     front: tuple[int, ...]
     """Special tokens in front of every text: one BOS, or none."""
-    packs: bool
-    """Its attention can be replaced by ours; else whole padded prompts go through."""
     trims: bool = True
     """Its last block can be run for the positions that are read alone."""
-    counter: TokenCount = field(default_factory=TokenCount)
-    patches: tuple[Patch, ...] = ()
-    segments: tuple[RunSegment, ...] = ()
-    """The runs that train in one row, where there are several."""
-    frozen: FrozenBlocks | None = None
-    """Blocks that no patch changes, and their outputs."""
-    checkpointing: bool = False
-    """Blocks are run again in the backward pass."""
-
-    @property
-    def device(self) -> torch.device:
-        return cast(torch.device, self.module.device)
-
-    @property
-    def config(self) -> Any:
-        return cast(Any, self.module).config.get_text_config()
-
-    @property
-    def vocabulary_size(self) -> int:
-        return len(cast(Tensor, self.input_embeddings.weight))
 
     @property
     def chat_template(self) -> str:
@@ -69,10 +41,6 @@ class CausalLM:
         declared = settings.eos_token_id if settings else None
         ids = [*(declared if isinstance(declared, list) else [declared]), self.tokenizer.eos_token_id]
         return frozenset(int(each) for each in ids if each is not None)
-
-    @property
-    def input_embeddings(self) -> nn.Module:
-        return cast(nn.Module, cast(Any, self.module).get_input_embeddings())
 
     @property
     def output_embeddings(self) -> nn.Module:
@@ -93,9 +61,6 @@ class CausalLM:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         # Special tokens by hand: a tokenizer's own template may put an end-of-text behind, too.
         return [[*self.front, *ids] for ids in encode(self.tokenizer, texts, add_special_tokens=False)]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def next_token_logits(
         self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
@@ -119,42 +84,23 @@ class CausalLM:
     ) -> tuple[list[Prefix | None], dict[Layer, tuple[Tensor, Tensor]], Float[Tensor, "trees vocabulary"]]:
         return self._forward.stems(trees, behind)
 
-    def patched(self, patch: Patch) -> Backbone:
+    def patched(self, patch: Patch) -> Self:
+        # A learned prefix takes positions of the context window.
         room = replace(self.card, max_tokens=self.card.max_tokens - virtual_token_count(patch))
         return replace(self, card=room, patches=(*self.patches, patch))
-
-    def stacked(self, patches: Sequence[Patch], segments: Sequence[RunSegment]) -> Backbone:
-        return replace(self, patches=tuple(patches), segments=tuple(segments))
-
-    def training_view(self, frozen: FrozenBlocks | None, checkpointing: bool) -> Backbone:
-        return replace(self, frozen=frozen, checkpointing=checkpointing)
-
-    def blocks(self) -> Sequence[nn.Module]:
-        return blocks_of(self.module)
 
     def linear_layers(self) -> Mapping[str, Linear]:
         return linear_layers_of(self.module, self.output_embeddings)
 
     @property
     def _forward(self) -> CausalForward:
-        return CausalForward(
-            self.card,
-            self.module,
-            self.device,
-            self.packs,
-            self.trims,
-            self.counter,
-            self.patches,
-            self.segments,
-            self.frozen,
-            self.checkpointing,
-        )
+        return CausalForward(self, self.trims)
 
 
 def causal_lm(card: ModelCard, module: Any, tokenizer: Any) -> CausalLM:
     # In OPT-350M the head reads narrower vectors than blocks pass on: the width is that of what is read.
     width = int(module.get_output_embeddings().weight.shape[1])
-    return CausalLM(card, module, tokenizer, width, bos_ids_of(tokenizer), packs=False)
+    return CausalLM(card, module, tokenizer, width, bos_ids_of(tokenizer))
 
 
 def bos_ids_of(tokenizer: Any) -> tuple[int, ...]:

@@ -6,20 +6,18 @@ from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from inweights.engine.attention_layout import AttentionLayout
 from inweights.engine.checkpointing import rerun_in_backward
-from inweights.engine.frozen_blocks import FrozenBlocks
 from inweights.engine.layouts import positions, tree_layout
 from inweights.engine.learned_prefix import learned_prefixes_of, virtual_token_count
 from inweights.engine.packed import Output, read_packed
 from inweights.engine.padded import read_trees
-from inweights.engine.stacked_runs import RunSegment
 from inweights.engine.switches import patches_on
-from inweights.engine.trees import Behind, Layer, Patch, Prefix, TokenCount, Tree, prefix_of_each
+from inweights.engine.trees import Behind, Layer, Prefix, Tree, prefix_of_each
 from inweights.models.architecture import blocks_of
-from inweights.models.card import ModelCard
+from inweights.models.local_model import LocalModel
 from inweights.types import UserError
 
 PREFIX_TOKENS = 4096
@@ -28,23 +26,16 @@ PREFIX_TOKENS = 4096
 
 @dataclass(frozen=True)
 class CausalForward:
-    """The fields are those of `CausalLM`."""
+    """How one view of a causal model reads trees."""
 
-    card: ModelCard
-    module: nn.Module
-    device: torch.device
-    packs: bool
+    model: LocalModel
     trims: bool
-    counter: TokenCount
-    patches: tuple[Patch, ...]
-    segments: tuple[RunSegment, ...]
-    frozen: FrozenBlocks | None
-    checkpointing: bool
+    """The last block can be run for the positions that are read alone."""
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
-        if not self.packs:
+        if not self.model.packs:
             return Prefix(tuple(ids), (), ())
-        [found] = learned_prefixes_of(self.patches, self.module, self.counter) or [Prefix((), (), ())]
+        [found] = self._learned() or [Prefix((), (), ())]
         for start in range(0, len(ids), PREFIX_TOKENS):
             found = self._longer(found, ids[start : start + PREFIX_TOKENS])
         return found
@@ -52,67 +43,70 @@ class CausalForward:
     def stems(
         self, trees: Sequence[Tree], behind: Sequence[Prefix | None]
     ) -> tuple[list[Prefix | None], dict[Layer, tuple[Tensor, Tensor]], Float[Tensor, "trees vocabulary"]]:
-        learned = learned_prefixes_of(self.patches, self.module, self.counter) if None in behind else []
+        learned = self._learned() if None in behind else []
         before = [prefix or (learned[0] if learned else None) for prefix in behind]
         self._check_length(trees, before)
         captured: dict[Layer, tuple[Tensor, Tensor]] = {}
-        layout = tree_layout(trees, self.device, before, captured=captured)
+        layout = tree_layout(trees, self.model.device, before, captured=captured)
         return before, captured, self._packed(trees, layout, "logits")
 
     def read(self, trees: Sequence[Tree], behind: Behind, what: Output, vocabulary: Tensor | None = None) -> Tensor:
         before = prefix_of_each(behind, len(trees))
-        learned = learned_prefixes_of(self.patches, self.module, self.counter) if None in before else []
+        learned = self._learned() if None in before else []
         if learned:
             own = learned * len(trees) if len(learned) == 1 else self._by_segment(learned)
             before = [own[i] if prefix is None else prefix for i, prefix in enumerate(before)]
         self._check_length(trees, before)
-        if not self.packs:
+        if not self.model.packs:
             return self._padded(trees, before, what, vocabulary)
         # Trees with the same prefix stand side by side in the row, so that there is one product with each prefix.
         first: dict[int, int] = {}
         order = sorted(range(len(trees)), key=lambda i: first.setdefault(id(before[i]), i))
         trees, before = [trees[i] for i in order], [before[i] for i in order]
-        out = self._packed(trees, tree_layout(trees, self.device, before, self.segments), what, vocabulary)
+        out = self._packed(trees, tree_layout(trees, self.model.device, before, self.model.segments), what, vocabulary)
         if order == list(range(len(trees))):
             return out
         parts = dict(zip(order, out.split([len(tree.positions_read) for tree in trees]), strict=True))
         return torch.cat([parts[i] for i in range(len(parts))])
 
+    def _learned(self) -> list[Prefix]:
+        return learned_prefixes_of(self.model.patches, self.model.module, self.model.counter)
+
     def _by_segment(self, learned: Sequence[Prefix]) -> list[Prefix]:
-        return [prefix for prefix, segment in zip(learned, self.segments, strict=True) for _ in range(segment.trees)]
+        return [prefix for prefix, segment in zip(learned, self.model.segments, strict=True) for _ in range(segment.trees)]
 
     def _packed(
         self, trees: Sequence[Tree], layout: AttentionLayout, what: Output, vocabulary: Tensor | None = None
     ) -> Tensor:
-        self.counter.tokens += layout.tokens
-        blocks = blocks_of(self.module)
+        self.model.counter.tokens += layout.tokens
+        blocks = blocks_of(self.model.module)
         last = blocks[-1] if self.trims else None
         with ExitStack() as stack:
-            if self.frozen:
-                bare = replace(self, patches=(), segments=(), frozen=None)
-                states = self.frozen.states(trees, lambda missing: bare.read(missing, None, what))
-                stack.enter_context(self.frozen.in_place_of_blocks(states))
-            if self.checkpointing and torch.is_grad_enabled():
-                first = self.frozen.below if self.frozen else 0
-                stack.enter_context(rerun_in_backward(blocks[first:-1], self.patches, layout, self.module))
-            return read_packed(self.module, self.patches, trees, layout, what, last, vocabulary)
+            if self.model.frozen:
+                bare = replace(self, model=self.model.without_updates())
+                states = self.model.frozen.states(trees, lambda missing: bare.read(missing, None, what))
+                stack.enter_context(self.model.frozen.in_place_of_blocks(states))
+            if self.model.checkpointing and torch.is_grad_enabled():
+                first = self.model.frozen.below if self.model.frozen else 0
+                stack.enter_context(rerun_in_backward(blocks[first:-1], self.model.patches, layout, self.model.module))
+            return read_packed(self.model.module, self.model.patches, trees, layout, what, last, vocabulary)
 
     def _padded(
         self, trees: Sequence[Tree], before: Sequence[Prefix | None], what: Output, vocabulary: Tensor | None
     ) -> Tensor:
         ids = [prefix.ids if prefix else () for prefix in before]
-        with patches_on(self.patches):
-            out, tokens = read_trees(self.module, trees, ids, what)
-        self.counter.tokens += tokens
+        with patches_on(self.model.patches):
+            out, tokens = read_trees(self.model.module, trees, ids, what)
+        self.model.counter.tokens += tokens
         return out if vocabulary is None else out[:, vocabulary]
 
     def _check_length(self, trees: Sequence[Tree], before: Sequence[Prefix | None]) -> None:
-        own = sum(map(virtual_token_count, self.patches))  # the card leaves room for them
+        own = sum(map(virtual_token_count, self.model.patches))  # the card leaves room for them
         fixed = [len(prefix.ids) - own if prefix else 0 for prefix in before]
         longest = max((max(positions(tree)) + 1 + tokens for tree, tokens in zip(trees, fixed, strict=True)), default=0)
-        if longest > self.card.max_tokens:
+        if longest > self.model.card.max_tokens:
             raise UserError(
-                f"a prompt has {longest:,} tokens and {self.card.name} reads at most {self.card.max_tokens:,}: "
+                f"a prompt has {longest:,} tokens and {self.model.card.name} reads at most {self.model.card.max_tokens:,}: "
                 "shorten the text, show fewer demonstrations, or take a model with a longer context window"
             )
 
@@ -122,7 +116,7 @@ class CausalForward:
         before = prefix if prefix.ids else None
         self._check_length([tree], [before])
         captured: dict[Layer, tuple[Tensor, Tensor]] = {}
-        self._packed([tree], tree_layout([tree], self.device, [before], captured=captured), "hidden")
+        self._packed([tree], tree_layout([tree], self.model.device, [before], captured=captured), "hidden")
         layers = [captured[index] for index in sorted(captured)]
         keys, values = tuple(k for k, _ in layers), tuple(v for _, v in layers)
         if before is not None:

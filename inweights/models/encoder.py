@@ -2,25 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, cast
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from inweights.engine.checkpointing import rerun_in_backward
 from inweights.engine.current_layout import laid_out
-from inweights.engine.frozen_blocks import FrozenBlocks
 from inweights.engine.layouts import bidirectional_layout
 from inweights.engine.padded import padded
-from inweights.engine.stacked_runs import RunSegment, dropout_by_run
+from inweights.engine.stacked_runs import dropout_by_run
 from inweights.engine.switches import patches_on
-from inweights.engine.trees import Behind, Layer, Patch, Prefix, TokenCount, Tree
-from inweights.models.architecture import Linear, blocks_of, linear_layers_of
-from inweights.models.base import Backbone
+from inweights.engine.trees import Behind, Layer, Prefix, Tree
+from inweights.models.architecture import Linear, linear_layers_of
 from inweights.models.card import ModelCard
 from inweights.models.language_model import GREEDY, Sampling
+from inweights.models.local_model import LocalModel
 from inweights.models.queries import Queries
 from inweights.models.tokenization import encode
 from inweights.types import Query, UserError
@@ -30,37 +29,11 @@ FIRST_POSITION_AFTER_PAD = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembe
 
 
 @dataclass(frozen=True)
-class Encoder:
+class Encoder(LocalModel):
     """A `Backbone` without an LM head. See there for what each function promises."""
 
-    card: ModelCard
-    module: nn.Module
-    tokenizer: Any
-    hidden_size: int
     first_position: int
     """Number of the first token's position: 0, or RoBERTa's 2."""
-    packs: bool
-    """Its attention can be replaced by ours; else padded batches go through."""
-    counter: TokenCount = field(default_factory=TokenCount)
-    patches: tuple[Patch, ...] = ()
-    segments: tuple[RunSegment, ...] = ()
-    """The runs that train in one row, where there are several."""
-    frozen: FrozenBlocks | None = None
-    """Blocks that no patch changes, and their outputs."""
-    checkpointing: bool = False
-    """Blocks are run again in the backward pass."""
-
-    @property
-    def device(self) -> torch.device:
-        return cast(torch.device, self.module.device)
-
-    @property
-    def config(self) -> Any:
-        return cast(Any, self.module).config.get_text_config()
-
-    @property
-    def vocabulary_size(self) -> int:
-        return len(cast(Tensor, self.input_embeddings.weight))
 
     @property
     def chat_template(self) -> str:
@@ -75,18 +48,11 @@ class Encoder:
         return frozenset()
 
     @property
-    def input_embeddings(self) -> nn.Module:
-        return cast(nn.Module, cast(Any, self.module).get_input_embeddings())
-
-    @property
     def output_embeddings(self) -> None:
         return None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         return encode(self.tokenizer, texts, add_special_tokens=True)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return list(map(len, self.encode(texts)))
@@ -130,8 +96,7 @@ class Encoder:
             )
         with ExitStack() as stack:
             if self.frozen:
-                bare = replace(self, patches=(), segments=(), frozen=None)
-                frozen = self.frozen.states([tuple(ids) for ids in sequences], bare.summaries)
+                frozen = self.frozen.states([tuple(ids) for ids in sequences], self.without_updates().summaries)
                 stack.enter_context(self.frozen.in_place_of_blocks(frozen))
             stack.enter_context(patches_on(self.patches))
             stack.enter_context(dropout_by_run(self.module, lambda: self.segments))
@@ -162,25 +127,13 @@ class Encoder:
         hidden = cast(Tensor, self.module(input_ids=ids, attention_mask=mask).last_hidden_state).float()
         return [states[: len(sequence)] for states, sequence in zip(hidden, sequences, strict=True)]
 
-    def patched(self, patch: Patch) -> Backbone:
-        return replace(self, patches=(*self.patches, patch))
-
-    def stacked(self, patches: Sequence[Patch], segments: Sequence[RunSegment]) -> Backbone:
-        return replace(self, patches=tuple(patches), segments=tuple(segments))
-
-    def training_view(self, frozen: FrozenBlocks | None, checkpointing: bool) -> Backbone:
-        return replace(self, frozen=frozen, checkpointing=checkpointing)
-
-    def blocks(self) -> Sequence[nn.Module]:
-        return blocks_of(self.module)
-
     def linear_layers(self) -> Mapping[str, Linear]:
         return linear_layers_of(self.module, None)
 
 
 def encoder(card: ModelCard, module: Any, tokenizer: Any) -> Encoder:
     width = int(module.config.get_text_config().hidden_size)
-    return Encoder(card, module, tokenizer, width, first_position(module.config), packs=False)
+    return Encoder(card, module, tokenizer, width, first_position(module.config))
 
 
 def first_position(config: Any) -> int:
