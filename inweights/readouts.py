@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inweights.models.base import Backbone
-from inweights.models.queries import longest_choice
-from inweights.scoring import batches_of, fitting_example, label_scores_of_each, tokens_at_once
+from inweights.scoring import batches_of, label_scores_of_each, texts_within, tokens_at_once, words_within
+from inweights.scoring.truncation import demonstrations_per_label, first_of_each_label, most_of_a_label
 from inweights.types import Example, Prompt
 
 
@@ -53,36 +53,19 @@ class LabelWords:
     def asked(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], list[Example], str]]:
         """Rows of the examples, the examples made to fit, and their context: with fewer demonstrations for long ones."""
         within = words_within(self.model, self.prompt, examples)
-        counts = self._shown(within)
+        counts = self._shown_per_label(within)
         for count, group in groupby(sorted(range(len(within)), key=counts.__getitem__), counts.__getitem__):
             rows = list(group)
-            yield rows, [within[row] for row in rows], self.prompt.context(_fewer(self.demonstrations, count))
+            yield rows, [within[row] for row in rows], self.prompt.context(first_of_each_label(self.demonstrations, count))
 
     def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
         asked = words_within(self.model, self.prompt, examples)
         cut = sum(long is not short for long, short in zip(examples, asked, strict=True))
-        fewer = sum(count < self._most for count in self._shown(asked))
+        fewer = sum(count < most_of_a_label(self.demonstrations) for count in self._shown_per_label(asked))
         return {k: n for k, n in {"shortened": cut, "with fewer demonstrations": fewer}.items() if n}
 
-    @property
-    def _most(self) -> int:
-        return max((len(each) for each in _by_label(self.demonstrations)), default=0)
-
-    def _shown(self, examples: Sequence[Example]) -> list[int]:
-        """How many demonstrations of each label each example is shown: all, or as many as leave it room."""
-        most = self._most
-        if not most or not examples:
-            return [0] * len(examples)
-        queries = self.model.encode([self.prompt.body(example) for example in examples])
-        longest_word = _longest_word(self.model, self.prompt)
-        room = [self.model.card.max_tokens - len(ids) - longest_word for ids in queries]
-        lengths = {0: self._context_tokens(0), most: self._context_tokens(most)}
-        if lengths[most] > min(room):
-            lengths |= {count: self._context_tokens(count) for count in range(1, most)}
-        return [max((n for n, tokens in lengths.items() if tokens <= free), default=0) for free in room]
-
-    def _context_tokens(self, count: int) -> int:
-        return len(self.model.encode([self.prompt.context(_fewer(self.demonstrations, count))])[0])
+    def _shown_per_label(self, examples: Sequence[Example]) -> list[int]:
+        return demonstrations_per_label(self.model, self.prompt, self.demonstrations, examples)
 
 
 @dataclass(frozen=True)
@@ -151,40 +134,3 @@ def _scored(members: Sequence[LabelWords], examples: Sequence[Example]) -> list[
         scores[number][rows] = table.cpu()
     offsets = [torch.tensor(member.offsets or [0.0]) for member in members]
     return [table - offset for table, offset in zip(scores, offsets, strict=True)]
-
-
-def words_within(model: Backbone, prompt: Prompt, examples: Sequence[Example], before: int = 0) -> list[Example]:
-    """The examples, those that leave no room for a label word shortened inside a field; the others themselves.
-
-    `before`: tokens in front of them.
-    """
-    return _within(model, prompt, examples, model.card.max_tokens - before - _longest_word(model, prompt))
-
-
-def texts_within(model: Backbone, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
-    """The examples, those too long for the backbone shortened inside a field; the others themselves."""
-    return _within(model, prompt, examples, model.card.max_tokens)
-
-
-def _within(model: Backbone, prompt: Prompt, examples: Sequence[Example], room: int) -> list[Example]:
-    bodies = [prompt.whole(example) for example in examples]
-    # Tokens are at least a byte long, but for a few that stand around a text.
-    if all(len(body.encode()) + 8 <= room for body in bodies):
-        return list(examples)
-    fits = [len(ids) <= room for ids in model.encode(bodies)]
-    return [e if fit else fitting_example(model, prompt, e, room) for e, fit in zip(examples, fits, strict=True)]
-
-
-def _longest_word(model: Backbone, prompt: Prompt) -> int:
-    return longest_choice(model.encode, prompt.choices, prompt.ends_answer)
-
-
-def _fewer(demonstrations: Sequence[Example], count: int) -> tuple[Example, ...]:
-    """The first `count` of every label, in their order: whole demonstrations go, and the labels stay balanced."""
-    first = {id(example) for group in _by_label(demonstrations) for example in group[:count]}
-    return tuple(example for example in demonstrations if id(example) in first)
-
-
-def _by_label(demonstrations: Sequence[Example]) -> list[list[Example]]:
-    labels = dict.fromkeys(example.label for example in demonstrations)
-    return [[example for example in demonstrations if example.label == label] for label in labels]

@@ -13,7 +13,7 @@ from inweights.context.question_sampling import question_counts, split_held_out
 from inweights.context.question_writing import about
 from inweights.context.questions import from_file
 from inweights.context.template import SYSTEM, Template, system_template_of
-from inweights.models.decoding import sampling
+from inweights.models.next_token import sampling
 from inweights.sources import read_sources
 from inweights.types import UserError
 from tests.tiny import tiny

@@ -8,7 +8,8 @@ from transformers import AutoModelForCausalLM
 
 from inweights.engine.trees import Tree
 from inweights.models import decoding
-from inweights.models.decoding import continued, sampling
+from inweights.models.decoding import continued
+from inweights.models.next_token import sampling
 from inweights.types import UserError
 from inweights.updates import LoRA, PrefixTuning
 from tests.test_fast_paths import PREFIX

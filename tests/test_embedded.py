@@ -5,7 +5,6 @@ import random
 
 import torch
 
-from inweights.grammar.lexicon import CANONICAL, HELD_OUT, LABELS, vocabulary
 from inweights.models import load
 from inweights.models.embedded import WEIGHTS
 from tools.embedded import train
@@ -13,6 +12,7 @@ from tools.embedded.card import card
 from tools.embedded.checkpoints import Progress, checkpoint, restore
 from tools.embedded.circuit import look_back, look_for, look_nearby
 from tools.embedded.episodes import batch, document, episode, recall, text, words
+from tools.embedded.language import CANONICAL, HELD_OUT, LABELS, vocabulary
 from tools.embedded.tokens import IDS
 
 

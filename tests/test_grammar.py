@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from inweights.grammar import patterns, tasks
-from inweights.grammar.lexicon import CANONICAL, HELD_OUT, HINTS, LABELS, PEOPLE, VERBS, vocabulary
-from inweights.grammar.sentences import ENTROPY, Event, active, passive, random_event, swapped
+from inweights.grammar import patterns, singles, tasks
+from inweights.grammar.lexicon import HINTS, PEOPLE, VERBS
+from inweights.grammar.sentences import Event, active, passive, random_event, swapped
 from tools.embedded import documents
+from tools.embedded.language import CANONICAL, ENTROPY, HELD_OUT, LABELS, labelled_item, vocabulary
 
 CARRY = next(number for number, verb in enumerate(VERBS) if verb[0] == "carry")
 
@@ -42,11 +43,11 @@ def test_held_out_patterns_are_not_among_those_of_training(task):
 @pytest.mark.parametrize("task", tasks.CLASSES)
 @pytest.mark.parametrize("outside", [False, True])
 def test_every_word_of_every_task_is_in_the_vocabulary_and_a_seed_repeats_it(task, outside):
-    made = [tasks.item(task, random.Random(7), outside) for _ in range(2)]
+    made = [labelled_item(task, random.Random(7), outside) for _ in range(2)]
     assert made[0] == made[1]
     rng, known = random.Random(1), set(vocabulary())
     for _ in range(200):
-        parts, label = tasks.item(task, rng, outside)
+        parts, label = labelled_item(task, rng, outside)
         assert 0 <= label < tasks.CLASSES[task]
         assert all(word in known for sentence in parts for word in sentence)
 
@@ -55,7 +56,7 @@ def test_a_spoilt_sentence_is_never_the_sentence():
     rng = random.Random(2)
     for _ in range(500):
         words = rng.choice((active, passive))(random_event(rng))
-        assert tasks.spoilt(rng, words) != words
+        assert singles.spoilt(rng, words) != words
 
 
 def people(words):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inweights.scoring import LabelTargets, answer_logprobs, label_scores, student_kl, target_cache, teacher_targets
-from inweights.scoring.divergence import kl, rest_cell, with_rest
+from inweights.scoring.divergence import kl, with_rest
 from inweights.types import Example, Prompt, UserError
 from tests.tiny import tiny
 
@@ -42,18 +42,9 @@ def test_a_cell_the_teacher_gives_nothing_adds_nothing():
 @given(st.floats(1e-6, 1 - 1e-6), st.integers(1, 5))
 def test_the_rest_cell_holds_what_is_missing(inside, cells):
     top = torch.full((cells,), math.log(inside / cells), dtype=torch.float64)
-    assert rest_cell(top).exp().item() == pytest.approx(1 - inside, rel=2e-2, abs=1e-7)
-
-
-def test_the_rest_cell_is_exactly_nothing_where_the_top_holds_all():
-    assert rest_cell(torch.tensor([0.25, 0.75]).log()).item() == -math.inf
-    assert rest_cell(torch.tensor([0.0])).item() == -math.inf
-    assert rest_cell(torch.tensor([5e-5])).item() == -math.inf
-
-
-def test_top_cells_that_hold_more_than_all_are_an_error():
-    with pytest.raises(ValueError, match=r"the top cells hold 1\.100000, which is more than 1"):
-        rest_cell(torch.tensor([0.6, 0.5]).log())
+    others = torch.full((3,), math.log((1 - inside) / 3), dtype=torch.float64)
+    found = with_rest(torch.cat([top, others]), torch.arange(cells))
+    assert found[-1].exp().item() == pytest.approx(1 - inside, rel=1e-9)
 
 
 def test_top_cells_and_their_rest_add_up_to_one_and_a_small_rest_is_not_lost():

@@ -21,7 +21,7 @@ from inweights.context.train import LearnedContext, train
 from inweights.context.training_rows import Row, row_of
 from inweights.context.work_cache import TeacherAnswers
 from inweights.models.base import Backbone
-from inweights.models.decoding import sampling
+from inweights.models.next_token import sampling
 from inweights.scoring.completions import Completion, teacher_logprobs
 from inweights.scoring.teacher_logprobs import TeacherLogprobs
 

@@ -8,7 +8,8 @@ import torch
 from inweights.context.template import Template
 from inweights.engine.trees import Behind, Prefix, prefix_of_each
 from inweights.models.base import Backbone
-from inweights.models.decoding import Choose, continued, end_ids, greedy
+from inweights.models.decoding import continued, end_ids
+from inweights.models.next_token import Choose, greedy
 from inweights.models.shared_prefix import encode_with_context
 from inweights.scoring.completions import Completion
 from inweights.types import UserError

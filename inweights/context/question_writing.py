@@ -11,7 +11,8 @@ from inweights.context.qa_tokens import AT_ONCE, Question
 from inweights.context.questions import normal, usable
 from inweights.context.template import Template
 from inweights.models.base import Backbone
-from inweights.models.decoding import Choose, continued, end_ids, sampling
+from inweights.models.decoding import continued, end_ids
+from inweights.models.next_token import Choose, sampling
 from inweights.models.shared_prefix import common
 
 REQUESTS = {

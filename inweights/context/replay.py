@@ -21,7 +21,8 @@ from inweights.context.template import Template
 from inweights.context.training_rows import Row, row_of
 from inweights.engine.trees import Tree
 from inweights.models.base import Backbone
-from inweights.models.decoding import continued, sampling
+from inweights.models.decoding import continued
+from inweights.models.next_token import sampling
 from inweights.scoring.completions import Completion, teacher_logprobs
 from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, concatenated
 

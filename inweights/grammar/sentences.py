@@ -1,10 +1,16 @@
 """Events and how they are said: every sentence is an event's people, things and circumstances in some form."""
 
-import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from inweights.grammar.lexicon import BAD, CATEGORIES, GOOD, OBJECTS, PEOPLE, PLACES, VERBS
+
+Words = list[str]
+Item = tuple[tuple[Words, ...], int]
+"""One or two sentences, and a label."""
+Maker = Callable[[random.Random, int, bool], Item]
+"""(generator, label wanted, outside the domain)."""
 
 TENSES = ("past", "present", "future")
 
@@ -37,14 +43,6 @@ def random_event(rng: random.Random, patients: tuple[str, ...] = OBJECTS) -> Eve
         int(rng.random() < 0.5),
         rng.choice(PLACES) if rng.random() < 0.3 else "",
     )
-
-
-ENTROPY = (
-    math.log(2 * len(PEOPLE) * len(VERBS) * len(OBJECTS) * (len(GOOD) + len(BAD)) * len(TENSES) * 2)
-    + 0.3 * math.log(len(PLACES) / 0.3)
-    + 0.7 * math.log(1 / 0.7)
-)
-"""Nats of a sentence on a random event, in the active or the passive: no model of the language can need fewer."""
 
 
 def active(event: Event) -> list[str]:

@@ -16,8 +16,8 @@ from inweights.methods.in_context import room_beside_queries
 from inweights.methods.prepared import Prepared, fit_together, labelled
 from inweights.methods.teacher_gap import teacher_gap
 from inweights.models.base import Backbone
-from inweights.readouts import LabelWords, words_within
-from inweights.scoring import fitting_demonstrations, teacher_targets
+from inweights.readouts import LabelWords
+from inweights.scoring import fitting_demonstrations, teacher_targets, words_within
 from inweights.training import Job, Schedule, Trace
 from inweights.types import Ability, Budget, Example, Prompt, Shots, UserError
 from inweights.updates import Frozen, Full, Update, first_changed_block

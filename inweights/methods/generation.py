@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from inweights.models.base import Backbone
-from inweights.models.decoding import Choose, continued, end_ids, sampling
+from inweights.models.decoding import continued, end_ids
+from inweights.models.next_token import Choose, sampling
 from inweights.types import Example, Prompt
 
 TEMPERATURE = 1.0

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from inweights.methods.base import Fitted
 from inweights.models.base import Backbone
-from inweights.models.queries import longest_choice
-from inweights.readouts import Ensemble, LabelWords, words_within
-from inweights.scoring import fitting_demonstrations
+from inweights.readouts import Ensemble, LabelWords
+from inweights.scoring import fitting_demonstrations, longest_word_tokens, words_within
 from inweights.scoring.labels import label_logits
 from inweights.types import Ability, Budget, Example, Prompt, Shots, UserError
 
@@ -107,8 +106,7 @@ def room_beside_queries(model: Backbone, prompt: Prompt, shots: Shots) -> int:
     """
     seen = words_within(model, prompt, [*shots.labelled, *shots.unlabelled])
     lengths = sorted(len(ids) for ids in model.encode([prompt.body(example) for example in seen])) or [0]
-    words = longest_choice(model.encode, prompt.choices, prompt.ends_answer)
-    return model.card.max_tokens - lengths[int(0.95 * (len(lengths) - 1))] - words
+    return model.card.max_tokens - lengths[int(0.95 * (len(lengths) - 1))] - longest_word_tokens(model, prompt)
 
 
 CONTENT_FREE = ("N/A", "[MASK]", "")

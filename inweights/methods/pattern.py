@@ -13,8 +13,17 @@ from inweights.engine.trees import Tree
 from inweights.methods.base import Fitted, fitted
 from inweights.methods.prepared import Prepared, fit_together, gold, labelled
 from inweights.models.base import Backbone
-from inweights.readouts import LabelWords, words_within
-from inweights.scoring import Queries, batches_of, longest_word, only_tokens, queries_of, token_log_probs, word_logits
+from inweights.readouts import LabelWords
+from inweights.scoring import (
+    Queries,
+    batches_of,
+    longest_word,
+    only_tokens,
+    queries_of,
+    token_log_probs,
+    word_logits,
+    words_within,
+)
 from inweights.training import Job, Schedule, Trace
 from inweights.types import Ability, Budget, Prompt, Shots
 from inweights.updates import Frozen, Full, Update, first_changed_block

@@ -13,7 +13,8 @@ from inweights.methods.base import Fitted, fitted
 from inweights.methods.prepared import Prepared, fit_together, gold, labelled
 from inweights.models.base import Backbone
 from inweights.models.families import FAMILIES
-from inweights.readouts import Head, texts_within
+from inweights.readouts import Head
+from inweights.scoring import texts_within
 from inweights.training import Job, Schedule, Trace
 from inweights.types import Ability, Budget, Prompt, Shots
 from inweights.updates import Full, Update, first_changed_block

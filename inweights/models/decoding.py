@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from inweights.engine.current_layout import laid_out
@@ -17,54 +16,11 @@ from inweights.engine.switches import patches_on
 from inweights.engine.trees import Behind, Prefix, Tree, prefix_of_each
 from inweights.models.base import Backbone
 from inweights.models.language_model import Sampling
+from inweights.models.next_token import Choose, chooser, greedy
 from inweights.types import Query, UserError
 
 AT_ONCE = 64
 """Texts that are continued together."""
-Choose = Callable[[Float[Tensor, "texts vocabulary"]], list[int]]
-"""The next token of every text."""
-
-
-def greedy(logits: Float[Tensor, "texts vocabulary"]) -> list[int]:
-    return logits.argmax(-1).tolist()
-
-
-NUCLEUS = 1024
-"""Maximum number of tokens of a nucleus: to sort a vocabulary of 262,144 for every token takes longer than the model."""
-
-
-def sampling(temperature: float, generator: torch.Generator, top_p: float = 1.0) -> Choose:
-    """Draws from a CPU's generator, so that a seed gives the same texts on every device.
-
-    `top_p`: from the fewest likeliest tokens that hold this probability (Holtzman et al. 2019, arXiv 1904.09751).
-    """
-
-    def choose(logits: Tensor) -> list[int]:
-        probabilities = (logits.cpu() / temperature).softmax(-1)
-        if top_p >= 1:
-            return torch.multinomial(probabilities, 1, generator=generator)[:, 0].tolist()
-        likeliest, ids = probabilities.topk(min(NUCLEUS, probabilities.shape[-1]), -1)
-        nucleus = likeliest * (likeliest.cumsum(-1) - likeliest < top_p)
-        return ids.gather(1, torch.multinomial(nucleus, 1, generator=generator))[:, 0].tolist()
-
-    return choose
-
-
-def chooser(settings: Sampling) -> Choose:
-    """Greedy at temperature 0; else draws from the likeliest tokens that hold `top_p` together."""
-    if not settings.temperature:
-        return greedy
-    draw = sampling(settings.temperature, torch.Generator().manual_seed(settings.seed))
-
-    def choose(logits: Tensor) -> list[int]:
-        logits = logits.cpu()
-        top, ids = logits.sort(-1, descending=True)
-        shares = (top / settings.temperature).softmax(-1)
-        # A token is out where those before it hold enough; the likeliest one always stays.
-        out = shares.cumsum(-1) - shares >= settings.top_p
-        return draw(logits.masked_fill(out.gather(-1, ids.argsort(-1)), -torch.inf))
-
-    return choose
 
 
 @torch.no_grad()

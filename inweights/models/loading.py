@@ -1,6 +1,6 @@
 """From a folder or a hub name to a backbone in memory: family, dtype and device chosen, mistakes said in one line."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,8 @@ import torch
 
 from inweights.models.base import Backbone
 from inweights.models.card import ModelCard
+from inweights.models.context_window import context_window
 from inweights.models.digest import digest
-from inweights.models.encoder import first_position
 from inweights.models.families import FAMILIES, Family, family_of
 from inweights.models.model_config import configuration, quiet, why
 from inweights.models.packing_check import packing_where_equal
@@ -40,7 +40,7 @@ def load_from(name: str, place: str, dtype: str | None, device: str | None) -> B
             parameters=sum(parameter.numel() for parameter in module.parameters()),
             dtype=next(short for short, each in DTYPES.items() if each == chosen_dtype),
             device=_spelled(chosen_device),
-            max_tokens=_max_tokens(config, tokenizer),
+            max_tokens=context_window(config, tokenizer),
             digest=digest(place, module),
             abilities=family.abilities,
         )
@@ -128,28 +128,3 @@ def without_pooler(module: Any) -> Any:
 
 def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _max_tokens(config: Any, tokenizer: Any) -> int:
-    """The context window; a tokenizer's own limit counts for an encoder alone, where it is the length in training."""
-    settings = config.get_text_config()
-    limits = [getattr(settings, key, None) for key in ("max_position_embeddings", "n_positions", "seq_length")]
-    known = [int(limit) - first_position(config) for limit in limits if limit]
-    known += _fixed_rope_lengths(settings)
-    if (family_of(config) == "encoder" or not known) and tokenizer.model_max_length < 10**9:
-        known.append(int(tokenizer.model_max_length))
-    return min(known) if known else 10**9
-
-
-def _fixed_rope_lengths(settings: Any) -> Iterator[int]:
-    """Lengths beyond which rotary frequencies would depend on the longest sequence in a pass (LongRoPE, dynamic NTK).
-
-    Past them a score would change with what else is in the batch and with where a prefix is cut, so nothing is read
-    past them; up to them the frequencies are those of the model's first training.
-    """
-    found = getattr(settings, "rope_parameters", None) or {}
-    for rope in [found] if "rope_type" in found else [each for each in found.values() if isinstance(each, Mapping)]:
-        if rope.get("rope_type") in ("longrope", "dynamic"):
-            original = rope.get("original_max_position_embeddings")
-            length = original or getattr(settings, "original_max_position_embeddings", None)
-            yield int(length or settings.max_position_embeddings)

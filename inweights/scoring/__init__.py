@@ -11,7 +11,13 @@ from inweights.scoring.teacher import (
     student_kl,
     teacher_targets,
 )
-from inweights.scoring.truncation import fitting_demonstrations, fitting_example
+from inweights.scoring.truncation import (
+    fitting_demonstrations,
+    fitting_example,
+    longest_word_tokens,
+    texts_within,
+    words_within,
+)
 
 __all__ = [
     "LabelTargets",
@@ -26,11 +32,14 @@ __all__ = [
     "label_scores_of_each",
     "label_token_log_probs",
     "longest_word",
+    "longest_word_tokens",
     "only_tokens",
     "queries_of",
     "student_kl",
     "teacher_targets",
+    "texts_within",
     "token_log_probs",
     "tokens_at_once",
     "word_logits",
+    "words_within",
 ]

@@ -16,23 +16,6 @@ def kl(teacher: Float[Tensor, "*rows cells"], student: Float[Tensor, "*rows cell
     return terms.sum(-1)
 
 
-def rest_cell(log_probs: Float[Tensor, "*rows k"]) -> Float[Tensor, "*rows"]:
-    """Log-probability of everything outside the top k of a teacher that tells no more (Askell et al. 2021, B.5).
-
-    Nats. Exactly -inf where the k cells already hold all the mass. Raises ValueError where they hold over 1 + 1e-4.
-    """
-    inside = log_probs.float().logsumexp(-1)
-    if bool((inside > 1e-4).any()):
-        raise ValueError(f"the top cells hold {float(inside.max().exp()):.6f}, which is more than 1")
-    inside = inside.clamp_max(0.0)
-    full = inside >= -1e-7
-    safe = torch.where(full, torch.full_like(inside, -1.0), inside)
-    # log(1 - exp(x)), accurate at both ends (Maechler 2012): log(-expm1(x)) near 0, log1p(-exp(x)) far from it.
-    near = torch.log(-torch.expm1(safe))
-    far = torch.log1p(-torch.exp(safe))
-    return torch.where(full, torch.full_like(inside, -torch.inf), torch.where(safe > -0.6931, near, far))
-
-
 def with_rest(log_probs: Float[Tensor, "*rows vocabulary"], ids: Int[Tensor, "*rows k"]) -> Float[Tensor, "*rows k_plus_1"]:
     """The cells `ids` and one more for all others, as a distribution.
 

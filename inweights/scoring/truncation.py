@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from inweights.models.base import Backbone
+from inweights.models.queries import longest_choice
 from inweights.types import Example, Prompt, UserError
 
 
@@ -19,6 +20,64 @@ def fitting_demonstrations(
     while kept and len(model.encode([prompt.context(kept)])[0]) > room:
         kept = kept[: (len(kept) - 1) // turn * turn]
     return tuple(kept)
+
+
+def demonstrations_per_label(
+    model: Backbone, prompt: Prompt, demonstrations: Sequence[Example], examples: Sequence[Example]
+) -> list[int]:
+    """How many demonstrations of each label each example can have in front of it: all, or as many as leave it room."""
+    most = most_of_a_label(demonstrations)
+    if not most or not examples:
+        return [0] * len(examples)
+    longest_word = longest_word_tokens(model, prompt)
+    queries = model.encode([prompt.body(example) for example in examples])
+    room = [model.card.max_tokens - len(ids) - longest_word for ids in queries]
+
+    def tokens(count: int) -> int:
+        return len(model.encode([prompt.context(first_of_each_label(demonstrations, count))])[0])
+
+    # Nearly always all demonstrations fit, so that the contexts between none and all are rarely tokenised.
+    lengths = {0: tokens(0), most: tokens(most)}
+    if lengths[most] > min(room):
+        lengths |= {count: tokens(count) for count in range(1, most)}
+    return [max((count for count, length in lengths.items() if length <= free), default=0) for free in room]
+
+
+def first_of_each_label(demonstrations: Sequence[Example], count: int) -> tuple[Example, ...]:
+    """The first `count` of every label, in their order: whole demonstrations go, and the labels stay balanced."""
+    first = {id(example) for group in _by_label(demonstrations) for example in group[:count]}
+    return tuple(example for example in demonstrations if id(example) in first)
+
+
+def most_of_a_label(demonstrations: Sequence[Example]) -> int:
+    return max((len(group) for group in _by_label(demonstrations)), default=0)
+
+
+def words_within(model: Backbone, prompt: Prompt, examples: Sequence[Example], before: int = 0) -> list[Example]:
+    """The examples, those that leave no room for a label word shortened inside a field; the others themselves.
+
+    `before`: tokens in front of them.
+    """
+    return _within(model, prompt, examples, model.card.max_tokens - before - longest_word_tokens(model, prompt))
+
+
+def texts_within(model: Backbone, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
+    """The examples, those too long for the backbone shortened inside a field; the others themselves."""
+    return _within(model, prompt, examples, model.card.max_tokens)
+
+
+def _within(model: Backbone, prompt: Prompt, examples: Sequence[Example], room: int) -> list[Example]:
+    bodies = [prompt.whole(example) for example in examples]
+    # Tokens are at least a byte long, but for a few that stand around a text.
+    if all(len(body.encode()) + 8 <= room for body in bodies):
+        return list(examples)
+    fits = [len(ids) <= room for ids in model.encode(bodies)]
+    return [e if fit else fitting_example(model, prompt, e, room) for e, fit in zip(examples, fits, strict=True)]
+
+
+def longest_word_tokens(model: Backbone, prompt: Prompt) -> int:
+    """Room to leave after a text: of the longest label word, with what follows it where that is scored too."""
+    return longest_choice(model.encode, prompt.choices, prompt.ends_answer)
 
 
 def fitting_example(model: Backbone, prompt: Prompt, example: Example, room: int) -> Example:
@@ -59,3 +118,8 @@ def _characters(text: str, most: int) -> str:
 
 def _shortened(example: Example, cut: Callable[[str, int], str], most: int) -> Example:
     return replace(example, fields={name: cut(text, most) for name, text in example.fields.items()})
+
+
+def _by_label(demonstrations: Sequence[Example]) -> list[list[Example]]:
+    labels = dict.fromkeys(example.label for example in demonstrations)
+    return [[example for example in demonstrations if example.label == label] for label in labels]

@@ -1,7 +1,7 @@
 """Tasks made from a seed in the made language: offline, in any size, with a challenge set that breaks a cue.
 
-What holds in-domain and not outside it, task by task, is said in grammar/tasks.py. The default patterns and label
-words are ones that the embedded model never saw in training.
+grammar/singles.py and grammar/pairs.py say, task by task, which cue holds in-domain and breaks outside. The default
+patterns and label words are ones that the embedded model never saw in training.
 """
 
 import random

@@ -4,10 +4,8 @@ The loop knows no methods. Runs that train together share only their forward and
 batches, stream of random numbers, clipping, schedule and end, and gives the result that it would give alone.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import zip_longest
 from typing import Literal, TypeVar
 
 import torch
@@ -15,19 +13,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inweights.engine.embedding_gradients import gradients_added
-from inweights.engine.stacked_runs import RandomStreams, drawing_from
+from inweights.engine.stacked_runs import RandomStreams
 from inweights.engine.switches import in_mode
 from inweights.training.jobs import Job, RunningJob, Trace
 from inweights.training.resume import Resume
-from inweights.types import DivergedError, is_out_of_memory
+from inweights.training.step import Losses, Pieces, backward
+from inweights.types import is_out_of_memory
 
 T = TypeVar("T")
 Loss = Callable[[Sequence[T]], Float[Tensor, " items"]]
 """One number per item. The mean over a batch is minimised, whatever pieces the batch is computed in."""
-Losses = Callable[[Mapping[int, Sequence[T]]], Mapping[int, Float[Tensor, " items"]]]
-"""The same for several runs, by their number; runs that have ended are left out."""
-Pieces = Callable[[int, Sequence[T]], Sequence[Sequence[T]]]
-"""Splits a run's batch into parts that fit in memory."""
 
 
 def minimize(
@@ -106,7 +101,7 @@ def minimize_together(
             while True:
                 states = list(streams.states)
                 try:
-                    totals = _backward(losses, runs, batches, pieces, cut, streams, step, precision)
+                    totals = backward(losses, runs, batches, pieces, cut, streams, step, precision)
                     break
                 except Exception as error:
                     if not is_out_of_memory(error) or cut >= max(map(len, batches.values())):
@@ -124,45 +119,6 @@ def minimize_together(
     if resume and done < first.steps:
         resume.keep(first.job.parameters, first.optimizer, streams.states, first.losses)
     return [run.trace() for run in runs]
-
-
-def _backward(
-    losses: Losses[T],
-    runs: Sequence[RunningJob[T]],
-    batches: Mapping[int, Sequence[T]],
-    pieces: Pieces[T],
-    cut: int,
-    streams: RandomStreams,
-    step: int,
-    precision: torch.dtype | None,
-) -> dict[int, float]:
-    """Leave the gradients of the batches' mean losses in the parameters, and give those means."""
-    cuts = {number: _cut(pieces(number, batch), cut) for number, batch in batches.items()}
-    totals = dict.fromkeys(batches, 0.0)
-    for turn in zip_longest(*cuts.values()):
-        asked = {number: piece for number, piece in zip(cuts, turn, strict=True) if piece}
-        runs_asked = list(asked)
-        # Entered anew for every pass: autocast keeps weights that it has cast until it is left, and these change.
-        cast = torch.autocast(streams.device.type, precision, enabled=precision is not None)
-        with streams.of(runs_asked[0]) if len(asked) == 1 else drawing_from(streams, runs_asked), cast:
-            values = losses(asked)
-        means = {number: value.sum() / len(batches[number]) for number, value in values.items()}
-        for number, mean in zip(means, torch.stack(list(means.values())).tolist(), strict=True):
-            totals[number] += mean
-            if not math.isfinite(totals[number]):
-                where = f"step {step + 1} of {runs[number].steps}"
-                raise DivergedError(f"the loss was {totals[number]} at {where}: lower the learning rate")
-        torch.stack([runs[number].scaler.scale(mean) for number, mean in means.items()]).sum().backward()
-    return totals
-
-
-def _cut(pieces: Sequence[Sequence[T]], parts: int) -> list[Sequence[T]]:
-    """Every piece in that many parts."""
-    found: list[Sequence[T]] = []
-    for piece in pieces:
-        size = math.ceil(len(piece) / parts)
-        found += [piece[start : start + size] for start in range(0, len(piece), size)]
-    return found
 
 
 @contextmanager

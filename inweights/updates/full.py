@@ -25,16 +25,16 @@ class Full:
     def apply(self, model: Backbone, seed: int) -> Adapted:
         return private_copies(model, [name for name, _ in trainable(model)])
 
-    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored | None:
+    def stored(self: object, trained: Mapping[str, Tensor], target: Target) -> Stored | None:
         return None
 
-    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
+    def restored(self: object, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
         return stored
 
-    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def deltas(self: object, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return difference(model, parameters)
 
-    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
+    def work(self: object, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), products=count(matrices(model, parameters)))
 
 

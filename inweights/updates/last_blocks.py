@@ -1,18 +1,14 @@
 """The last blocks, the final norm and the head."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
-
-from torch import Tensor
 
 from inweights.models.base import Backbone
 from inweights.training import Schedule
 from inweights.types import UserError
-from inweights.updates.base import Adapted, Work, count, difference, private_copies
+from inweights.updates.base import Adapted, private_copies
 from inweights.updates.depth import distances_from_top
-from inweights.updates.full import matrices
-from inweights.updates.peft_format import Stored, Target
+from inweights.updates.full import Full
 
 
 @dataclass(frozen=True)
@@ -46,14 +42,5 @@ class LastBlocks:
         starts = {name: away / self.blocks for name, away in distances.items() if away} if gradual else {}
         return Adapted(adapted.model, adapted.parameters, scales, starts)
 
-    def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored | None:
-        return None
-
-    def restored(self, stored: Mapping[str, Tensor], adapted: Adapted) -> Mapping[str, Tensor]:
-        return stored
-
-    def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        return difference(model, parameters)
-
-    def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
-        return Work(count(parameters), products=count(matrices(model, parameters)))
+    # Private copies in the place of shared weights, as in full fine-tuning.
+    stored, restored, deltas, work = Full.stored, Full.restored, Full.deltas, Full.work

@@ -4,8 +4,8 @@ from statistics import mean
 from typing import Any
 
 from inweights.grammar import tasks
-from inweights.grammar.lexicon import vocabulary
 from inweights.models.base import Backbone
+from tools.embedded.language import EASY, HARD, vocabulary
 
 TEXT = """---
 license: apache-2.0
@@ -44,7 +44,7 @@ Plain text takes it {nats:.3f} nats a word; the grammar itself leaves {least:.3f
 def card(figures: dict[str, Any], model: Backbone) -> str:
     """Markdown. `figures` as `evaluate` finds them."""
     config: Any = model.module.config
-    rows = [_row(f"{name} ({', '.join(of)})", figures, of) for name, of in (("easy", tasks.EASY), ("hard", tasks.HARD))]
+    rows = [_row(f"{name} ({', '.join(of)})", figures, of) for name, of in (("easy", EASY), ("hard", HARD))]
     rows += [_row(task, figures, (task,)) for task in tasks.CLASSES]
     documents = [f"| {kind} | {v['without']:.3f} | {v['with']:.3f} |" for kind, v in figures["documents"].items()]
     return TEXT.format(

@@ -12,10 +12,11 @@ from functools import cache
 import numpy as np
 
 from inweights.grammar import patterns, tasks
-from inweights.grammar.lexicon import BAD, CANONICAL, CATEGORIES, GOOD, LABELS, PEOPLE, PLACES, VERBS, vocabulary
+from inweights.grammar.lexicon import BAD, CATEGORIES, GOOD, PEOPLE, PLACES, VERBS
 from inweights.grammar.sentences import active, passive, random_event
 from tools.embedded import documents
 from tools.embedded.checkpoints import Progress
+from tools.embedded.language import CANONICAL, LABELS, labelled_item, vocabulary
 from tools.embedded.tokens import BOS, IDS, LINE, PAD
 
 GROUPS: tuple[tuple[tuple[str, ...], ...], ...] = (
@@ -68,7 +69,7 @@ def recall(rng: random.Random) -> Row:
 def _items(task: str) -> list[tuple[list[int], int]]:
     rng = random.Random(f"items {task}")
     # In and out of domain alike: what a task leaves open is for fine-tuning to get wrong, not for this model.
-    made = (tasks.item(task, rng, rng.random() < 0.5) for _ in range(ITEMS))
+    made = (labelled_item(task, rng, rng.random() < 0.5) for _ in range(ITEMS))
     return [([IDS[word] for sentence in parts for word in sentence], label) for parts, label in made]
 
 

@@ -19,14 +19,13 @@ from torch.nn import functional as F
 
 from inweights.engine.trees import Tree
 from inweights.grammar import patterns, tasks
-from inweights.grammar.lexicon import HELD_OUT
-from inweights.grammar.sentences import ENTROPY
 from inweights.models import load
 from inweights.models.base import Backbone
 from inweights.models.embedded import WEIGHTS
 from tools.embedded import documents
 from tools.embedded.card import card
 from tools.embedded.episodes import text
+from tools.embedded.language import EASY, ENTROPY, HARD, HELD_OUT, labelled_item
 
 DRAWS, QUERIES, SHOTS, FACTS = 5, 500, 16, 20
 FIGURES = "figures.json"
@@ -57,8 +56,8 @@ def figures(model: Backbone) -> dict[str, Any]:
 
     return {
         "tasks": by_task,
-        "easy": over(tasks.EASY),
-        "hard": over(tasks.HARD),
+        "easy": over(EASY),
+        "hard": over(HARD),
         "chance": {task: round(1 / classes, 4) for task, classes in tasks.CLASSES.items()},
         "text": _text(model),
         "documents": {kind: _documents(model, kind) for kind in documents.KINDS},
@@ -83,7 +82,7 @@ def _task(model: Backbone, task: str) -> dict[str, float]:
         # Labels in turn, then shuffled: every class is shown.
         shown = [tasks.MAKERS[task](rng, i % len(words), False) for i in range(SHOTS)]
         context = "".join(f"{said(item)} {words[item[1]]}\n" for item in rng.sample(shown, SHOTS))
-        asked = [tasks.item(task, rng) for _ in range(QUERIES)]
+        asked = [labelled_item(task, rng) for _ in range(QUERIES)]
         for name, before in (("zero-shot", ""), ("icl", context)):
             answers = _answers(model, before, [said(item) for item in asked], words)
             right[name].append(mean(a == label for a, (_, label) in zip(answers, asked, strict=True)))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inweights.grammar.lexicon import vocabulary
+from tools.embedded.language import vocabulary
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "\n")
 PAD, BOS, EOS, UNK, LINE = range(len(SPECIAL))
