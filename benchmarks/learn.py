@@ -17,7 +17,7 @@ from benchmarks.learn_made import Document, every_question, made
 from benchmarks.learn_measured import Side, by_kind, byte_counts, known
 from benchmarks.learn_withheld import withheld
 from inweights.context.baselines import of_learned
-from inweights.context.learn import Outcome, learn
+from inweights.context.learn import LearningResult, learn
 from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
 from inweights.context.template import template_of
@@ -60,7 +60,7 @@ def learned(settings: Mapping[int, Settings], options: Options, goal: Goal) -> l
     return rows
 
 
-def learn_one(model: Backbone, document: Document, settings: Settings, asked: Sequence[Question]) -> Outcome:
+def learn_one(model: Backbone, document: Document, settings: Settings, asked: Sequence[Question]) -> LearningResult:
     """In a folder that is gone afterwards: nothing is taken up from an earlier run."""
     with TemporaryDirectory() as folder:
         return learn(model, template_of(model), document.chunks, settings, Path(folder), queries=asked)

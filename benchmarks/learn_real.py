@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.bench import Benchmark, Goal, Options, Row
 from inweights.context.baselines import System, of_learned, respond
 from inweights.context.chunks import Chunk, chunks_of
-from inweights.context.learn import Outcome, learn
+from inweights.context.learn import LearningResult, learn
 from inweights.context.metrics import gap_recovered
 from inweights.context.probe import probe
 from inweights.context.qa_tokens import Question
@@ -74,7 +74,7 @@ def stories(options: Options, goal: Goal) -> list[Row]:
     ]
 
 
-def _learnt(model: Backbone, story: Story, settings: Settings) -> tuple[Outcome, dict[str, Any]]:
+def _learnt(model: Backbone, story: Story, settings: Settings) -> tuple[LearningResult, dict[str, Any]]:
     """The story learnt by the questions asked, and what is said of it beforehand."""
     with TemporaryDirectory() as place:
         said = probe(model, TEMPLATE, story.chunks, settings, Store(Path(place)), story.asked, story.held_out)
@@ -83,7 +83,7 @@ def _learnt(model: Backbone, story: Story, settings: Settings) -> tuple[Outcome,
     return outcome, {"story": story.name, **about, "seconds_by_phase": outcome.seconds}
 
 
-def _systems(model: Backbone, story: Story, own: Outcome, other: Outcome) -> list[System]:
+def _systems(model: Backbone, story: Story, own: LearningResult, other: LearningResult) -> list[System]:
     return [
         System("alone", model),
         System("icl", model, lambda question: story.chunks[question.chunk or 0].text),

@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inweights.exports.from_python import export, learn
+    from inweights.exports.from_python import export
+    from inweights.learning.from_python import learn
     from inweights.methods import METHODS
     from inweights.models import load
     from inweights.study import Study, compare
@@ -41,7 +42,7 @@ _HOMES = {
     "Weights": "inweights.types",
     "compare": "inweights.study",
     "export": "inweights.exports.from_python",
-    "learn": "inweights.exports.from_python",
+    "learn": "inweights.learning.from_python",
     "load": "inweights.models",
     "open": "inweights.study.api",
 }

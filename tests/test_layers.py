@@ -22,6 +22,7 @@ LAYERS = (
     {"context"},
     {"study"},
     {"exports"},
+    {"learning"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -17,10 +17,13 @@ from inweights.context.train import initial_update
 from inweights.engine.trees import Tree
 from inweights.exports.context_card import read
 from inweights.exports.load_context import load, write_form
-from inweights.exports.pipeline import LearnRequest, learn_into, material, work_of
-from inweights.exports.session import Session
-from inweights.exports.update import update
 from inweights.grammar.lexicon import VERBS
+from inweights.learning.inputs import read_inputs
+from inweights.learning.pipeline import learn_into
+from inweights.learning.request import LearnRequest
+from inweights.learning.session import Session
+from inweights.learning.update import update
+from inweights.learning.work import work_of
 from inweights.types import UserError
 from tests.tiny import folder, tiny
 from tools.embedded import documents
@@ -53,7 +56,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six made facts, learnt by the embedded model as a LoRA and as a prefix."""
     place = tmp_path_factory.mktemp("learnt")
     (place / "facts.txt").write_text(say(EVENTS) + "\n")
-    given = material("embedded", [str(place / "facts.txt")])
+    given = read_inputs("embedded", [str(place / "facts.txt")])
     out = place / "out"
     learn_into(out, given, LearnRequest("both", SETTINGS, asked(EVENTS), asked(EVENTS), rivals=("icl",)), lambda text: None)
     return out
@@ -184,7 +187,7 @@ def test_after_an_edit_new_facts_are_learnt_and_old_ones_unlearnt(tmp_path):
     events = documents.facts(random.Random(12), 10)
     source = tmp_path / "facts.txt"
     source.write_text(say(events) + "\n")
-    given = material("embedded", [str(source)], chunk_tokens=40)
+    given = read_inputs("embedded", [str(source)], chunk_tokens=40)
     settings = replace(SETTINGS, form="lora")
     learn_into(tmp_path / "one", given, LearnRequest("lora", settings, asked(events), (), ()), lambda text: None)
     assert update(tmp_path / "one", tmp_path / "two") is None

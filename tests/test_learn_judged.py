@@ -21,8 +21,11 @@ from inweights.context.settings import Settings
 from inweights.context.template import EMBEDDED, Template
 from inweights.exports import RejectedError, verify
 from inweights.exports.context_card import NAME, read
-from inweights.exports.pipeline import LearnRequest, WarmStart, _remedy, learn_into, material
 from inweights.learn_records import Recovered
+from inweights.learning.inputs import read_inputs
+from inweights.learning.pipeline import learn_into
+from inweights.learning.request import LearnRequest, WarmStart
+from inweights.learning.request import remedy as remedy_of
 from inweights.models import load
 from inweights.records import read_folder
 from inweights.report import rows_of
@@ -120,7 +123,7 @@ def test_held_out_and_given_questions_are_two_evaluation_sets(tmp_path):
 def export(tmp_path_factory):
     place = tmp_path_factory.mktemp("judged")
     (place / "facts.txt").write_text(FACTS)
-    given = material("embedded", [str(place / "facts.txt")])
+    given = read_inputs("embedded", [str(place / "facts.txt")])
     settings = Settings(lr=0.01, epochs=10, batch_tokens=128, held_out=0.0, size=6)
     said: list[str] = []
     learn_into(place / "out", given, LearnRequest("both", settings, tuple(QUERIES), tuple(QUERIES), ()), said.append)
@@ -193,7 +196,7 @@ def test_seconds_of_a_run_that_was_killed_are_counted_when_it_goes_on(tmp_path):
     ],
 )
 def test_too_few_held_out_questions_are_warned_of_with_what_the_command_has(tests, again, remedy):
-    assert _remedy(LearnRequest(tests=tests), again) == remedy
+    assert remedy_of(LearnRequest(tests=tests), again) == remedy
 
 
 @pytest.mark.parametrize(("held_out", "remedy", "warned"), [(0.0, "give --test", 0), (0.1, "give --test", 1), (0.1, "", 0)])

@@ -71,7 +71,7 @@ def test_a_context_that_tells_nothing_is_not_to_be_distilled(call, tmp_path):
         (("missing.pdf", "--model", "embedded", "-o", "out"), r"missing.pdf"),
         (("facts.txt", "--model", "nowhere", "-o", "out"), r"nowhere"),
         (("facts.txt", "--model", "embedded", "-o", "."), r"is there already and not empty"),
-        (("facts.txt", "--model", "minilm", "-o", "out"), r"is of the family encoder: a context is learnt by causal"),
+        (("facts.txt", "--model", "minilm", "-o", "out"), r"is of the family encoder: a context is learned by causal"),
         (("facts.txt", "--model", "embedded", "-o", "out"), r"wrote no usable question .*: give --queries with your own"),
         (("facts.txt", "--model", "embedded", "-o", "out", "--queries", "none.txt"), r"none.txt cannot be read"),
         (("facts.txt", "--model", "embedded", "-o", "out", "--test", "queries.txt"), r"every question needs its right"),

@@ -11,7 +11,7 @@ from inweights.cli.predict import Format
 from inweights.types import UserError
 
 if TYPE_CHECKING:
-    from inweights.exports.session import Session
+    from inweights.learning.session import Session
 
 SHOWN = 240
 """Characters of a passage."""
@@ -39,7 +39,7 @@ def ask(
     if (question is None) == (file is None):
         raise UserError("give either one question or --file with several")
     from inweights.context.questions import from_file
-    from inweights.exports.session import Session
+    from inweights.learning.session import Session
 
     questions = [each.text for each in from_file(file)] if file else []
     answering = Session(folder, model, form, device, [str(each) for each in sources or ()])

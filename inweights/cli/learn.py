@@ -12,7 +12,7 @@ from inweights.types import UserError
 from inweights.wording import counted
 
 if TYPE_CHECKING:
-    from inweights.exports.pipeline import LearnRequest
+    from inweights.learning.request import LearnRequest
 
 SOURCES, TRAINING, RUNNING = "What to learn", "How to learn it", "How to run"
 DEFAULT_RIVALS = "icl,icl-cached,rag"
@@ -104,8 +104,9 @@ def learn(
 
       inweights learn src/ chat.json --model M --as kv --effort quick --queries questions.txt -o out/
     """
-    from inweights.exports.pipeline import learn_into, material
     from inweights.exports.staging import refuse_occupied
+    from inweights.learning.inputs import read_inputs
+    from inweights.learning.pipeline import learn_into
     from inweights.report.learn_report import terminal, write_learned_page
 
     refuse_occupied(out)
@@ -123,7 +124,7 @@ def learn(
         "seed": seed,
     }
     wish = _wish(as_, effort, given_settings, queries, test, method, time_budget)
-    given = material(
+    given = read_inputs(
         model,
         [str(each) for each in sources],
         kind.value,
@@ -160,7 +161,7 @@ def _wish(
     from inweights.context.evaluate import RIVALS
     from inweights.context.questions import from_file
     from inweights.context.settings import EFFORTS, Settings
-    from inweights.exports.pipeline import LearnRequest
+    from inweights.learning.request import LearnRequest
 
     rivals = {"all": RIVALS, "none": ()}.get(method, tuple(each for each in method.split(",") if each))
     unknown = [each for each in rivals if each not in RIVALS]

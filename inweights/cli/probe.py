@@ -36,11 +36,11 @@ def probe(
     from inweights.context.questions import from_file
     from inweights.context.settings import Settings
     from inweights.context.work_cache import Store
-    from inweights.exports.pipeline import material
+    from inweights.learning.inputs import read_inputs
 
     asked = from_file(queries) if queries else ()
     tests = from_file(test) if test else ()
-    given = material(
+    given = read_inputs(
         model,
         [str(each) for each in sources],
         kind.value,

@@ -23,7 +23,7 @@ def update(
       inweights update manual/ -o manual-2/
     """
     from inweights.context.questions import from_file
-    from inweights.exports.update import update as updated
+    from inweights.learning.update import update as updated
     from inweights.report.learn_report import terminal, write_learned_page
 
     asked = from_file(queries) if queries else ()

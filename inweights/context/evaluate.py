@@ -7,7 +7,7 @@ from dataclasses import replace
 from inweights.context.baselines import System, kv_bytes_per_token, of_learned, respond, text_systems, timed, whole_text
 from inweights.context.chunks import Chunk
 from inweights.context.evaluation_sets import drawn, evaluation_set, questions_by_set
-from inweights.context.learn import Outcome
+from inweights.context.learn import LearningResult
 from inweights.context.qa_tokens import Question
 from inweights.context.recovery import form_result, seconds_of
 from inweights.context.settings import Settings
@@ -27,7 +27,7 @@ def evaluate(
     model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, LearningResult],
     settings: Settings,
     tests: Sequence[Question] = (),
     rivals: Sequence[str] = ("icl", "icl-cached", "rag"),
@@ -65,7 +65,7 @@ def _systems(
     model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, LearningResult],
     settings: Settings,
     rivals: Sequence[str],
     questions: Sequence[Question],
@@ -84,7 +84,7 @@ def _systems(
 
 
 def _trained(
-    model: Backbone, chunks: Sequence[Chunk], outcome: Outcome, settings: Settings, rivals: Sequence[str]
+    model: Backbone, chunks: Sequence[Chunk], outcome: LearningResult, settings: Settings, rivals: Sequence[str]
 ) -> list[System]:
     lora = replace(settings, form="lora")
     budget = max(10.0, outcome.seconds.get("training", 60.0))

@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LearningResult:
     """What came of learning a context."""
 
     learned: LearnedContext
@@ -65,7 +65,7 @@ def learn(
     warm: LearnedContext | None = None,
     say: Say = lambda text: None,
     remedy: str = "raise --held-out",
-) -> Outcome:
+) -> LearningResult:
     """Learn the pieces. `folder`: where it goes on from after being killed. `queries`: to be asked. `seconds`: a time
     budget. `about`: pieces that the model is to ask about itself; None: all, unless there are queries. `warm`: what
     another version of the context has left, to be trained further. `remedy`: what to do where too few questions will
@@ -147,7 +147,7 @@ def learn(
         losses += polish(learned, model, template, chunks, lessons, settings, clock.at(1.0))
         clock.spent_on("polish")
         recovered.append(information_recovered(held_out.bare, teacher_kl(learned, held_out)))
-    return Outcome(learned, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
+    return LearningResult(learned, lessons, held_out, tuple(recovered), clock.seconds, losses, tuple(replayed))
 
 
 def _plan(settings: Settings, answers: int, rows: Sequence[Row], hidden_size: int) -> str:

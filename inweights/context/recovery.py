@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from inweights.context.chunks import Chunk
-from inweights.context.learn import Outcome
+from inweights.context.learn import LearningResult
 from inweights.context.metrics import base_kl, contexts_read, gap_recovered, information_recovered, parting
 from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
@@ -23,7 +23,7 @@ def form_result(
     model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
-    outcome: Outcome,
+    outcome: LearningResult,
     settings: Settings,
     questions: Sequence[Question],
     answered: Sequence[Answers],
@@ -57,7 +57,7 @@ def reported(share: Recovered) -> Recovered:
 
 
 def _divergences(
-    model: Backbone, template: Template, chunks: Sequence[Chunk], outcome: Outcome, questions: Sequence[Question]
+    model: Backbone, template: Template, chunks: Sequence[Chunk], outcome: LearningResult, questions: Sequence[Question]
 ) -> tuple[list[float], list[float]]:
     """Of the bare model and of the student from the teacher, in nats for each question; 0 where it answers nothing."""
     answered = {(each.question.text, each.question.chunk) for each in outcome.held_out.lessons}
@@ -74,14 +74,14 @@ def _divergences(
     return [bare for bare, _ in both], [student for _, student in both]
 
 
-def seconds_of(outcome: Outcome, outcomes: Iterable[Outcome]) -> dict[str, float]:
+def seconds_of(outcome: LearningResult, outcomes: Iterable[LearningResult]) -> dict[str, float]:
     """By phase. The first form has paid for what several share: each is given what it would have cost alone."""
     shared = {phase: max(each.seconds.get(phase, 0.0) for each in outcomes) for phase in SHARED if phase in outcome.seconds}
     return outcome.seconds | shared
 
 
 def collateral(
-    model: Backbone, template: Template, chunks: Sequence[Chunk], outcome: Outcome, settings: Settings
+    model: Backbone, template: Template, chunks: Sequence[Chunk], outcome: LearningResult, settings: Settings
 ) -> Collateral:
     """On prompts of the replay's kinds, none of which was trained on."""
     fresh = replace(settings, replay=max(settings.replay, 0.2))

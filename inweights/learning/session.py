@@ -1,4 +1,4 @@
-"""A learnt context that answers, and the passages of its sources that an answer can be checked on."""
+"""Questions answered by a learned context, with the passages of its sources that an answer can be checked on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -33,7 +33,7 @@ class Session:
         self._index = BM25Index([chunk.text for chunk in self.chunks]) if self.chunks else None
 
     def passages(self, question: str, count: int) -> list[Chunk]:
-        """Those that share most with the question, the best first."""
+        """Pieces of the sources that share most words with the question, the best first."""
         found = self._index.best(question, count) if self._index else []
         return [self.chunks[number] for number, _ in found]
 
@@ -43,8 +43,8 @@ class Session:
         for start in range(0, len(questions), AT_ONCE):
             part = questions[start : start + AT_ONCE]
             read = asked(context.learned.model, context.template, None, part, context.learned.front)
-            said = answers(context.learned.model, context.template, None, read.behind)
-            for question, answer in zip(part, said, strict=True):
+            outputs = answers(context.learned.model, context.template, None, read.behind)
+            for question, answer in zip(part, outputs, strict=True):
                 yield question, text_of(context.learned.model, context.template, answer)
 
     def streamed(self, question: str) -> Iterator[str]:
@@ -52,7 +52,7 @@ class Session:
         context = self.context
         model, template = context.learned.model, context.template
         read = asked(model, template, None, [question], context.learned.front)
-        told: SimpleQueue[int | BaseException | None] = SimpleQueue()
+        arrived: SimpleQueue[int | BaseException | None] = SimpleQueue()
 
         def work() -> None:
             try:
@@ -62,16 +62,16 @@ class Session:
                     None,
                     template.answer_tokens,
                     end_ids(model, template.end),
-                    seen=lambda _, token: told.put(token),
+                    seen=lambda _, token: arrived.put(token),
                 )
-                told.put(None)
+                arrived.put(None)
             except BaseException as error:
-                told.put(error)
+                arrived.put(error)
 
         Thread(target=work, daemon=True).start()
         tokens: list[int] = []
         shown = ""
-        while (token := told.get()) is not None:
+        while (token := arrived.get()) is not None:
             if isinstance(token, BaseException):
                 raise token
             tokens.append(token)
@@ -89,7 +89,7 @@ class Session:
             self.notes.append(f"no passages are shown, since the sources cannot be read ({error}); give --sources")
             return []
         if sorted(found.sources.values()) != sorted(card.sources.values()):
-            self.notes.append("the sources have changed since they were learnt: `inweights update` learns what is new")
+            self.notes.append("the sources have changed since they were learned: `inweights update` learns what is new")
         chunks = chunks_of(self.context.base, found, card.chunk_tokens)
         return [replace(chunk, source=_from_here(chunk.source)) for chunk in chunks]
 

@@ -1,0 +1,92 @@
+"""Learn every form of a context, measure it beside its baselines, export and verify it; keep the records as a study."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from inweights.context.evaluate import evaluate
+from inweights.context.learn import LearningResult, learn
+from inweights.exports.staging import refuse_occupied, staged
+from inweights.exports.verify import verify
+from inweights.learn_records import LearnReport, Skipped
+from inweights.learning.inputs import LearnInputs, check_lengths
+from inweights.learning.request import FORMS, LearnRequest, WarmStart, remedy, training_settings
+from inweights.learning.study_records import write_records
+from inweights.learning.work import work_of, write_questions
+from inweights.learning.write import Results, write_context
+from inweights.meter import measure
+from inweights.types import Weights
+
+Say = Callable[[str], None]
+
+
+def learn_into(
+    folder: Path, inputs: LearnInputs, request: LearnRequest, say: Say, warm: WarmStart | None = None
+) -> LearnReport:
+    """Learn, measure and write `folder`; what the card says was measured. A run that was killed goes on where it was.
+
+    `warm`: what an earlier version of the context has left. Raises UserError where `folder` is taken, RejectedError
+    where the export gives other log-probabilities in a fresh process, loaded by PEFT alone too.
+    """
+    refuse_occupied(folder)
+    check_lengths(inputs, [*request.queries, *request.tests])
+    work = work_of(folder)
+    results, peak_bytes = _learned(work, inputs, request, say, warm)
+    write_questions(work, inputs.chunks, results.values())
+    say("evaluating every system")
+    report = replace(_measured(inputs, request, results, warm), peak_bytes=peak_bytes)
+    with staged(folder) as filling:
+        report = write_context(filling, inputs, request, results, report)
+        say(str(verify(filling)))
+    weights = Weights(inputs.model.card.name, dtype=inputs.model.card.dtype)  # type: ignore[arg-type]
+    write_records(work, report, weights, inputs.context.sources, request.settings.seed)
+    return report
+
+
+def _learned(
+    work: Path, inputs: LearnInputs, request: LearnRequest, say: Say, warm: WarmStart | None
+) -> tuple[Results, int]:
+    """By form, and the most memory that one took. Forms that are still to be learned share the time that is left."""
+    forms, end = FORMS[request.form], time.monotonic() + request.seconds
+    results: dict[str, LearningResult] = {}
+    peak_bytes = 0
+    for number, form in enumerate(forms):
+        seconds = (end - time.monotonic()) / (len(forms) - number)
+        learning = partial(_learn_form, form, work, inputs, request, seconds, say, warm)
+        results[form], cost = measure(learning, inputs.model.counter)
+        peak_bytes = max(peak_bytes, cost.peak_bytes)
+    return results, peak_bytes
+
+
+def _learn_form(
+    form: str, work: Path, inputs: LearnInputs, request: LearnRequest, seconds: float, say: Say, warm: WarmStart | None
+) -> LearningResult:
+    settings = training_settings(request, form, inputs.model.hidden_size, warm)
+    every_piece = range(len(inputs.chunks)) if request.own and request.queries else None
+    return learn(
+        inputs.model,
+        inputs.template,
+        inputs.chunks,
+        settings,
+        work,
+        queries=request.queries,
+        seconds=seconds,
+        about=warm.about if warm else every_piece,
+        warm=warm.learned[settings.form] if warm else None,
+        say=say,
+        remedy=remedy(request, warm),
+    )
+
+
+def _measured(inputs: LearnInputs, request: LearnRequest, results: Results, warm: WarmStart | None) -> LearnReport:
+    started = time.monotonic()
+    report = evaluate(inputs.model, inputs.template, inputs.chunks, results, request.settings, request.tests, request.rivals)
+    seconds = time.monotonic() - started
+    skipped = tuple(Skipped(each.source, each.reason) for each in inputs.context.skipped)
+    if warm:
+        unlearned = {form: warm.unlearned(form, each.learned) for form, each in results.items()}
+        forms = {form: replace(each, unlearned=unlearned[form]) for form, each in report.forms.items()}
+        report = replace(report, forms=forms)
+    return replace(report, evaluation_seconds=seconds, skipped=skipped)
