@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Literal
+
+from inweights.types import UserError
 
 Metric = Literal["accuracy", "mcc", "exact-match", "contained", "token-f1", "rouge-l"]
 Score = Callable[[str, str], float]
@@ -48,17 +49,22 @@ def rouge_l(answer: str, gold: str) -> float:
     return 2 * length / (len(said) + len(wanted))
 
 
-METRICS: Mapping[str, Score] = MappingProxyType(
-    {
-        "accuracy": accuracy,
-        # Matthews' coefficient is a statistic of a whole set; what it is computed from are the same zeros and ones.
-        "mcc": accuracy,
-        "exact-match": exact_match,
-        "contained": contained,
-        "token-f1": token_f1,
-        "rouge-l": rouge_l,
-    }
-)
+METRICS: dict[str, Score] = {
+    "accuracy": accuracy,
+    # Matthews' coefficient is a statistic of a whole set; what it is computed from are the same zeros and ones.
+    "mcc": accuracy,
+    "exact-match": exact_match,
+    "contained": contained,
+    "token-f1": token_f1,
+    "rouge-l": rouge_l,
+}
+
+
+def metric_named(name: str) -> Score:
+    """Raises UserError that lists the metrics there are."""
+    if name not in METRICS:
+        raise UserError(f"there is no metric {name!r}; there are {', '.join(METRICS)}")
+    return METRICS[name]
 
 
 def normalized(text: str) -> str:

@@ -12,7 +12,6 @@ import pytest
 import inweights
 from inweights import METHODS, Example, Prompt, Task, Weights, compare
 from inweights.cli import main
-from inweights.exports import load
 from inweights.methods.in_context import InContext
 from inweights.records import read_folder
 from inweights.report.rows import rows_of
@@ -203,13 +202,3 @@ def test_the_surface_is_listed_and_costs_nothing_until_it_is_used():
 @pytest.mark.parametrize("name", inweights.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(inweights, name)
-
-
-def test_a_fitted_method_of_ones_own_is_exported_and_answers_the_same(tmp_path):
-    study = compare(model=str(folder("gpt2")), task=own_task(), methods={"mine": LastShots()}, shots=4, seeds=1)
-    fitted, texts = study.fit("mine"), ["I like the king", "I hate the old lamp"]
-    inweights.export(fitted, tmp_path / "out", texts)
-    loaded = load(tmp_path / "out")
-    for one, other in zip(loaded.predict(texts), fitted.predict(texts), strict=True):
-        assert one.label == other.label
-        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from inweights.models.encoder import first_position
-from inweights.models.families import family_of
+from inweights.models.families import FAMILIES, family_of
 
 
 def context_window(config: Any, tokenizer: Any) -> int:
@@ -13,7 +13,8 @@ def context_window(config: Any, tokenizer: Any) -> int:
     limits = [getattr(settings, key, None) for key in ("max_position_embeddings", "n_positions", "seq_length")]
     known = [int(limit) - first_position(config) for limit in limits if limit]
     known += _fixed_rope_lengths(settings)
-    if (family_of(config) == "encoder" or not known) and tokenizer.model_max_length < 10**9:
+    generates = "text" in FAMILIES[family_of(config)].abilities
+    if (not generates or not known) and tokenizer.model_max_length < 10**9:
         known.append(int(tokenizer.model_max_length))
     return min(known) if known else 10**9
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from inweights.models.base import Backbone
 from inweights.models.card import ModelCard
-from inweights.models.causal import CausalLM, causal_lm
-from inweights.models.encoder import Encoder, encoder
+from inweights.models.causal import causal_lm
+from inweights.models.encoder import encoder
 from inweights.types import Ability
 
 TaskType = Literal["CAUSAL_LM", "SEQ_CLS", "FEATURE_EXTRACTION"]
@@ -36,8 +37,11 @@ class Family:
     head_bias: bool
     """As in the classifiers that transformers has for it."""
     abilities: frozenset[Ability]
-    of: Callable[[ModelCard, Any, Any], CausalLM | Encoder]
-    """From a card, transformers' model and its tokenizer; set to read whole padded prompts."""
+    of: Callable[[ModelCard, Any, Any], Backbone]
+    """From a card, transformers' model and its tokenizer. A `CausalLM` or an `Encoder` is set to pack
+    where that gives the same outputs (`packing_check.py`); any other class is used as it is."""
+    recognizes: Callable[[Any], bool]
+    """Whether a model is of this family, from its transformers configuration; the last row that says so counts."""
 
     @property
     def auto(self) -> Any:
@@ -47,17 +51,33 @@ class Family:
         return getattr(transformers, AUTO_CLASSES[self.task_type])
 
 
-FAMILIES: Mapping[str, Family] = MappingProxyType(
-    {
-        "causal": Family(
-            "CAUSAL_LM", "last", "own", False, frozenset({"choices", "text", "states", "prefix", "weights"}), causal_lm
-        ),
-        "encoder": Family("FEATURE_EXTRACTION", "first", "mean", True, frozenset({"states", "weights"}), encoder),
-    }
-)
+def _is_encoder(config: Any) -> bool:
+    kind = config.model_type
+    return any(kind.startswith(name) or kind.endswith(f"-{name}") for name in ENCODERS)
+
+
+FAMILIES: dict[str, Family] = {
+    "causal": Family(
+        task_type="CAUSAL_LM",
+        summary="last",
+        head_pooling="own",
+        head_bias=False,
+        abilities=frozenset({"choices", "text", "states", "prefix", "weights"}),
+        of=causal_lm,
+        recognizes=lambda config: True,
+    ),
+    "encoder": Family(
+        task_type="FEATURE_EXTRACTION",
+        summary="first",
+        head_pooling="mean",
+        head_bias=True,
+        abilities=frozenset({"states", "weights"}),
+        of=encoder,
+        recognizes=_is_encoder,
+    ),
+}
 
 
 def family_of(config: Any) -> str:
     """The name of a model's family, from its transformers configuration."""
-    kind = config.model_type
-    return "encoder" if any(kind.startswith(each) or kind.endswith(f"-{each}") for each in ENCODERS) else "causal"
+    return next(name for name, family in reversed(FAMILIES.items()) if family.recognizes(config))

@@ -8,8 +8,10 @@ import torch
 
 from inweights.models.base import Backbone
 from inweights.models.card import ModelCard
+from inweights.models.causal import CausalLM
 from inweights.models.context_window import context_window
 from inweights.models.digest import digest
+from inweights.models.encoder import Encoder
 from inweights.models.families import FAMILIES, Family, family_of
 from inweights.models.model_config import configuration, quiet, why
 from inweights.models.packing_check import packing_where_equal
@@ -44,7 +46,8 @@ def load_from(name: str, place: str, dtype: str | None, device: str | None) -> B
             digest=digest(place, module),
             abilities=family.abilities,
         )
-        return packing_where_equal(family.of(card, module, tokenizer))
+        model = family.of(card, module, tokenizer)
+        return packing_where_equal(model) if isinstance(model, CausalLM | Encoder) else model
 
 
 def _device(device: str | None) -> torch.device:

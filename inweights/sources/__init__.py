@@ -13,7 +13,7 @@ from inweights.sources.types import Context, Skipped
 from inweights.types import UserError
 
 Kind = Literal["auto", "prompt", "system", "text", "dialogue", "repository"]
-READERS: dict[kinds.FileKind, Callable[[Path, str], Context]] = {
+READERS: dict[str, Callable[[Path, str], Context]] = {
     "text": text.read,
     "markdown": markdown.read,
     "html": html.read,
@@ -22,6 +22,7 @@ READERS: dict[kinds.FileKind, Callable[[Path, str], Context]] = {
     "prompt": prompt.read,
     "code": repository.read_file,
 }
+"""By kind of file, or by the ending of its name (`.srt`), which counts before the kind."""
 _MOST_NAMED = 5
 """Of what was skipped, in an error."""
 
@@ -72,7 +73,8 @@ def _file(path: Path, source: str, kind: Kind) -> Context:
         raise RefusedError(source, "is not a regular file: give a file or a folder")
     by_name = kinds.document_kind(path) if kind == "text" else kinds.file_kind(path)
     asked: dict[Kind, kinds.FileKind] = {"prompt": "prompt", "system": "prompt", "dialogue": "dialogue"}
-    found = READERS[asked.get(kind, by_name)](path, source)
+    by_ending = READERS.get(path.suffix.lower()) if kind == "auto" else None
+    found = (by_ending or READERS[asked.get(kind, by_name)])(path, source)
     if not found.sections:
         raise RefusedError(source, "has no text")
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from inweights.methods import METHODS, canonical
+from inweights.metrics import metric_named
 from inweights.settings import settings
 from inweights.study.applicability import check_label_words, default_methods, why_not_applicable
 from inweights.study.chat import in_chat
@@ -67,6 +68,8 @@ def planned_runs(
         for name in names:
             if reason := why_not_applicable(objects.method(name, overrides[name]), objects.model(model)):
                 raise UserError(f"{name} does not run on {model}: {reason}")
+    for task in tasks:
+        metric_named(task.metric)
     prompts = [_prompt(spec, task) for task in tasks]
     for model, names in methods.items():
         if any("choices" in objects.method(name).needs for name in names):

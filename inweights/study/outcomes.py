@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from inweights.methods import Fitted
-from inweights.metrics import METRICS
+from inweights.metrics import metric_named
 from inweights.types import Example, Outcome, Split, Task
 
 DECIMALS = 5
@@ -37,7 +37,7 @@ def outcome(split: Split, fitted: Fitted, examples: Sequence[Example], metric: s
     answers, right = tuple(labels[i] for i in predicted), tuple(labels[i] for i in gold)
     return Outcome(
         split.domain,
-        scores=tuple(map(METRICS[metric], answers, right)),
+        scores=tuple(map(metric_named(metric), answers, right)),
         answers=answers,
         gold=right,
         subsets=subsets if any(subsets) else (),
