@@ -36,7 +36,7 @@ def recovered(count: int, settings: Settings, step: int) -> dict[str, float]:
     model, document = load("embedded"), made(count, 0)
     template = template_of(model)
     outcome = learn_one(model, document, settings, every_question()[::step])
-    lessons = select_answers(outcome.lessons, outcome.lessons.bare, settings)
+    lessons = select_answers(outcome.answers, outcome.answers.bare, settings)
     reads = settings.epochs * sum(len(each.alone.tree) for each in lessons.lessons)
     learned = {
         "distilled": outcome.learned,

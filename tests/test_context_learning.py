@@ -10,7 +10,7 @@ from statistics import mean
 import pytest
 import torch
 
-from inweights.context import learn as learning
+from inweights.context import round_training
 from inweights.context.chunks import chunks_of
 from inweights.context.learn import learn
 from inweights.context.metrics import base_kl, contexts_read, information_recovered
@@ -64,7 +64,7 @@ def own(folder, model, **more):
 
 def recovered(outcome):
     """Of the questions that were learnt by."""
-    lessons = outcome.lessons
+    lessons = outcome.answers
     teacher_kl = distances(
         outcome.learned.model, [outcome.learned.reads(each.alone) for each in lessons.lessons], lessons.told
     )
@@ -118,7 +118,7 @@ def files(folder) -> dict[str, int]:
 
 def test_facts_that_are_asked_about_are_recovered_without_the_document(model, outcome):
     assert recovered(outcome).low > 0.8
-    questions = [each.question for each in outcome.lessons.lessons if each.question.kind != "absent"]
+    questions = [each.question for each in outcome.answers.lessons if each.question.kind != "absent"]
     assert len(questions) == 2 * len(EVENTS)
     stems = asked(model, EMBEDDED, None, [each.text for each in questions]).alone
     texts = responses(outcome.learned.model, EMBEDDED, None, stems, questions).texts
@@ -172,10 +172,10 @@ def test_where_every_question_is_held_out_there_is_nothing_to_learn_from(model, 
 # Killed
 
 
-@pytest.mark.parametrize("at", ["answers learnt by", "step 2 of", "round 1 of"])
+@pytest.mark.parametrize("at", ["answers to train on", "step 2 of", "round 1 of"])
 def test_a_run_that_is_killed_comes_out_as_one_that_was_not_and_asks_nothing_twice(at, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(learning, "Resume", partial(Resume, seconds=0))
-    monkeypatch.setattr(learning, "_told", lambda say, clock: lambda step, steps, loss: say(f"step {step} of {steps}"))
+    monkeypatch.setattr(round_training, "Resume", partial(Resume, seconds=0))
+    monkeypatch.setattr(round_training, "SHOWN_EVERY", -1)
     run = partial(learn, model, EMBEDDED, pieces(model), SHORT, queries=queries())
     whole = run(tmp_path / "whole")
     with pytest.raises(Killed):
@@ -206,14 +206,14 @@ def test_a_run_that_is_killed_in_its_second_round_asks_and_answers_nothing_twice
     assert files(tmp_path / "killed") == before
     assert spent["training"] > 0
     assert all(again.seconds[phase] > seconds for phase, seconds in spent.items())
-    lessons, rows = [*again.lessons.lessons, *again.held_out.lessons], again.replayed
+    lessons, rows = [*again.answers.lessons, *again.held_out.lessons], again.replayed
     trained = OWN.epochs * sum(len(each.alone.tree) for each in lessons) + 2 * sum(len(row.tree) for row in rows)
     assert model.counter.tokens - read < 1.5 * trained
 
 
 def test_another_runs_work_in_the_same_folder_is_not_taken_up(model, tmp_path, monkeypatch):
     """As many questions, but others."""
-    monkeypatch.setattr(learning, "Resume", partial(Resume, seconds=0))
+    monkeypatch.setattr(round_training, "Resume", partial(Resume, seconds=0))
     run = partial(learn, model, EMBEDDED, pieces(model), SHORT)
     asked_first = queries(24)
     run(tmp_path / "one", queries=asked_first[:16])

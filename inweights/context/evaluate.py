@@ -91,12 +91,12 @@ def _trained(
     found = []
     if "sft" in rivals:
         started = time.monotonic()
-        learned = sft(model, chunks, outcome.lessons, lora, budget)
+        learned = sft(model, chunks, outcome.answers, lora, budget)
         found.append(of_learned("sft", learned, time.monotonic() - started, method="sft+lora"))
     if "next-token" in rivals:
         started = time.monotonic()
-        epochs = settings.epochs_of(len(outcome.lessons.lessons))
-        reads = epochs * sum(len(each.alone.completion_ids) for each in outcome.lessons.lessons)
+        epochs = settings.epochs_of(len(outcome.answers.lessons))
+        reads = epochs * sum(len(each.alone.completion_ids) for each in outcome.answers.lessons)
         learned = next_token(model, chunks, lora, reads, budget)
         found.append(of_learned("next-token", learned, time.monotonic() - started, method="next-token+lora"))
     return found

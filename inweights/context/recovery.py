@@ -44,9 +44,9 @@ def form_result(
         gold_log_prob=reported(log_prob),
         collateral=collateral(model, template, chunks, outcome, settings),
         rounds=tuple(each.value for each in outcome.recovered),
-        answers_learned=len(outcome.lessons.lessons),
+        answers_learned=len(outcome.answers.lessons),
         answers_held_out=len(outcome.held_out.lessons),
-        synthetic_tokens=sum(len(each.alone.tree) for each in outcome.lessons.lessons),
+        synthetic_tokens=sum(len(each.alone.tree) for each in outcome.answers.lessons),
         seconds=outcome.seconds,
     )
 
@@ -85,7 +85,7 @@ def collateral(
 ) -> Collateral:
     """On prompts of the replay's kinds, none of which was trained on."""
     fresh = replace(settings, replay=max(settings.replay, 0.2))
-    rows = replay(model, template, chunks, outcome.lessons, rows_of(outcome.lessons)[:64], fresh, "collateral")
+    rows = replay(model, template, chunks, outcome.answers, rows_of(outcome.answers)[:64], fresh, "collateral")
     read = outcome.learned.rows(rows)
     conflicting = [row for row in read if row.firsts]
     neutral = [row for row in read if not row.firsts]
