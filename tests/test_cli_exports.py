@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,13 +67,20 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 def handed_out(request: pytest.FixtureRequest, study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every method of the study in turn, by what `best --export` does, without the fresh process."""
     from inweights.exports.export import write
-    from inweights.exports.refit import about, refit
 
-    records = [record for record in study.records if record.run.method == request.param]
     place: Path = tmp_path_factory.mktemp("out")
-    fitted, checks, settings = refit(study.folder, records[0])
-    write(fitted, place, checks, about(records[0], records, settings))
+    write(*_refitted(study, request.param, place))
     return place
+
+
+def _refitted(study: Study, method: str, place: Path) -> tuple[Any, ...]:
+    """What `write` takes to export the first run of the method."""
+    from inweights.exports import About
+    from inweights.exports.refit import refit
+
+    records = [record for record in study.records if record.run.method == method]
+    fitted, checks, settings = refit(study.planned(records[0].run), records[0])
+    return fitted, place, checks, About(method, settings, records[0], tuple(records))
 
 
 def test_best_says_which_method_why_and_what_it_ties_with(study: Study, call: Call) -> None:
@@ -131,6 +139,55 @@ def test_best_hands_out_the_winner_proven_and_with_its_card(study: Study, call: 
     assert (code, "is there already and not empty" in err) == (2, True)
 
 
+def test_best_exports_the_run_that_is_asked_for(study: Study, call: Call, tmp_path: Path) -> None:
+    chosen = ("--method", "icl+ensemble", "--shots", 8, "--seed", 2)
+    code, out, err = call("best", study.folder, *chosen, "--export", tmp_path / "out")
+    assert code == 0, err
+    assert out.startswith("best: icl+ensemble on train")
+    assert "fitting icl+ensemble with 8 shots and seed 2 again" in err
+    assert load(tmp_path / "out").manifest.method == "icl+ensemble"
+    assert "shots: 8 in total, seed 2" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_run_that_no_draw_changes_is_found_by_any_shots_and_seed(study: Study, call: Call) -> None:
+    for chosen in ((), ("--shots", 8), ("--seed", 1)):
+        code, out, _ = call("best", study.folder, "--method", "zero-shot", *chosen)
+        assert (code, out.split()[1]) == (0, "zero-shot")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (("--seed", 7), "no run that ended well with seed 7; it has "),
+        (("--method", "pbft+lora", "--seed", 7), "seed 7; it has pbft+lora with 8 shots and seeds 0, 1, 2\n"),
+        (("--method", "pbft", "--shots", 16), "shots 16; it has pbft with 8 shots and seeds 0, 1, 2\n"),
+        (("--method", "pbft+lor"), "method pbft+lor; it has icl+ensemble with 8 shots"),
+        (("--method", "pbft+lor"), "did you mean pbft+lora?\n"),
+        (("--method", "zero-shot", "--pattern", "other"), "pattern other; it has zero-shot\n"),
+    ],
+)
+def test_a_run_that_is_not_there_is_refused_with_those_that_are(
+    study: Study, call: Call, tmp_path: Path, chosen: tuple[object, ...], message: str
+) -> None:
+    code, out, err = call("best", study.folder, *chosen, "--export", tmp_path / "out")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_any_run_of_a_study_is_fitted_and_exported_from_python(study: Study, tmp_path: Path) -> None:
+    import inweights
+    from inweights.types import UserError
+
+    inweights.export(study, tmp_path / "out", method="icl+ensemble", seed=1)
+    assert "shots: 8 in total, seed 1" in (tmp_path / "out" / "README.md").read_text()
+    assert len(study.fit("zero-shot", seed=2, shots=8).readout.demonstrations) == 0
+    for wrong in (lambda: inweights.export(study, tmp_path / "other", method="icl"), lambda: study.fit("icl")):
+        with pytest.raises(UserError, match=r"with method icl; it has .*icl\+ensemble with 8 shots"):
+            wrong()
+    with pytest.raises(UserError, match="a fitted method is exported with checks"):
+        inweights.export(study.fit("zero-shot"), tmp_path / "other", ["great"], seed=1)
+
+
 def test_a_study_whose_training_file_has_changed_hands_out_nothing(study: Study, call: Call, tmp_path: Path) -> None:
     import shutil
 
@@ -154,7 +211,7 @@ def test_a_refit_gives_the_figures_of_its_record(study: Study) -> None:
     from inweights.study.outcomes import outcome
 
     record = next(each for each in study.records if each.run.method == "pbft+lora" and each.run.seed == 1)
-    fitted, _, _ = refit(study.folder, record)
+    fitted, _, _ = refit(study.planned(record.run), record)
     task = study.settings[0].task
     for name, split in task.evaluation.items():
         assert accuracy(outcome(split, fitted, split.load())) == accuracy(record.outcomes[name])
@@ -277,11 +334,8 @@ def test_a_pattern_of_several_fields_takes_no_single_text(call: Call, tmp_path: 
 def _pack(study: Study, tmp_path: Path) -> Path:
     """An export that costs nothing to make."""
     from inweights.exports.export import write
-    from inweights.exports.refit import about, refit
 
     place = tmp_path / "pack"
     place.mkdir()
-    record = next(each for each in study.records if each.run.method == "zero-shot")
-    fitted, checks, settings = refit(study.folder, record)
-    write(fitted, place, checks, about(record, (record,), settings))
+    write(*_refitted(study, "zero-shot", place))
     return place

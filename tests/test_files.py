@@ -67,7 +67,7 @@ def test_what_was_detected_is_said_with_one_rendered_example(train, test):
 
 def test_the_fields_of_a_pattern_are_found_under_their_usual_other_names(tmp_path):
     path = jsonl(tmp_path / "qqp.jsonl", PAIRS)
-    own = from_files(path, path, pattern="{q1} {q2} same?", labels=["no", "yes"])
+    own = from_files(path, path, patterns=["{q1} {q2} same?"], labels=["no", "yes"])
     assert own.task.prompt.answered(own.task.splits["train"].load()[1]) == "C? D? same? yes"
     assert "'question1' as {q1}, 'question2' as {q2}" in own.detected[0]
 
@@ -75,7 +75,7 @@ def test_the_fields_of_a_pattern_are_found_under_their_usual_other_names(tmp_pat
 def test_columns_may_be_named_and_differ_between_the_pattern_and_the_files(tmp_path):
     path = jsonl(tmp_path / "a.jsonl", [{"left": "A", "right": "B", "gold": i} for i in (0, 1)])
     columns = {"q1": "left", "q2": "right", "label": "gold"}
-    own = from_files(path, path, pattern="{q2} {q1}?", columns=columns)
+    own = from_files(path, path, patterns=["{q2} {q1}?"], columns=columns)
     assert own.task.prompt.body(own.task.splits["test"].load()[0]) == "B A?"
 
 
@@ -148,7 +148,7 @@ def test_a_file_mended_after_it_was_read_is_read_again(train, test):
 
 def test_braces_and_other_marks_of_the_text_are_kept(tmp_path):
     path = jsonl(tmp_path / "a.jsonl", [{"text": "{text} {} {{x}} %s \\n $1", "label": i} for i in (0, 1)])
-    own = from_files(path, path, pattern="{text}!")
+    own = from_files(path, path, patterns=["{text}!"])
     assert own.task.prompt.body(own.task.splits["train"].load()[0]) == "{text} {} {{x}} %s \\n $1!"
 
 

@@ -98,9 +98,9 @@ def test_a_label_that_training_does_not_know_is_named_with_file_line_and_the_kno
 
 def test_a_pattern_with_an_unknown_field_lists_the_columns(train, test):
     with pytest.raises(UserError, match=r"asks for the field \{premise\}; .*train.jsonl has text: .*--columns premise=COL"):
-        from_files(train, test, pattern="{premise}?")
+        from_files(train, test, patterns=["{premise}?"])
     with pytest.raises(UserError, match=r"the pattern 'same\?' shows no field of the example"):
-        from_files(train, test, pattern="same?")
+        from_files(train, test, patterns=["same?"])
 
 
 def test_a_column_that_is_not_there_is_named(train, test):
@@ -133,4 +133,4 @@ def test_something_to_measure_on_is_wanted(train):
 def test_two_fields_do_not_share_a_column_because_their_names_mean_the_same(tmp_path):
     train = jsonl(tmp_path / "train.jsonl", TEXTS)
     with pytest.raises(UserError, match=r"asks for the field \{question\}"):
-        from_files(train, train, pattern="{question} {text}")
+        from_files(train, train, patterns=["{question} {text}"])

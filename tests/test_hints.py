@@ -17,7 +17,7 @@ def test_constant_answers_name_the_pattern_how_many_others_exist_and_what_to_try
     [line] = constant_answers([constant("zero-shot"), constant("icl"), constant("pbft")], {"rte": 5})
     assert line == (
         "rte: zero-shot and icl by the pattern it-was gave one answer to a whole set; 4 other patterns exist "
-        "(--pattern-name), or try icl+batch, which takes a constant preference for an answer out"
+        "(--patterns), or try icl+batch, which takes a constant preference for an answer out"
     )
     [line] = constant_answers([constant("icl")], {"rte": 1})
     assert line.endswith("a whole set; try icl+batch, which takes a constant preference for an answer out")
@@ -29,7 +29,7 @@ def test_the_calibration_that_is_suggested_is_of_what_is_constant_and_was_not_co
     compared = of_method(constant("icl"), method="icl+batch")
     assert constant_answers([constant("icl"), compared], {"rte": 1}) == []
     [line] = constant_answers([constant("icl"), compared], {"rte": 2})
-    assert line.endswith("gave one answer to a whole set; 1 other pattern exists (--pattern-name)")
+    assert line.endswith("gave one answer to a whole set; 1 other pattern exists (--patterns)")
 
 
 def test_in_a_study_of_several_models_a_suggestion_names_the_model():

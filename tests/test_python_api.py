@@ -12,6 +12,7 @@ import pytest
 import inweights
 from inweights import METHODS, Example, Prompt, Task, Weights, compare
 from inweights.cli import main
+from inweights.exports import load
 from inweights.methods.in_context import InContext
 from inweights.records import read_folder
 from inweights.report.rows import rows_of
@@ -202,3 +203,12 @@ def test_the_surface_is_listed_and_costs_nothing_until_it_is_used():
 @pytest.mark.parametrize("name", inweights.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(inweights, name)
+
+
+def test_a_run_of_a_study_of_objects_is_exported_and_answers_the_same(tmp_path):
+    study = compare(model=str(folder("gpt2")), task=own_task(), methods={"mine": LastShots()}, shots=4, seeds=1)
+    inweights.export(study, tmp_path / "out", method="mine")
+    texts = ["I like the king", "I hate the old lamp"]
+    for one, other in zip(load(tmp_path / "out").predict(texts), study.fit("mine").predict(texts), strict=True):
+        assert one.label == other.label
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)

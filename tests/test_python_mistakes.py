@@ -1,13 +1,14 @@
 """What goes wrong from Python is said in one line: names that stand for two things, studies that are damaged or lost."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 
 import inweights
 from inweights import METHODS, Weights, compare
 from inweights.cli import main
-from inweights.exports.refit import refit
+from inweights.exports.refit import planned_again
 from inweights.study.given_models import named_models
 from inweights.study.progress import State, _plain
 from inweights.study.spec import read_spec, spec_of
@@ -66,7 +67,12 @@ def test_a_study_of_own_objects_says_why_it_cannot_be_planned_again(of_own, caps
 
 def test_a_method_of_ones_own_is_exported_from_python_alone(of_own):
     with pytest.raises(UserError, match=r"lastshots is a method of your own: export it from Python with inweights\.export"):
-        refit(of_own.folder, of_own.records[0])
+        planned_again(of_own.folder, of_own.records[0].run)
+    builtin = replace(of_own.records[0].run, method="icl")
+    with pytest.raises(
+        UserError, match=r"the task 'mine' was a Task object, .*: export it from Python with inweights\.export"
+    ):
+        planned_again(of_own.folder, builtin)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def mixed(**changes):
 def test_runs_under_other_conditions_are_not_taken_for_more_seeds(changes):
     rows = rows_of(mixed(**changes))
     assert [len(row.seeds) for row in rows] == [2, 2, 2]
-    assert len({row.method for row in rows}) == 3
+    assert len({row.name for row in rows}) == 3
 
 
 def test_rows_over_different_examples_are_not_tested_against_each_other():

@@ -106,6 +106,6 @@ def test_tuning_tries_its_rates_and_folds_together_and_chooses_as_it_would_one_b
     method = PatternFineTune(schedule=SCHEDULE)
     lora = PatternFineTune(LoRA(), SCHEDULE)
     for each in (method, lora):
-        together = tuned(each, "kfold", tiny("opt"), PROMPT, SHOTS, Budget(steps=4))
-        alone = tuned(each, "kfold", tiny("opt"), PROMPT, SHOTS, Budget(steps=4, isolated=True))
+        together = tuned(each, "kfold", tiny("opt"), [PROMPT], SHOTS, Budget(steps=4))
+        alone = tuned(each, "kfold", tiny("opt"), [PROMPT], SHOTS, Budget(steps=4, isolated=True))
         assert together == alone

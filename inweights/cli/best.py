@@ -33,7 +33,11 @@ def best(
     max_adapt_time: Annotated[str | None, Option(help="Time of adapting, such as 2min.")] = None,
     task: Annotated[str | None, Option(help="Which task, where the study has several.")] = None,
     model: Annotated[str | None, Option(help="Only this model of the study.")] = None,
-    export: Annotated[Path | None, Option(metavar="OUT", help="Export the winner to this folder.")] = None,
+    method: Annotated[str | None, Option(help="Only this method: a run of it is chosen, not the winner.")] = None,
+    pattern: Annotated[str | None, Option(help="Only runs with the pattern of this name.")] = None,
+    shots: Annotated[int | None, Option(help="Only runs with so many shots.")] = None,
+    seed: Annotated[int | None, Option(help="The run of this seed; the median one if not given.")] = None,
+    export: Annotated[Path | None, Option(metavar="OUT", help="Export the chosen run to this folder.")] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
 ) -> None:
     """Print the most accurate method within the limits, why, and what it ties with; export it with --export.
@@ -43,9 +47,12 @@ def best(
       inweights best studies/rte --objective ood --max-latency 50ms
 
       inweights best studies/rte --max-memory 8GB --export out/
+
+      inweights best studies/rte --method pbft+lora --shots 16 --seed 2 --export out/
     """
     from inweights import records
-    from inweights.report import Limits, choose, parse_bytes, parse_seconds
+    from inweights.methods import canonical
+    from inweights.report import Limits, Wanted, choose, parse_bytes, parse_seconds
 
     _refuse_learned(folder)
     if export is not None:
@@ -55,21 +62,13 @@ def best(
         latency_seconds=parse_seconds(max_latency) if max_latency else None,
         adapt_seconds=parse_seconds(max_adapt_time) if max_adapt_time else None,
     )
-    found = [each for each in records.read_folder(folder) if _wanted(each.run.task, task)]
-    choice = choose(
-        [each for each in found if _wanted(each.run.model, model) or _wanted(str(each.run.weights), model)],
-        objective.value,
-        limits,
-    )
+    wanted = Wanted(task, model, method and canonical(method), pattern, shots, seed)
+    choice = choose(records.read_folder(folder), objective.value, limits, wanted)
     if partial := records.progress(folder):
         print(f"note: {partial}", file=sys.stderr)
     print(_as_json(choice) if format is Format.json else _as_text(choice))
     if export is not None:
         _export(folder, choice, export)
-
-
-def _wanted(name: str, asked: str | None) -> bool:
-    return asked is None or name == asked
 
 
 def _refuse_learned(folder: Path) -> None:
@@ -91,14 +90,12 @@ def _refuse_occupied(export: Path) -> None:
 
 def _export(study: Path, choice: "Choice", export: Path) -> None:
     from inweights.exports import RejectedError
-    from inweights.exports import export as exported
-    from inweights.exports.refit import OtherResultError, about, refit
+    from inweights.exports.refit import OtherResultError, export_choice, planned_again
 
-    record = choice.record
-    print(f"fitting {record.run.method} with seed {record.run.seed}, the median one, again", file=sys.stderr)
+    run = choice.record.run
+    print(f"fitting {run.method} with {run.shots} shots and seed {run.seed} again", file=sys.stderr)
     try:
-        fitted, checks, settings = refit(study, record)
-        proof = exported(fitted, export, checks, about(record, choice.row.records, settings))
+        proof = export_choice(choice, *planned_again(study, run), export)
     except (RejectedError, OtherResultError) as error:
         print(f"inweights: nothing was exported: {error}", file=sys.stderr)
         raise Exit(1) from error
@@ -106,8 +103,8 @@ def _export(study: Path, choice: "Choice", export: Path) -> None:
 
 
 def _as_text(choice: "Choice") -> str:
-    lines = [f"best: {choice.row.method} on {choice.row.task} with {choice.row.model}", f"why: {choice.why}"]
-    lines += [f"tied with: {', '.join(row.method for row in choice.tied) or 'nothing'}"]
+    lines = [f"best: {choice.row.name} on {choice.row.task} with {choice.row.model}", f"why: {choice.why}"]
+    lines += [f"tied with: {', '.join(row.name for row in choice.tied) or 'nothing'}"]
     lines += [
         f"warning: it gives one answer to everything on {name} in {count} of {len(choice.row.seeds)} seeds"
         for name, count in choice.row.constant.items()
@@ -121,7 +118,7 @@ def _as_json(choice: "Choice") -> str:
     values = {
         "best": choice.row.as_json(),
         "why": choice.why,
-        "tied_with": [row.method for row in choice.tied],
+        "tied_with": [row.name for row in choice.tied],
         "excluded": list(choice.excluded),
         "seed": choice.record.run.seed,
     }

@@ -41,8 +41,16 @@ def compare(
     ] = None,
     shots_per_label: Annotated[list[str] | None, Option(help="The same, counted per label.", rich_help_panel=GRID)] = None,
     seeds: Annotated[int | None, Option(help="Draws of examples.", rich_help_panel=GRID)] = None,
-    pattern_name: Annotated[
-        str | None, Option(help="One of the task's patterns, such as minimal.", rich_help_panel=GRID)
+    patterns: Annotated[
+        list[str] | None,
+        Option(
+            "--patterns",
+            "--pattern",
+            "--pattern-name",
+            help='Names of the task\'s patterns, such as minimal,review, or all; or a text, such as "{q1} {q2} same?"; '
+            "repeatable. Each is compared; with --tune the best one is chosen on the shots.",
+            rich_help_panel=GRID,
+        ),
     ] = None,
     chat: Annotated[
         str | None,
@@ -57,7 +65,6 @@ def compare(
     unlabelled: Annotated[
         Path | None, Option(help="In-domain inputs without labels, for distillation.", rich_help_panel=OWN)
     ] = None,
-    pattern: Annotated[str | None, Option(help='Such as "{q1} {q2} same?".', rich_help_panel=OWN)] = None,
     answer_prefix: Annotated[str | None, Option(help="What stands before the label word.", rich_help_panel=OWN)] = None,
     labels: Annotated[
         str | None, Option(help="Label names in order, or words for them: no,yes.", rich_help_panel=OWN)
@@ -76,7 +83,8 @@ def compare(
         ),
     ] = None,
     tune: Annotated[
-        str | None, Option(help="Learning rate by held-out shots: holdout or kfold.", rich_help_panel=RUNS)
+        str | None,
+        Option(help="Choose learning rate and pattern by held-out shots: holdout or kfold.", rich_help_panel=RUNS),
     ] = None,
     limit: Annotated[int | None, Option(help="Maximum number of examples scored of each set.", rich_help_panel=RUNS)] = None,
     steps: Annotated[int | None, Option(help="Maximum number of optimizer steps.", rich_help_panel=RUNS)] = None,
@@ -113,6 +121,8 @@ def compare(
 
       inweights compare --train my.jsonl --test test.jsonl --ood paws=ood.jsonl --pattern "{q1} {q2} same?" --labels no,yes
     """
+    from inweights.study.spec import listed
+
     if shots and shots_per_label:
         raise UserError("give either --shots or --shots-per-label, not both")
     flags: dict[str, Any] = {
@@ -124,13 +134,12 @@ def compare(
         "shots": _numbers(shots or shots_per_label),
         "shots_mean": "per-label" if shots_per_label else None,
         "seeds": seeds,
-        "pattern_name": pattern_name,
+        "patterns": [each for given in patterns or [] for each in listed("patterns", _breaks(given))] or None,
         "chat": chat,
         "train": _text(train),
         "test": _text(test),
         "ood": _pairs(ood, "--ood NAME=FILE"),
         "unlabelled": _text(unlabelled),
-        "pattern": _breaks(pattern),
         "answer_prefix": _breaks(answer_prefix),
         "labels": labels.split(",") if labels else None,
         "verbalizer": verbalizer.split(",") if verbalizer else None,

@@ -1,20 +1,25 @@
 """The fitted method behind a record, fitted again, and shown to be the one that was measured."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from inweights.exports.card import About
+from inweights.exports.export import export
+from inweights.exports.verify import Verification
 from inweights.methods import METHODS, Fitted, canonical, method
+from inweights.report import Choice
 from inweights.study.chat import SUFFIX, in_chat
 from inweights.study.do import fit
 from inweights.study.grid import data_digest, tasks_of
 from inweights.study.loading import backbone
 from inweights.study.outcomes import limited, outcome
+from inweights.study.patterns import with_texts
 from inweights.study.planned import PlannedRun
 from inweights.study.spec import Spec, read_spec
 from inweights.tasks import task as task_named
-from inweights.types import Example, Record, Run, Task, UserError
+from inweights.tasks import task_names
+from inweights.types import Example, Prompt, Record, Run, Task, UserError
 
 CHECKED = 4
 """Examples of every evaluation set whose answers must be those of the record; the export is verified on them too."""
@@ -26,47 +31,58 @@ class OtherResultError(RuntimeError):
     """Fitting again gave something else than what was measured; the command line exits with 1."""
 
 
-def refit(study: Path, record: Record) -> tuple[Fitted, list[Example], Mapping[str, object]]:
+def export_choice(choice: Choice, planned: PlannedRun, device: str | None, folder: Path) -> Verification:
+    """The chosen run fitted again and exported, with what was measured of it in the model card."""
+    record = choice.record
+    fitted, checks, settings = refit(planned, record, device)
+    return export(fitted, folder, checks, About(record.run.method, settings, record, choice.row.records))
+
+
+def refit(
+    planned: PlannedRun, record: Record, device: str | None = None
+) -> tuple[Fitted, list[Example], Mapping[str, object]]:
     """The method fitted as in `record`, examples of the evaluation sets, and its settings with what tuning chose.
 
     Raises OtherResultError where the draw, the losses or the answers are not those of the record.
     """
-    spec = read_spec(study)
-    setting = _setting(spec, record.run)
-    model = backbone(record.run.weights, spec.device)
+    model = backbone(record.run.weights, device)
     _same(record, "model digest", model.card.digest)
-    _same(record, "data digest", data_digest(setting.task))
-    fitted, shots, chosen = fit(setting, model)
+    _same(record, "data digest", data_digest(planned.task))
+    fitted, shots, chosen = fit(planned, model)
     if shots.indices != record.indices:
         raise OtherResultError(f"the draw of {_named(record.run)} is another now: the training file has changed")
     _same_losses(fitted, record)
-    return fitted, _same_answers(setting, fitted, record), {**record.settings, **chosen}
+    return fitted, _same_answers(planned, fitted, record), {**record.settings, **chosen}
 
 
-def about(record: Record, seeds: Sequence[Record], settings: Mapping[str, object]) -> About:
-    """What the model card tells of where an export comes from."""
-    return About(record.run.method, settings, record, tuple(seeds))
-
-
-def _setting(spec: Spec, run: Run) -> PlannedRun:
+def planned_again(study: Path, run: Run) -> tuple[PlannedRun, str | None]:
+    """A run of the study in a folder, and the device it is for. Raises UserError where it was made of Python objects."""
+    spec = read_spec(study)
     if canonical(run.method) not in METHODS:
-        raise UserError(
-            f"{run.method} is a method of your own: export it from Python with "
-            "inweights.export(study.fit(...), folder, checks)"
-        )
+        raise _of_objects(f"{run.method} is a method of your own")
     task = _task(spec, run.task)
-    prompt = task.prompt_named(run.prompt.removesuffix(SUFFIX) or None)
-    if run.prompt.endswith(SUFFIX):
-        prompt = in_chat(prompt, run.model, "on", own_pattern=True)
-    return PlannedRun(run, task, prompt, method(run.method, run.settings))
+    first, *others = [_prompt(name, task, run.model) for name in run.prompt.split(",")]
+    return PlannedRun(run, task, first, method(run.method, run.settings), others=tuple(others)), spec.device
+
+
+def _prompt(name: str, task: Task, model: str) -> Prompt:
+    plain = task.prompt_named(name.removesuffix(SUFFIX) or None)
+    return in_chat(plain, model, "on", own_pattern=True) if name.endswith(SUFFIX) else plain
+
+
+def _of_objects(what: str) -> UserError:
+    return UserError(f"{what}: export it from Python with inweights.export(study, folder)")
 
 
 def _task(spec: Spec, name: str) -> Task:
     """A study can have grown since: the task need not be one of those it was last asked for."""
-    for task in tasks_of(spec)[0]:
+    known = task_names()
+    for task in tasks_of(spec)[0] if all(each in known for each in spec.task) else ():
         if task.name == name:
             return task
-    return task_named(name, Path(spec.data) if spec.data else None)
+    if name not in known:
+        raise _of_objects(f"the task {name!r} was a Task object, or files that the study no longer names")
+    return with_texts(spec, task_named(name, Path(spec.data) if spec.data else None))
 
 
 def _same(record: Record, what: str, now: str) -> None:

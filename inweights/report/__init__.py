@@ -7,6 +7,7 @@ from inweights.report.best import Choice, Limits, choose, parse_bytes, parse_sec
 from inweights.report.row import Row
 from inweights.report.rows import as_json, rows_of
 from inweights.report.tables import FORMATS, csv_text, json_text, latex, markdown, terminal
+from inweights.report.wanted import Wanted
 from inweights.types import UserError
 
 FILES = {"markdown": "table.md", "csv": "table.csv", "latex": "table.tex", "json": "report.json"}
@@ -30,6 +31,6 @@ def write_report(study: Path) -> dict[str, Path]:
 
 
 __all__ = [
-    "FORMATS", "Choice", "Limits", "Row", "as_json", "choose", "csv_text", "json_text", "latex", "markdown",
+    "FORMATS", "Choice", "Limits", "Row", "Wanted", "as_json", "choose", "csv_text", "json_text", "latex", "markdown",
     "parse_bytes", "parse_seconds", "rows_of", "terminal", "write_report",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean, median_low
 from typing import Literal
 
@@ -10,6 +10,7 @@ from inweights.report.comparison import ties
 from inweights.report.row import Row
 from inweights.report.rows import rows_of
 from inweights.report.statistics import accuracy
+from inweights.report.wanted import ANY, Wanted, no_such
 from inweights.types import NothingFitsError, Record, UserError
 from inweights.wording import counted
 
@@ -34,28 +35,43 @@ class Choice:
     excluded: tuple[str, ...]
     """Method and the limits it breaks, one line each."""
     record: Record
-    """Of the seed with the median accuracy: neither the luckiest nor the unluckiest draw is exported."""
+    """Of the seed with the median accuracy, unless a seed was given: neither the luckiest nor the unluckiest draw."""
 
 
-def choose(records: Sequence[Record], objective: Objective = "in-domain", limits: Limits = Limits()) -> Choice:
-    """Raises UserError where the study is of several tasks or has no such sets, NothingFitsError where no row fits."""
+def choose(
+    records: Sequence[Record], objective: Objective = "in-domain", limits: Limits = Limits(), wanted: Wanted = ANY
+) -> Choice:
+    """The best of the runs that are wanted. Raises UserError where there is none, where they are of several tasks or have
+    no such sets, NothingFitsError where no row keeps within the limits."""
     rows = [row for row in rows_of(records) if not row.oracle]
     if not rows:
         raise UserError("the study has no run that ended well: see `inweights report`")
-    tasks = sorted({row.task for row in rows})
+    meant = {id(row): [each for each in row.records if each.run in _of_row(wanted, row)] for row in rows}
+    asked = [row for row in rows if meant[id(row)]]
+    runs = [record.run for row in rows for record in row.records]
+    if not asked or not (wanted.method or wanted.drawn_in(runs)):
+        raise no_such(wanted, runs, "run that ended well")
+    tasks = sorted({row.task for row in asked})
     if len(tasks) > 1:
         raise UserError(f"the study has several tasks: choose one with --task ({', '.join(tasks)})")
-    if all(score(row, objective) is None for row in rows):
+    if all(score(row, objective) is None for row in asked):
         raise UserError(f"the study has no {DOMAINS[objective]} set: take --objective worst")
-    most = max(len(row.seeds) for row in rows)
-    broken = {id(row): _broken(row, limits, most) for row in rows}
-    fitting = [row for row in rows if not broken[id(row)]]
-    excluded = tuple(f"{row.method} ({row.shots} shots): {', '.join(b)}" for row in rows if (b := broken[id(row)]))
+    # A method that failed on the other draws must not win by the luckiest one; whoever names it has chosen it.
+    most = 0 if wanted.method else max(len(row.seeds) for row in asked)
+    broken = {id(row): _broken(row, limits, most) for row in asked}
+    fitting = [row for row in asked if not broken[id(row)]]
+    excluded = tuple(f"{row.name} ({row.shots} shots): {', '.join(b)}" for row in asked if (b := broken[id(row)]))
     if not fitting:
         raise NothingFitsError("no method keeps within the limits: " + "; ".join(excluded))
     best = max(fitting, key=lambda row: (score(row, objective) or 0.0, -row.seconds_per_query))
-    tied = () if best.few else tuple(ties(best, fitting, DOMAINS[objective]))
-    return Choice(best, _why(best, objective, tied), tied, excluded, _median_record(best, objective))
+    # The same comparisons as in the table, whatever the limits: what is significant must not depend on them.
+    tied = () if best.few else tuple(row for row in ties(best, rows, DOMAINS[objective]) if row in fitting)
+    return Choice(best, _why(best, objective, tied), tied, excluded, _median_record(meant[id(best)], objective))
+
+
+def _of_row(wanted: Wanted, row: Row) -> Wanted:
+    """A method may be named as the table does, with the settings that differ from its own."""
+    return replace(wanted, method=None) if wanted.method == row.method else wanted
 
 
 def score(row: Row, objective: Objective) -> float | None:
@@ -65,21 +81,20 @@ def score(row: Row, objective: Objective) -> float | None:
     return row.mean_over(DOMAINS[objective])
 
 
-def _median_record(row: Row, objective: Objective) -> Record:
+def _median_record(records: Sequence[Record], objective: Objective) -> Record:
     def of(record: Record) -> float:
         values = [
             accuracy(o) for o in record.outcomes.values() if objective == "worst" or o.domain == DOMAINS[objective]
         ] or [accuracy(o) for o in record.outcomes.values()]
         return min(values) if objective == "worst" else mean(values)
 
-    middle = median_low([of(record) for record in row.records])
-    return next(record for record in row.records if of(record) == middle)
+    middle = median_low(map(of, records))
+    return next(record for record in records if of(record) == middle)
 
 
 def _broken(row: Row, limits: Limits, seeds: int) -> list[str]:
     found = []
     if len(row.seeds) < seeds and not row.once:
-        # A method that failed on the other draws must not win by the luckiest one.
         found.append(f"{len(row.seeds)} of {seeds} seeds ended well")
     if limits.memory_bytes is not None and row.memory_bytes > limits.memory_bytes:
         found.append(f"{row.memory_bytes / 1e6:.0f} MB of memory with the model, over {limits.memory_bytes / 1e6:.0f} MB")
@@ -94,12 +109,12 @@ def _broken(row: Row, limits: Limits, seeds: int) -> list[str]:
 def _why(row: Row, objective: Objective, tied: Sequence[Row]) -> str:
     reached = score(row, objective) or 0.0
     seeds = "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
-    text = f"{row.method} at {row.shots} shots: {objective} accuracy {reached:.3f} over {seeds}"
+    text = f"{row.name} at {row.shots} shots: {objective} accuracy {reached:.3f} over {seeds}"
     if row.free_form:
-        text = f"{row.method}: {row.metric} {reached:.3f} over {counted(sum(row.examples.values()), 'question')}"
+        text = f"{row.name}: {row.metric} {reached:.3f} over {counted(sum(row.examples.values()), 'question')}"
     if row.break_even_queries is not None:
         text += f"; pays after {row.pays} against {row.rival}"
-    cheaper = [each.method for each in tied if each.seconds_per_query < row.seconds_per_query]
+    cheaper = [each.name for each in tied if each.seconds_per_query < row.seconds_per_query]
     if cheaper:
         text += f"; {', '.join(cheaper)} cannot be told from it and {'are' if len(cheaper) > 1 else 'is'} cheaper per query"
     return text

@@ -11,7 +11,7 @@ def compared(row: Row, rows: Sequence[Row]) -> Row:
     """With its ties, and its break-even points against the best method beside it that trains nothing."""
     if row.few:
         return row
-    tied = [] if row.oracle else [other.method for other in ties(row, rows, "in-domain")]
+    tied = [] if row.oracle else [other.name for other in ties(row, rows, "in-domain")]
     row = replace(row, tied_with=tuple(sorted(tied)))
     if not row.trained_parameters or row.oracle:
         return row
@@ -21,7 +21,7 @@ def compared(row: Row, rows: Sequence[Row]) -> Row:
     again = rival.seconds_per_query + rival.prepare_seconds
     return replace(
         row,
-        rival=rival.method,
+        rival=rival.name,
         break_even_queries=break_even(row.adapt_seconds, row.seconds_per_query, rival.adapt_seconds, again),
         break_even_kept_queries=break_even(
             row.adapt_seconds,
@@ -44,9 +44,9 @@ def _rival(beside: Sequence[Row]) -> tuple[Row | None, str]:
         return None, ""
     best = max(prompted, key=_in_domain)
     if _in_domain(best) < _majority(best):
-        return None, f"{best.method} is below the majority"
-    better = [row.method for row in plain if _in_domain(row) > _in_domain(best)]
-    return (None, f"{best.method} is below {better[0]}") if better else (best, "")
+        return None, f"{best.name} is below the majority"
+    better = [row.name for row in plain if _in_domain(row) > _in_domain(best)]
+    return (None, f"{best.name} is below {better[0]}") if better else (best, "")
 
 
 def _in_domain(row: Row) -> float:
@@ -62,9 +62,9 @@ def _majority(row: Row) -> float:
 def ties(row: Row, rows: Sequence[Row], domain: str) -> list[Row]:
     """Those beside it that a paired test on the sets of that domain does not tell from it (Holm, 5 %)."""
     beside = [r for r in rows if r.beside == row.beside and r is not row and not r.oracle and r.examples == row.examples]
-    tested = {r.method: p for r in beside if (p := _p(row, r, domain)) is not None}
+    tested = {r.name: p for r in beside if (p := _p(row, r, domain)) is not None}
     kept = {name for name, p in holm(tested).items() if p >= 0.05}
-    return [r for r in beside if r.method in kept]
+    return [r for r in beside if r.name in kept]
 
 
 def _p(row: Row, other: Row, domain: str) -> float | None:

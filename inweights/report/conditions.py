@@ -1,8 +1,10 @@
 """What rows were measured under: pattern, label words, examples, learning rates."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from inweights.report.row import Row
+from inweights.types import Record
 
 
 def conditions(rows: Sequence[Row]) -> list[str]:
@@ -11,13 +13,27 @@ def conditions(rows: Sequence[Row]) -> list[str]:
 
 
 def _line(task: str, rows: Sequence[Row]) -> str:
-    patterns = dict.fromkeys(_pattern(row) for row in rows if row.pattern)
+    records = (record for row in rows for record in row.records if record.notes.get("pattern"))
+    patterns = dict.fromkeys(sorted(map(_pattern, records)))
     limits = dict.fromkeys("all examples" if row.limit is None else f"{row.limit:,} examples of each set" for row in rows)
-    rates = dict.fromkeys(f"{row.method} {row.learning_rate:.3g}" for row in rows if row.learning_rate is not None)
+    rates = dict.fromkeys(rate for row in rows if (rate := _rates(row)))
     parts = [*patterns, " or ".join(limits), *(["learning rate " + ", ".join(rates)] if rates else [])]
     return f"{task}: {'; '.join(parts)}"
 
 
-def _pattern(row: Row) -> str:
-    name = f"pattern {row.records[0].run.prompt} " if row.records[0].run.prompt else "pattern "
-    return f"{name}{row.pattern!r}, label words {', '.join(row.label_words)}"
+def learning_rate(record: Record) -> float | None:
+    """The peak rate of the run on its backbone, for whose width some schedules change it; None where nothing is trained."""
+    found = record.notes.get("lr", record.settings.get("schedule.lr"))
+    return None if found is None else float(str(found))
+
+
+def _rates(row: Row) -> str:
+    """Such as `pbft+lora 0.0016`; of several where they were chosen on the shots."""
+    found = dict.fromkeys(f"{rate:.3g}" for record in row.records if (rate := learning_rate(record)) is not None)
+    return f"{row.name} {' or '.join(found)}" if found else ""
+
+
+def _pattern(record: Record) -> str:
+    name = str(record.notes.get("tuned_pattern", record.run.prompt))
+    words = ", ".join(cast(Sequence[str], record.notes.get("label_words", ())))
+    return " ".join(filter(None, ["pattern", name, repr(record.notes["pattern"])])) + f", label words {words}"

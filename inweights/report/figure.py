@@ -21,7 +21,7 @@ def figure(records: Sequence[Record]) -> Any:
         drawn = not any(row.few for row in shown)
         marks = Scatter(
             x=[each.mean for each in intervals],
-            y=[f"{row.method}, {row.shots} shots" for row in shown],
+            y=[f"{row.name}, {row.shots} shots" for row in shown],
             error_x={
                 "visible": drawn,
                 "array": [each.high - each.mean for each in intervals],

@@ -15,12 +15,15 @@ def constant_answers(records: Sequence[Record], patterns: Mapping[str, int]) -> 
         if record.run.method in UNTRAINED and any(map(constant, record.outcomes.values())):
             found.setdefault(_of(record), {})[record.run.method] = None
     compared = {(*_of(record), record.run.method) for record in records}
+    tried = {task: {record.run.prompt for record in records if record.run.task == task} for task in patterns}
     several = len({str(record.run.weights) for record in records}) > 1
     lines = []
     for key, methods in found.items():
         task, model, pattern = key
         calibrated = "icl+batch" if "icl" in methods else "zero-shot+batch"
-        advice = _advice(patterns.get(task, 0), "" if (*key, calibrated) in compared else calibrated)
+        advice = _advice(
+            patterns.get(task, 0) - len(tried.get(task, ())), "" if (*key, calibrated) in compared else calibrated
+        )
         where = f"{task}, {model}" if several else task
         if task in patterns and advice:
             lines.append(
@@ -33,8 +36,7 @@ def _of(record: Record) -> tuple[str, str, str]:
     return record.run.task, str(record.run.weights), record.run.prompt
 
 
-def _advice(patterns: int, calibrated: str) -> str:
-    others = patterns - 1
-    exist = f"{others} other pattern{'s exist' if others > 1 else ' exists'} (--pattern-name)" if others > 0 else ""
+def _advice(others: int, calibrated: str) -> str:
+    exist = f"{others} other pattern{'s exist' if others > 1 else ' exists'} (--patterns)" if others > 0 else ""
     tried = f"try {calibrated}, which takes a constant preference for an answer out" if calibrated else ""
     return ", or ".join(filter(None, [exist, tried]))

@@ -27,8 +27,8 @@ def legend(rows: Sequence[Row]) -> str:
 
 def tied_text(row: Row, rows: Sequence[Row]) -> str:
     """The methods tied with this one; where those are most of all, the ones that are not."""
-    group = [r.method for r in rows if r.beside == row.beside and r.method != row.method and not r.oracle]
-    apart = [method for method in group if method not in row.tied_with]
+    group = [r.name for r in rows if r.beside == row.beside and r.name != row.name and not r.oracle]
+    apart = [name for name in group if name not in row.tied_with]
     if len(group) < 4 or len(apart) >= len(row.tied_with):
         return ", ".join(row.tied_with)
     return f"all but {', '.join(apart)}" if apart else "all others"
@@ -37,7 +37,7 @@ def tied_text(row: Row, rows: Sequence[Row]) -> str:
 def fallback_notes(rows: Sequence[Row]) -> list[str]:
     """A line for every row and set some of whose examples were too long to be read whole."""
     return [
-        f"{row.task} {row.method} {row.shots} shots: {count:,} of {row.examples[name]:,} of {name} too long for the model's "
+        f"{row.task} {row.name} {row.shots} shots: {count:,} of {row.examples[name]:,} of {name} too long for the model's "
         f"context window, {what}"
         for row in rows
         for name, counts in row.fallbacks.items()

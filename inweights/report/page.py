@@ -39,7 +39,7 @@ def headlines(records: Sequence[Record]) -> list[str]:
         except (UserError, NothingFitsError) as error:
             found.append(f"{task}: {error}")
             continue
-        tied = [row.method for row in choice.tied]
+        tied = [row.name for row in choice.tied]
         shown = ", ".join(tied[:4]) + (f" and {len(tied) - 4} more" if len(tied) > 4 else "")
         ending = f" Tied with {shown}." if tied else " Nothing ties with it."
         if choice.row.few:
@@ -70,8 +70,8 @@ def _fronts(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
     for key in dict.fromkeys((row.task, row.model, row.shots) for row in rows):
         group = [row for row in rows if (row.task, row.model, row.shots) == key]
         found["|".join(map(str, key))] = {
-            "seconds": front({r.method: (r.adapt_seconds, r.mean_over("in-domain") or 0.0) for r in group}),
-            "memory": front({r.method: (float(r.peak_bytes), r.mean_over("in-domain") or 0.0) for r in group}),
+            "seconds": front({r.name: (r.adapt_seconds, r.mean_over("in-domain") or 0.0) for r in group}),
+            "memory": front({r.name: (float(r.peak_bytes), r.mean_over("in-domain") or 0.0) for r in group}),
         }
     return found
 

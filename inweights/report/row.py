@@ -65,12 +65,21 @@ class Row:
     break_even_kept_queries: int | None = None
     """The same, where the rival's prompt is encoded once and kept."""
     tied_with: tuple[str, ...] = ()
-    """Methods that cannot be told from this one on the in-domain sets (paired test, Holm, 5 %)."""
+    """Names of rows that cannot be told from this one on the in-domain sets (paired test, Holm, 5 %)."""
     fallbacks: dict[str, dict[str, int]] = field(default_factory=dict)
     """Examples too long to be read as they are, by evaluation set and what was done; of the seed that had most."""
     stacked: int = 1
     """Seeds that trained in one pass, at the most; what adapting took is then each one's share."""
+    prompt: str = ""
+    """The name of the pattern; where it was chosen on the shots, each name with the seeds that chose it."""
+    several_patterns: bool = False
+    """Whether its task was measured by more than one pattern, or they were chosen among."""
     records: tuple[Record, ...] = field(default=(), repr=False)
+
+    @property
+    def name(self) -> str:
+        """The method, by which pattern where there are several: tells apart what stands beside one another."""
+        return f"{self.method} by {self.prompt}" if self.several_patterns else self.method
 
     @property
     def few(self) -> bool:
@@ -110,6 +119,7 @@ class Row:
             "task": self.task,
             "model": self.model,
             "method": self.method,
+            "name": self.name,
             "shots": self.shots,
             "seeds": len(self.seeds),
             "accuracy": {name: self._bounds(each) for name, each in self.accuracy.items()},
@@ -128,6 +138,7 @@ class Row:
             "latency_p95_seconds": self.latency_p95_seconds,
             "prepare_seconds": self.prepare_seconds,
             "demonstrations_shown": self.shown,
+            "pattern_name": self.prompt,
             "pattern": self.pattern,
             "label_words": list(self.label_words),
             "limit": self.limit,

@@ -1,6 +1,6 @@
 """Records into rows: one for each task, model, method, number of shots and choice of settings, over its seeds."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -8,6 +8,7 @@ from statistics import mean, median
 from typing import Any, cast
 
 from inweights.report.comparison import compared
+from inweights.report.conditions import learning_rate
 from inweights.report.notes import failures
 from inweights.report.row import Row
 from inweights.report.statistics import (
@@ -21,8 +22,8 @@ from inweights.report.statistics import (
 )
 from inweights.types import Outcome, Record
 
-Key = tuple[str, str, str, int]
-"""Task, model, method (with what differs from its defaults), shots."""
+Key = tuple[str, str, str, int, str]
+"""Task, model, method (with what differs from its defaults), shots, pattern."""
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
@@ -32,8 +33,9 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
     for record in (each for one in records for each in (one, *_oracles(one))):
         if record.status == "ok" and record.outcomes:
             groups[_key(record, several)].append(record)
-    rows = _beside_all_shots([_row(key, group) for key, group in groups.items()])
-    return sorted((compared(row, rows) for row in rows), key=lambda r: (r.task, r.model, r.shots, r.method))
+    patterns = Counter(task for task, _ in {(r.run.task, name) for r in records for name in r.run.prompt.split(",")})
+    rows = _beside_all_shots([_row(key, group, patterns[key[0]] > 1) for key, group in groups.items()])
+    return sorted((compared(row, rows) for row in rows), key=lambda r: (r.task, r.model, r.shots, r.method, r.prompt))
 
 
 def _beside_all_shots(rows: Sequence[Row]) -> list[Row]:
@@ -71,7 +73,6 @@ def _conditions(record: Record) -> dict[str, str]:
     """What else a run is done under, in words."""
     run = record.run
     return {
-        "pattern": run.prompt,
         "examples": "all" if run.limit is None else f"{run.limit} of each set",
         "steps": "" if run.budget.steps is None else f"at most {run.budget.steps}",
         "seeds": "each alone" if run.budget.isolated else "together",
@@ -106,18 +107,17 @@ def _key(record: Record, several: Mapping[str, set[str]]) -> Key:
     extra += [f"{name}: {conditions[name] or 'any number'}" for name in sorted(several[run.task])]
     name = f"{run.method} ({', '.join(extra)})" if extra else run.method
     oracle = record.notes.get("oracle")
-    return run.task, str(run.weights), f"{name} [{oracle}]" if oracle else name, run.shots
+    return run.task, str(run.weights), f"{name} [{oracle}]" if oracle else name, run.shots, run.prompt
 
 
-def _row(key: Key, group: list[Record]) -> Row:
-    task, model, method, shots = key
+def _row(key: Key, group: list[Record], several_patterns: bool) -> Row:
+    task, model, method, shots, _ = key
     first = group[0]
     free_form = bool(first.notes.get("free_form"))
     outcomes = {name: [r.outcomes[name] for r in group if name in r.outcomes] for name in first.outcomes}
     costs = [(r.adapt, r.predict) for r in group if r.adapt and r.predict]
     shown, wanted = _demonstrations(group)
     latencies = [r.latency for r in group if r.latency]
-    rate = first.settings.get("schedule.lr")
     return Row(
         task=task,
         model=model,
@@ -151,12 +151,20 @@ def _row(key: Key, group: list[Record]) -> Row:
         once=bool(first.notes.get("independent_of_draws")),
         pattern=str(first.notes.get("pattern", "")),
         label_words=tuple(cast(Sequence[str], first.notes.get("label_words", ()))),
+        prompt=_chosen_pattern(group),
+        several_patterns=several_patterns,
         limit=first.run.limit,
-        learning_rate=float(str(first.notes.get("tuned_lr", rate))) if rate is not None else None,
+        learning_rate=learning_rate(first),
         did_not_train=sum(map(did_not_train, group)),
         stacked=max(int(str(r.notes.get("stacked", 1))) for r in group),
         records=tuple(group),
     )
+
+
+def _chosen_pattern(group: Sequence[Record]) -> str:
+    """Its name; where seeds chose differently, such as `minimal (2), review (1)`."""
+    counts = Counter(str(record.notes.get("tuned_pattern", record.run.prompt)) for record in group)
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name} ({count})" for name, count in counts.items())
 
 
 def _demonstrations(group: Sequence[Record]) -> tuple[int | None, int]:

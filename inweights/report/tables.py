@@ -17,7 +17,8 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Heads and lines of the one table that all formats show: per task and shots the majority baseline, then methods."""
     sets = list(dict.fromkeys(name for row in rows for name in row.accuracy))
     models = {row.model for row in rows}
-    heads = ["task", *(["model"] if len(models) > 1 else []), "shots", "method", *sets]
+    patterns = any(row.several_patterns for row in rows)
+    heads = ["task", *(["model"] if len(models) > 1 else []), "shots", "method", *(["pattern"] if patterns else []), *sets]
     heads += ["seeds", "adapt s", "ms/query", "peak MB", "trained", "pays after", "tied with"]
     lines: list[list[str]] = []
     group = None
@@ -27,11 +28,11 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             group = (row.task, row.model, row.shots)
             base = [f"{row.majority[name]:.3f}" if name in row.majority else "" for name in sets]
             if any(base):
-                lines.append([*front, "majority", *base, *[""] * 7])
+                lines.append([*front, "majority", *([""] if patterns else []), *base, *[""] * 7])
         accuracies = [_accuracy(row, name) for name in sets]
         tail = [str(len(row.seeds)), f"{row.adapt_seconds:.2f}", f"{1e3 * row.seconds_per_query:.2f}"]
         tail += [f"{row.peak_bytes / 1e6:.0f}", _trained(row), row.pays, tied_text(row, rows)]
-        lines.append([*front, row.method, *accuracies, *tail])
+        lines.append([*front, row.method, *([row.prompt] if patterns else []), *accuracies, *tail])
     return heads, lines
 
 
@@ -83,7 +84,9 @@ def markdown(records: Sequence[Record]) -> str:
 def csv_text(records: Sequence[Record]) -> str:
     """One line per row and evaluation set, numbers as numbers."""
     out = io.StringIO()
-    heads = "task model method shots seeds set domain examples mean low high majority mcc constant_seeds adapt_seconds"
+    heads = (
+        "task model method pattern shots seeds set domain examples mean low high majority mcc constant_seeds adapt_seconds"
+    )
     heads += " seconds_per_query peak_bytes trained_parameters artifact_bytes break_even_queries tied_with"
     writer = csv.writer(out)
     writer.writerow(heads.split())
@@ -91,7 +94,7 @@ def csv_text(records: Sequence[Record]) -> str:
         for name, interval in row.accuracy.items():
             low, high = ("", "") if row.few else (interval.low, interval.high)
             writer.writerow([
-                row.task, row.model, row.method, row.shots, len(row.seeds), name, row.domains[name],
+                row.task, row.model, row.method, row.prompt, row.shots, len(row.seeds), name, row.domains[name],
                 row.examples[name], interval.mean, low, high, row.majority.get(name, ""), row.mcc[name],
                 row.constant[name], row.adapt_seconds, row.seconds_per_query, row.peak_bytes, row.trained_parameters,
                 row.artifact_bytes, row.break_even_queries, " ".join(row.tied_with),

@@ -46,7 +46,7 @@ def compare(
     verbalizer: Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     data: str | Path | None = None,
-    pattern_name: str | None = None,
+    patterns: str | Sequence[str] | None = None,
     chat: str | None = None,
     preset: str | None = None,
     shots_mean: Literal["total", "per-label"] | None = None,
@@ -82,17 +82,18 @@ def compare(
     watch: called with every run when it begins (and None) and when it has ended (and its record).
     train, test, unlabelled: a file, a list of dicts, a pandas DataFrame or a `datasets.Dataset`.
     ood: the same by name: out-of-domain evaluation sets.
-    pattern, answer_prefix: how an example reads, such as `"{review} It was"`, and what precedes the label word.
+    patterns: how an example reads: names of the task's patterns (`all`: all), or texts such as `"{review} It was"`; each is
+        compared, with `tune` the best one is chosen on the shots.
+    pattern, answer_prefix: one pattern, and what precedes the label word in patterns given as texts.
     labels, verbalizer: names of the labels in order, and the words for them where they are not the names.
     columns: column by field, such as `{"label": "gold"}`.
     data: folder with one folder per preset task.
-    pattern_name: one of the task's patterns.
-    chat: `on`, `off` or `auto` (for `pattern` alone): read prompts through the model's chat template.
+    chat: `on`, `off` or `auto` (for patterns given as texts): read prompts through the model's chat template.
     preset: a published protocol, `mosbach2023`.
     shots_mean: whether `shots` counts in `total` or `per-label`.
     first_seed: where the seeds begin; 0.
     set: settings by path, such as `{"pbft+lora.update.rank": 4}`, or `{"schedule.epochs": 40}` for all that have it.
-    tune: how the learning rate is chosen on the shots: `holdout` or `kfold`; its own by default.
+    tune: how learning rate and pattern are chosen on the shots: `holdout` or `kfold`; not chosen by default.
     limit: maximum number of examples scored of each evaluation set.
     steps: maximum number of optimizer steps.
     batch_tokens: maximum number of tokens per forward pass.
@@ -125,7 +126,7 @@ def compare(
         "verbalizer": None if verbalizer is None else _several(verbalizer, str),
         "columns": None if columns is None else dict(columns),
         "data": None if data is None else str(data),
-        "pattern_name": pattern_name,
+        "patterns": patterns if patterns is None or isinstance(patterns, str) else list(patterns),
         "chat": chat,
         "preset": preset,
         "shots_mean": shots_mean,

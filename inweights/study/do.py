@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from inweights.meter import measure
-from inweights.methods import METHODS, Fitted, Method
+from inweights.methods import METHODS, Fitted
 from inweights.models.base import Backbone
 from inweights.models.training_forward import stackable
 from inweights.scoring.target_cache import reused
@@ -16,9 +16,9 @@ from inweights.study.batches import Batch
 from inweights.study.draw import draw
 from inweights.study.latency import latency
 from inweights.study.outcomes import limited, oracles_of, outcomes
-from inweights.study.planned import Loaded, PlannedRun, independent
+from inweights.study.planned import Loaded, PlannedRun
 from inweights.study.sizes import artifact_bytes, changed_parameters
-from inweights.study.tuning import tuned
+from inweights.study.tuning import Candidate, tuned
 from inweights.types import Cost, DivergedError, Example, Record, Shots, Status, is_out_of_memory
 
 T = TypeVar("T")
@@ -82,12 +82,12 @@ def _recorded(setting: PlannedRun, loaded: Loaded, run: Callable[[], Record]) ->
 def fit(setting: PlannedRun, model: Backbone) -> tuple[Fitted, Shots, Mapping[str, object]]:
     """The fitted method of a run, its shots, and what tuning chose. The same for the same run, every time."""
     shots = draw(setting.task, setting.run.shots, setting.run.seed)
-    method: Method = setting.method
-    chosen: Mapping[str, object] = {}
+    chosen = Candidate(setting.method, setting.prompt)
+    notes: Mapping[str, object] = {}
     if setting.run.tune:
-        method, chosen = tuned(setting.method, setting.run.tune, model, setting.prompt, shots, setting.run.budget)
-    [fitted] = method.fit(model, setting.prompt, [shots], setting.run.budget)
-    return fitted, shots, chosen
+        chosen, notes = tuned(setting.method, setting.run.tune, model, setting.prompts, shots, setting.run.budget)
+    [fitted] = chosen.method.fit(model, chosen.prompt, [shots], setting.run.budget)
+    return fitted, shots, notes
 
 
 def _execute(setting: PlannedRun, loaded: Loaded) -> Record:
@@ -99,7 +99,7 @@ def _scored(
     setting: PlannedRun, loaded: Loaded, fitted: Fitted, shots: Shots, chosen: Mapping[str, object], adapt: Cost
 ) -> Record:
     """The record of a fitted method, scored on every evaluation set."""
-    model = loaded.model
+    model, prompt = loaded.model, fitted.readout.prompt
     evaluation = {
         name: limited(split.load(), setting.run.limit, f"{setting.task.name} {name}")
         for name, split in setting.task.evaluation.items()
@@ -130,10 +130,10 @@ def _scored(
         settings=settings(setting.method),
         notes={
             "metric": setting.task.metric,
-            "pattern": setting.prompt.pattern + setting.prompt.answer_prefix,
-            "label_words": list(setting.prompt.verbalizer),
+            "pattern": prompt.pattern + prompt.answer_prefix,
+            "label_words": list(prompt.verbalizer),
             **({} if setting.run.method in METHODS else {"own_method": True}),
-            **({"independent_of_draws": True} if independent(setting.method) else {}),
+            **({"independent_of_draws": True} if setting.independent else {}),
             **fitted.notes,
             **fitted.diagnostics(),
             **chosen,

@@ -25,7 +25,7 @@ SCORING_BYTES = 120
 LARGEST_BATCH = 1.1
 """Tokens of a run's largest batch over those of its mean one."""
 SEARCHED = {"": 1, "holdout": 3, "kfold": 12}
-"""Trainings of a run by the way that its learning rate is chosen."""
+"""Trainings of a run for each pattern, by the way that its learning rate is chosen."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def _scoring(setting: PlannedRun, length: float, trains: bool) -> Estimate:
     shown = 0.0 if trains or flat.get("demonstrations") == 0 else share * run.shots * length
     queries = [min(len(each), run.limit or len(each)) for each in sets]
     calibration = {"contextual": len(CONTENT_FREE), "batch": _number(flat.get("calibration_inputs", 0))}
+    queries += [run.shots] * len(setting.others and setting.prompts)  # each pattern is tried on shots held out
     queries += [calibration[str(flat["calibration"])]] if flat.get("calibration", "none") != "none" else []
     passes = [_reading(setting, number, asked, shown, members) for number in queries]
     return sum(passes[1:], passes[0])
@@ -114,7 +115,7 @@ def _training(setting: PlannedRun, shots: Shots, length: float) -> Estimate:
         "what trains, its gradients and the optimizer's state (another update)": 16.0 * work.numbers,
         "activations (--checkpointing, a smaller batch)": kept,
     }
-    return teacher + _of(SEARCHED[run.tune] * (steps * step + once), parts)
+    return teacher + _of(SEARCHED[run.tune] * len(setting.prompts) * (steps * step + once), parts)
 
 
 @lru_cache

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
@@ -16,12 +17,13 @@ from inweights.study.chat import in_chat
 from inweights.study.draw import check_distinct
 from inweights.study.loading import refuse_unavailable
 from inweights.study.objects import Objects
-from inweights.study.planned import PlannedRun, independent
+from inweights.study.patterns import is_text, prompts_of, with_texts
+from inweights.study.planned import PlannedRun
 from inweights.study.spec import DEMO_TASKS, Spec, weights_of
 from inweights.tasks import digest
 from inweights.tasks import task as task_named
 from inweights.tasks.files import from_files
-from inweights.types import Budget, Prompt, Run, Task, UserError, Weights
+from inweights.types import Budget, Run, Task, UserError, Weights
 
 Overrides = Mapping[str, Mapping[str, str]]
 """By method: settings that differ from its own."""
@@ -37,7 +39,8 @@ def tasks_of(spec: Spec, given: Mapping[str, Task] = MappingProxyType({})) -> tu
     if spec.train is None:
         if spec.test or spec.ood:
             raise UserError("--test and --ood need --train FILE with the examples to learn from")
-        tasks = [given[name] if name in given else task_named(name, data) for name in dict.fromkeys(spec.task or DEMO_TASKS)]
+        named = dict.fromkeys(spec.task or DEMO_TASKS)
+        tasks = [with_texts(spec, given[name] if name in given else task_named(name, data)) for name in named]
         return tasks, tuple(note for task in tasks for note in task.notes)
     if spec.task:
         raise UserError(f"give either --train or --task {' '.join(spec.task)}, not both")
@@ -46,7 +49,7 @@ def tasks_of(spec: Spec, given: Mapping[str, Task] = MappingProxyType({})) -> tu
         Path(spec.test) if spec.test else None,
         {name: Path(path) for name, path in spec.ood.items()},
         Path(spec.unlabelled) if spec.unlabelled else None,
-        spec.pattern,
+        [each for each in spec.patterns if is_text(each)],
         spec.labels,
         spec.verbalizer,
         spec.columns,
@@ -70,35 +73,42 @@ def planned_runs(
                 raise UserError(f"{name} does not run on {model}: {reason}")
     for task in tasks:
         metric_named(task.metric)
-    prompts = [_prompt(spec, task) for task in tasks]
+    prompts = {task.name: prompts_of(spec, task) for task in tasks}
     for model, names in methods.items():
         if any("choices" in objects.method(name).needs for name in names):
-            for task, prompt in zip(tasks, prompts, strict=True):
-                first = task.splits["train"].load()[0]
-                check_label_words(objects.model(model), prompt, first)
+            for task in tasks:
+                for prompt in prompts[task.name]:
+                    check_label_words(objects.model(model), prompt, task.splits["train"].load()[0])
     for task, shots in product(tasks, spec.shots):
         _check_shots(spec, task, _total(spec, task, shots))
     data = {task.name: {"data digest": data_digest(task)} for task in tasks}
-    found = []
-    for model in methods:
+    found: list[PlannedRun] = []
+    for model, task in product(methods, tasks):
         backbone = objects.model(model)
-        framed = [in_chat(prompt, backbone, spec.chat, spec.pattern is not None) for prompt in prompts]
-        for (task, prompt), name, shots in product(zip(tasks, framed, strict=True), methods[model], spec.shots):
-            fitted_by = objects.method(name, overrides[name])
-            changed = {**objects.own_settings(name), **overrides[name]}
-            for seed in _seeds(spec):
-                budget = Budget(
-                    spec.steps, spec.batch_tokens, spec.isolated, Budget.kept_bytes, spec.autocast, spec.checkpointing
-                )
-                total, number = (0, 0) if independent(fitted_by) else (_total(spec, task, shots), seed)
-                run = Run(model, task.name, name, total, number, prompt.name, changed, budget, spec.limit, spec.tune)
-                planned = PlannedRun(run, task, prompt, fitted_by, data[task.name])
-                if planned not in found:
-                    found.append(planned)
+        framed = [in_chat(each, backbone, spec.chat, each.pattern in spec.patterns) for each in prompts[task.name]]
+        # Tuning chooses among the patterns; else each is a run of its own.
+        choices = [framed] if spec.tune else [[prompt] for prompt in framed]
+        for chosen, name in product(choices, methods[model]):
+            settings_of = {**objects.own_settings(name), **overrides[name]}
+            names_of = ",".join(prompt.name for prompt in chosen)
+            run = Run(model, task.name, name, 0, 0, names_of, settings_of, _budget(spec), spec.limit, spec.tune)
+            method = objects.method(name, overrides[name])
+            planned = PlannedRun(run, task, chosen[0], method, data[task.name], tuple(chosen[1:]))
+            found += [planned] if planned.independent else _drawn(planned, spec)
     # All methods of the first seed come first, with them the seeds that share their passes: a study that is stopped
     # early is still a comparison.
     order = list(methods)
     return sorted(found, key=lambda setting: (order.index(setting.run.weights), setting.run.seed)), left_out
+
+
+def _drawn(planned: PlannedRun, spec: Spec) -> list[PlannedRun]:
+    """The same run for every number of shots and every seed."""
+    totals = dict.fromkeys(_total(spec, planned.task, shots) for shots in spec.shots)
+    return [replace(planned, run=replace(planned.run, shots=total, seed=seed)) for total in totals for seed in _seeds(spec)]
+
+
+def _budget(spec: Spec) -> Budget:
+    return Budget(spec.steps, spec.batch_tokens, spec.isolated, Budget.kept_bytes, spec.autocast, spec.checkpointing)
 
 
 def _methods(spec: Spec, objects: Objects) -> tuple[dict[Weights, list[str]], dict[str, str]]:
@@ -166,10 +176,3 @@ def data_digest(task: Task) -> str:
     """Of every set of the task, 16 hexadecimal digits."""
     sets = {name: digest(split.load()) for name, split in task.splits.items()}
     return hashlib.sha256(json.dumps(sets, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _prompt(spec: Spec, task: Task) -> Prompt:
-    prompt = task.prompt_named(spec.pattern_name)
-    first = task.splits["train"].load()[0]
-    prompt.body(first)  # a field that the examples lack is found now
-    return prompt

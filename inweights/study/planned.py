@@ -18,6 +18,17 @@ class PlannedRun:
     method: Method
     environment: Mapping[str, str] = field(default_factory=dict)
     """What else the record should hold of its ground, such as the digest of the data."""
+    others: tuple[Prompt, ...] = ()
+    """Further prompts, among which tuning chooses on the shots."""
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        return (self.prompt, *self.others)
+
+    @property
+    def independent(self) -> bool:
+        """Whether every draw of shots gives the same fitted method: it is run once per task then, with seed and shots 0."""
+        return not self.others and independent(self.method)
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,6 @@ class Loaded:
 
 
 def independent(method: Method) -> bool:
-    """Whether every draw of shots gives the same fitted method: it is run once per task then, with seed and shots 0."""
     return isinstance(method, MaybeIndependent) and method.independent_of_draws
 
 

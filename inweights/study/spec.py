@@ -21,7 +21,7 @@ DEMO_METHODS = (
 DEMO: dict[str, Any] = {
     "task": list(DEMO_TASKS),
     "methods": list(DEMO_METHODS),
-    "pattern_name": "held-out-1",  # chosen: by default in-context learning is at its ceiling
+    "patterns": ["held-out-1"],  # chosen: by default in-context learning is at its ceiling
     "shots": [16, 64],
     "seeds": 3,
     "limit": 100,
@@ -46,11 +46,12 @@ class Spec(BaseModel):
     test: str | None = None
     ood: dict[str, str] = Field(default_factory=dict)
     unlabelled: str | None = None
-    pattern: str | None = None
+    patterns: list[str] = Field(default_factory=list)
+    """Names of the task's patterns, or texts with fields; empty: its default, `all`: all of them."""
     answer_prefix: str = ""
-    pattern_name: str | None = None
+    """Of the patterns given as texts."""
     chat: Literal["auto", "on", "off"] = "auto"
-    """Whether prompts are read through the model's chat template; auto: the user's own `pattern` on a model that has one."""
+    """Whether prompts are read through the model's chat template; auto: patterns given as texts, on a model that has one."""
     labels: list[str] | None = None
     verbalizer: list[str] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
@@ -78,13 +79,14 @@ class Spec(BaseModel):
 def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
     """Raises UserError that names the setting, what was given and the nearest one there is."""
     known = list(Spec.model_fields)
+    values = _with_patterns(values)
     for key in values:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
             raise UserError(f"{source} has an unknown key {key!r}; {hint}")
     try:
-        spec = Spec(**{key: _listed(key, value) for key, value in values.items()})
+        spec = Spec(**{key: listed(key, value) for key, value in values.items()})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -92,6 +94,13 @@ def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
     if spec.preset not in ("", "mosbach2023"):
         raise UserError(f"{spec.preset!r} is not a preset: expected mosbach2023")
     return mosbach2023(spec) if spec.preset else spec
+
+
+def _with_patterns(values: dict[str, Any]) -> dict[str, Any]:
+    """`pattern` and `pattern_name` are other names of the key, of one pattern."""
+    single = [values[key] for key in ("pattern", "pattern_name") if values.get(key) is not None]
+    rest = {key: value for key, value in values.items() if key not in ("pattern", "pattern_name")}
+    return rest | {"patterns": [*listed("patterns", rest.get("patterns", [])), *single]} if single else rest
 
 
 def read_spec(folder: Path) -> Spec:
@@ -111,9 +120,11 @@ def read_spec(folder: Path) -> Spec:
     return spec_of(values, str(path))
 
 
-def _listed(key: str, value: Any) -> Any:
+def listed(key: str, value: Any) -> Any:
     """Several values where one was given, or where they stand in one text with commas; a model's name may hold one."""
-    if key in ("task", "methods", "shots", "labels", "verbalizer") and isinstance(value, (str, int)):
+    if key == "patterns" and isinstance(value, str) and "{" in value:
+        return [value]
+    if key in ("task", "methods", "shots", "labels", "verbalizer", "patterns") and isinstance(value, (str, int)):
         return [each.strip() for each in str(value).split(",") if each.strip()]
     if key == "model":
         return [str(with_whole_path(Weights.parse(str(name)))) for name in ([value] if isinstance(value, str) else value)]
@@ -171,7 +182,7 @@ def mosbach2023(spec: Spec) -> Spec:
         update={
             "methods": methods,
             "seeds": spec.seeds if "seeds" in spec.model_fields_set else 10,
-            "pattern_name": spec.pattern_name or ("gpt-3" if _all_have(spec.task, "gpt-3") else None),
+            "patterns": spec.patterns or (["gpt-3"] if _all_have(spec.task, "gpt-3") else []),
             "set": {**protocol, **spec.set},
         }
     )

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inweights import records as stored
+from inweights.methods import canonical
 from inweights.study.answers import answers
 from inweights.study.do import fit
 from inweights.study.placement import Load, Local, Watch
 from inweights.study.planned import Loaded, PlannedRun
 from inweights.study.spec import Spec, to_keep
 from inweights.study.store import Store, run_id
-from inweights.types import Record, UserError, Weights
+from inweights.types import Record, Run, UserError, Weights
 
 if TYPE_CHECKING:
     from inweights.methods import Fitted
@@ -132,17 +133,27 @@ class Study:
         )
         return choose([record for record in self.records if task in (None, record.run.task)], objective, limits)
 
-    def fit(self, method: str, seed: int | None = None, shots: int | None = None) -> "Fitted":
-        """The fitted method of one of the study's runs, made again; of the first that fits what is given."""
+    def fit(self, method: str, seed: int | None = None, shots: int | None = None, pattern: str | None = None) -> "Fitted":
+        """The fitted method of one of the study's runs, made again; of the first that fits what is given.
+
+        Raises UserError where there is none, with those that there are.
+        """
+        from inweights.report.wanted import Wanted, no_such
         from inweights.study.loading import backbone
 
         self._check_planned()
-        for setting in self.settings:
-            run = setting.run
-            if run.method == method.removesuffix("+full") and seed in (None, run.seed) and shots in (None, run.shots):
-                return fit(setting, backbone(run.weights, self.spec.device))[0]
-        known = dict.fromkeys(f"{s.run.method} with {s.run.shots} shots and seed {s.run.seed}" for s in self.settings)
-        raise UserError(f"the study has no such run of {method!r}; it has {', '.join(known)}")
+        runs = [each.run for each in self.settings]
+        own = any(run.method == method for run in runs)
+        wanted = Wanted(method=method if own else canonical(method), pattern=pattern, shots=shots, seed=seed)
+        for planned in self.settings:
+            if planned.run in wanted:
+                return fit(planned, backbone(planned.run.weights, self.spec.device))[0]
+        raise no_such(wanted, runs)
+
+    def planned(self, run: Run) -> PlannedRun:
+        """The plan of one of the study's runs."""
+        self._check_planned()
+        return next(each for each in self.settings if each.run == run)
 
     def _check_planned(self) -> None:
         """Raises UserError where the study was opened and its runs could not be made out again."""

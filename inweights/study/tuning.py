@@ -1,68 +1,99 @@
-"""A small search over the learning rate on the shots alone; evaluation sets are out of its reach."""
+"""A small search over patterns and learning rates on the shots alone; evaluation sets are out of its reach."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 from inweights.methods import Fitted, Method
+from inweights.methods.base import update_of
 from inweights.methods.prepared import fit_together
 from inweights.models.base import Backbone
+from inweights.settings import field_of
 from inweights.types import Budget, DivergedError, Example, Prompt, Shots, UserError
 
-FACTORS = (0.3, 1.0, 3.0)
+FACTORS = (1.0, 0.3, 3.0)
+"""Of the method's own learning rate, in the order in which equally good ones are preferred."""
 FOLDS = {"holdout": 1, "kfold": 4}
 
 
-def tuned(
-    method: Method, how: str, model: Backbone, prompt: Prompt, shots: Shots, budget: Budget
-) -> tuple[Method, Mapping[str, object]]:
-    """The method at the learning rate that does best on shots held out, and a note of what each one scored.
+@dataclass(frozen=True)
+class Candidate:
+    """A method and the prompt that it reads."""
 
-    `holdout`: one quarter of the shots is held out; `kfold`: each quarter in turn. Ties go to the method's own rate,
-    then to the lower. Methods without a schedule come back as they are. What this takes is part of adapting.
+    method: Method
+    prompt: Prompt
+    rate: float | None = None
+    """Its learning rate on this backbone: some schedules are meant for another width."""
+
+
+def tuned(
+    method: Method, how: str, model: Backbone, prompts: Sequence[Prompt], shots: Shots, budget: Budget
+) -> tuple[Candidate, Mapping[str, object]]:
+    """The prompt and learning rate that do best on shots held out, and a note of what each one scored.
+
+    `holdout`: one quarter of the shots is held out; `kfold`: each quarter in turn. Ties go to the first prompt, then to
+    the method's own rate, then to the lower. What this takes is part of adapting.
     """
     if how not in FOLDS:
         raise UserError(f"{how!r} is not a way of tuning: expected one of {', '.join(FOLDS)}")
-    if "schedule" not in {field.name for field in fields(method)}:  # type: ignore[arg-type]
-        return method, {}
-    own: Any = method
-    folds = _folds(shots, len(prompt.labels))[: FOLDS[how]]
-    tried = [
-        (factor, kept, held, replace(own, schedule=replace(own.schedule, lr=own.schedule.lr * factor)))
-        for factor in FACTORS
-        for kept, held in folds
+    candidates = [candidate for prompt in prompts for candidate in _with_rates(method, prompt, model)]
+    if len(candidates) == 1:
+        return candidates[0], {}
+    folds = _folds(shots, len(prompts[0].labels))[: FOLDS[how]]
+    tried = [(candidate, kept) for candidate in candidates for kept, _ in folds]
+    right = [
+        0 if fitted is None else _right(fitted, folds[number % len(folds)][1])
+        for number, fitted in enumerate(_fitted(tried, model, budget))
     ]
-    right = dict.fromkeys(FACTORS, 0)
-    fits = _fitted([(candidate, kept) for _, kept, _, candidate in tried], model, prompt, budget)
-    for (factor, _, held, _), fitted in zip(tried, fits, strict=True):
-        if fitted is not None:
-            predicted = fitted.readout(held).argmax(-1).tolist()
-            right[factor] += sum(p == example.label for p, example in zip(predicted, held, strict=True))
-    best = max(FACTORS, key=lambda factor: (right[factor], factor == 1.0, -factor))
-    count = sum(len(held) for _, held in folds)
-    # As it is on this backbone: some schedules are meant for another width.
-    rates = {factor: replace(own.schedule, lr=own.schedule.lr * factor).on(model.hidden_size).lr for factor in FACTORS}
-    note = {"tuned_lr": rates[best], "tuned_on_shots": {f"{rates[f]:.3g}": right[f] / count for f in FACTORS}}
-    return replace(own, schedule=replace(own.schedule, lr=own.schedule.lr * best)), note
+    sums = [sum(right[start : start + len(folds)]) for start in range(0, len(right), len(folds))]
+    best = candidates[sums.index(max(sums))]
+    held = sum(len(each) for _, each in folds)
+    names = [_named(candidate, len(prompts) > 1) for candidate in candidates]
+    notes: dict[str, object] = {"tuned_on_shots": {name: sum_ / held for name, sum_ in zip(names, sums, strict=True)}}
+    notes |= {"tuned_lr": best.rate} if best.rate is not None else {}
+    return best, notes | ({"tuned_pattern": best.prompt.name} if len(prompts) > 1 else {})
 
 
-def _fitted(tried: Sequence[tuple[Any, Shots]], model: Backbone, prompt: Prompt, budget: Budget) -> list[Fitted | None]:
-    """All rates and folds in as few passes as they fit in; None for those that diverge."""
-    if tried[0][0].update.stacks and not budget.isolated:
+def _with_rates(method: Any, prompt: Prompt, model: Backbone) -> list[Candidate]:
+    """One candidate where the method has no schedule."""
+    schedule = field_of(method, "schedule")
+    if schedule is None:
+        return [Candidate(method, prompt)]
+    scaled = [replace(schedule, lr=schedule.lr * factor) for factor in FACTORS]
+    return [Candidate(replace(method, schedule=each), prompt, each.on(model.hidden_size).lr) for each in scaled]
+
+
+def _named(candidate: Candidate, several: bool) -> str:
+    rate = None if candidate.rate is None else f"{candidate.rate:.3g}"
+    return ", ".join(filter(None, [candidate.prompt.name if several else None, rate]))
+
+
+def _right(fitted: Fitted, held: Sequence[Example]) -> int:
+    predicted = fitted.readout(held).argmax(-1).tolist()
+    return sum(p == example.label for p, example in zip(predicted, held, strict=True))
+
+
+def _fitted(tried: Sequence[tuple[Candidate, Shots]], model: Backbone, budget: Budget) -> list[Fitted | None]:
+    """All candidates and folds in as few passes as they fit in; None for those that diverge."""
+    update = update_of(tried[0][0].method)
+    if update is not None and update.stacks and not budget.isolated:
         # Whatever is wrong with one of them is found by running each alone.
         with suppress(Exception):
-            runs = [each.prepared(model, prompt, kept, budget) for each, kept in tried]
+            methods: list[Any] = [each.method for each, _ in tried]
+            runs = [
+                method.prepared(model, each.prompt, kept, budget)
+                for method, (each, kept) in zip(methods, tried, strict=True)
+            ]
             return [*fit_together(runs, model.module, budget)]
-    return [_alone(each, kept, model, prompt, budget) for each, kept in tried]
+    return [_alone(each, kept, model, budget) for each, kept in tried]
 
 
-def _alone(each: Any, kept: Shots, model: Backbone, prompt: Prompt, budget: Budget) -> Fitted | None:
+def _alone(candidate: Candidate, kept: Shots, model: Backbone, budget: Budget) -> Fitted | None:
     try:
-        [fitted] = each.fit(model, prompt, [kept], budget)
+        return candidate.method.fit(model, candidate.prompt, [kept], budget)[0]
     except DivergedError:
         return None
-    return cast(Fitted, fitted)
 
 
 def _folds(shots: Shots, labels: int) -> list[tuple[Shots, Sequence[Example]]]:

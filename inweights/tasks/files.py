@@ -29,14 +29,15 @@ def from_files(
     test: Path | None = None,
     ood: Mapping[str, Path] | None = None,
     unlabelled: Path | None = None,
-    pattern: str | None = None,
+    patterns: Sequence[str] = (),
     labels: Sequence[str] | None = None,
     verbalizer: Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     answer_prefix: str = "",
     name: str | None = None,
 ) -> OwnTask:
-    """A task out of files. `columns`: field, or `label`, -> column. `labels` and `verbalizer`: see labels.py.
+    """A task out of files. `columns`: field, or `label`, -> column. `labels` and `verbalizer`: see labels.py. The first of
+    the `patterns` is the task's default.
 
     The label column and the text are found in each file by themselves, by their names (columns.py). Every file is read
     now, so that a mistake in the last one is not found after an hour of training. Raises UserError that says file,
@@ -48,11 +49,12 @@ def from_files(
     if not sets and not ood:
         raise UserError("there is nothing to measure on: give --test FILE, --ood NAME=FILE, or both")
     rows, given = read_rows(train), dict(columns or {})
-    wanted = _fields_of(pattern)
+    wanted = tuple(dict.fromkeys(field for pattern in patterns for field in _fields_of(pattern)))
     found = detect(rows, train, wanted, given)
     order, words = labels_and_words(label_names(train, rows, found.label), labels, verbalizer)
-    prompt = _named(Prompt(pattern or _default_pattern(found), words, order, answer_prefix))
-    fields = prompt.field_names
+    texts = patterns or [_default_pattern(found)]
+    prompts = tuple(named_by_text(Prompt(each, words, order, answer_prefix)) for each in texts)
+    fields = wanted or prompts[0].field_names
 
     def split(path: Path, domain: Domain) -> Split:
         return Split(partial(_labelled, path, fields, tuple(given.items()), order), domain)
@@ -63,20 +65,18 @@ def from_files(
     if unlabelled is not None:
         splits["unlabelled"] = Split(partial(_unlabelled, unlabelled, fields, tuple(given.items())), "unlabelled")
     loaded = {name: split.load() for name, split in splits.items()}
-    return OwnTask(Task(name or train.stem, (prompt,), splits), detected(train, found, prompt, loaded))
+    return OwnTask(Task(name or train.stem, prompts, splits), detected(train, found, prompts[0], loaded))
 
 
-def _fields_of(pattern: str | None) -> tuple[str, ...]:
-    if pattern is None:
-        return ()
+def _fields_of(pattern: str) -> tuple[str, ...]:
     fields = Prompt(pattern, ("0", "1"), ("0", "1")).field_names
     if not fields:
         raise UserError(f"the pattern {pattern!r} shows no field of the example: name one in braces, such as {{text}}")
     return fields
 
 
-def _named(prompt: Prompt) -> Prompt:
-    """By what it says, so that runs with another pattern or other label words are other runs."""
+def named_by_text(prompt: Prompt) -> Prompt:
+    """With a name made of what it says, so that runs with another pattern or other label words are other runs."""
     text = repr((prompt.pattern, prompt.answer_prefix, prompt.separator, prompt.labels, prompt.verbalizer))
     return replace(prompt, name=f"custom-{hashlib.sha256(text.encode()).hexdigest()[:6]}")
 

@@ -38,7 +38,7 @@ class Run:
     """In total over all labels."""
     seed: int
     prompt: str = ""
-    """The name of the task's pattern; "" for its default."""
+    """The name of the pattern; several names with commas where tuning chooses among them."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings that differ from the method's own, by dotted path, as text."""
     budget: Budget = Budget()

@@ -17,7 +17,7 @@ const state = { task: null, model: null, shots: null, method: "", sort: null, de
 
 function chosen(row) {
   return row.task === state.task && row.model === state.model &&
-    (!state.method || row.method.toLowerCase().includes(state.method.toLowerCase()));
+    (!state.method || row.name.toLowerCase().includes(state.method.toLowerCase()));
 }
 function atShots(row) { return chosen(row) && String(row.shots) === state.shots; }
 
@@ -31,7 +31,7 @@ function spread(row, domain) {
   return names.length ? { mean: mean("mean"), up: mean("high") - mean("mean"), down: mean("mean") - mean("low") } : null;
 }
 function point(row, x, y, more) {
-  return { x: [x], y: [y], name: row.method, mode: "markers+text", text: [brief(row.method)], textposition: "top center",
+  return { x: [x], y: [y], name: row.name, mode: "markers+text", text: [brief(row.name)], textposition: "top center",
     textfont: { size: 10, color: css("--quiet") }, cliponaxis: false,
     marker: { color: colour(row.method), symbol: symbol(row.method), size: 10, line: { width: 1, color: css("--card") } }, ...more };
 }
@@ -46,7 +46,7 @@ function drawDomains(rows) {
     const inside = spread(row, "in-domain"), outside = spread(row, "out-of-domain");
     return point(row, inside.mean, outside.mean, {
       error_x: bars([inside], colour(row.method)), error_y: bars([outside], colour(row.method)),
-      hovertemplate: `<b>${row.method}</b><br>in-domain %{x:.1%}<br>out-of-domain %{y:.1%}<extra></extra>` });
+      hovertemplate: `<b>${row.name}</b><br>in-domain %{x:.1%}<br>out-of-domain %{y:.1%}<extra></extra>` });
   });
   const base = (domain) => { const row = both[0]; const names = row ? sets([row], domain).filter((n) => n in row.majority) : []; return names.length ? names.reduce((s, n) => s + row.majority[n], 0) / names.length : null; };
   const dotted = { type: "line", line: { dash: "dot", width: 1, color: css("--quiet") } };
@@ -60,17 +60,17 @@ function drawDomains(rows) {
 function drawCost(id, rows, key, title, shown) {
   const usable = rows.filter((row) => row.in_domain !== null && row[key] > 0);
   const onFront = (data.fronts[`${state.task}|${state.model}|${state.shots}`] || {})[id] || [];
-  const joined = usable.filter((row) => onFront.includes(row.method)).sort((a, b) => a[key] - b[key]);
+  const joined = usable.filter((row) => onFront.includes(row.name)).sort((a, b) => a[key] - b[key]);
   const line = { x: joined.map((row) => shown(row[key])), y: joined.map((row) => row.in_domain), mode: "lines", line: { color: css("--quiet"), width: 1, shape: "hv" }, hoverinfo: "skip" };
   const traces = usable.map((row) => point(row, shown(row[key]), row.in_domain, {
-    error_y: bars([spread(row, "in-domain")], colour(row.method)), hovertemplate: `<b>${row.method}</b><br>%{x:.3g}<br>accuracy %{y:.1%}<extra></extra>` }));
+    error_y: bars([spread(row, "in-domain")], colour(row.method)), hovertemplate: `<b>${row.name}</b><br>%{x:.3g}<br>accuracy %{y:.1%}<extra></extra>` }));
   draw(id, traces.length ? [line, ...traces] : [], layout(title, "in-domain accuracy", { xaxis: { type: "log" }, yaxis: accuracyAxis(usable) }), "Nothing was measured here.");
 }
 function drawCurve(rows) {
-  const methods = unique(rows.map((row) => row.method));
+  const methods = unique(rows.map((row) => row.name));
   const several = unique(rows.map((row) => row.shots)).length > 1;
   const traces = !several ? [] : methods.map((method) => {
-    const line = rows.filter((row) => row.method === method && row.in_domain !== null).sort((a, b) => a.shots - b.shots);
+    const line = rows.filter((row) => row.name === method && row.in_domain !== null).sort((a, b) => a.shots - b.shots);
     return { x: line.map((row) => row.shots), y: line.map((row) => row.in_domain), name: method, mode: "lines+markers+text",
       text: line.map((_, i) => i === line.length - 1 ? brief(method) : ""), textposition: "middle right", textfont: { size: 10, color: css("--quiet") }, cliponaxis: false,
       line: { color: colour(method), width: 2, dash: variant(method) ? "dot" : "solid" }, marker: { symbol: symbol(method), size: 8 },
@@ -82,16 +82,16 @@ function drawCurve(rows) {
 }
 function drawQueries(rows) {
   const queries = Array.from({ length: 61 }, (_, i) => 10 ** (i / 10));
-  const traces = rows.map((row) => ({ x: queries, y: queries.map((n) => row.adapt_seconds + n * (row.seconds_per_query + row.prepare_seconds)), name: row.method, mode: "lines",
-    line: { color: colour(row.method), width: 1.5, dash: variant(row.method) ? "dot" : "solid" }, hovertemplate: `<b>${row.method}</b><br>%{x:.0f} queries, %{y:.1f} s<extra></extra>` }));
+  const traces = rows.map((row) => ({ x: queries, y: queries.map((n) => row.adapt_seconds + n * (row.seconds_per_query + row.prepare_seconds)), name: row.name, mode: "lines",
+    line: { color: colour(row.method), width: 1.5, dash: variant(row.method) ? "dot" : "solid" }, hovertemplate: `<b>${row.name}</b><br>%{x:.0f} queries, %{y:.1f} s<extra></extra>` }));
   const paid = rows.filter((row) => row.break_even_queries);
   if (paid.length) traces.push({ x: paid.map((row) => row.break_even_queries), y: paid.map((row) => row.adapt_seconds + row.break_even_queries * row.seconds_per_query),
-    mode: "markers+text", text: paid.map((row) => `${brief(row.method)} ${row.break_even_queries.toLocaleString("en")}`), textposition: "top left", textfont: { size: 10, color: css("--quiet") },
-    marker: { size: 9, color: paid.map((row) => colour(row.method)), symbol: "circle-open", line: { width: 2 } }, customdata: paid.map((row) => row.method), hovertemplate: "%{customdata} has paid after %{x:,.0f} queries<extra></extra>" });
+    mode: "markers+text", text: paid.map((row) => `${brief(row.name)} ${row.break_even_queries.toLocaleString("en")}`), textposition: "top left", textfont: { size: 10, color: css("--quiet") },
+    marker: { size: 9, color: paid.map((row) => colour(row.method)), symbol: "circle-open", line: { width: 2 } }, customdata: paid.map((row) => row.name), hovertemplate: "%{customdata} has paid after %{x:,.0f} queries<extra></extra>" });
   draw("cost", traces, layout("queries", "seconds in all", { xaxis: { type: "log" }, yaxis: { type: "log" } }), "Nothing was measured here.");
 }
 function drawConfusion(rows) {
-  const row = rows.find((each) => each.method === byId("confused").value) || rows[0];
+  const row = rows.find((each) => each.name === byId("confused").value) || rows[0];
   const name = row && (byId("set").value in row.confusion ? byId("set").value : Object.keys(row.confusion)[0]);
   if (!row) return draw("confusion", [], {}, "Nothing was measured here.");
   const counts = row.confusion[name];
@@ -108,6 +108,7 @@ function columns() {
   const names = unique(data.rows.filter((row) => row.task === state.task).flatMap((row) => Object.keys(row.accuracy)));
   return [
     ["task", (r) => r.task], ["model", (r) => last(r.model)], ["shots", (r) => r.shots], ["method", (r) => r.method],
+    ...(data.rows.some((row) => row.task === state.task && row.name !== row.method) ? [["pattern", (r) => r.pattern_name]] : []),
     ...names.map((name) => [name, (r) => name in r.accuracy ? r.accuracy[name].mean : null, name]),
     ["seeds", (r) => r.seeds], ["adapt s", (r) => r.adapt_seconds, null, number(2)], ["ms/query", (r) => 1000 * r.seconds_per_query, null, number(2)],
     ["peak MB", (r) => r.peak_bytes / 1e6, null, number(0)], ["trained", (r) => r.trained_parameters, null, number(0)], ["did not train", (r) => r.did_not_train ? `${r.did_not_train}/${r.seeds}` : null],
@@ -151,7 +152,7 @@ function line(heads, row, isBase) {
       return;
     }
     if (title === "method") { const dot = document.createElement("span"); dot.className = "dot"; dot.style.background = colour(row.method); cell.append(dot); }
-    if (title === "tied with") cell.className = "text";
+    if (title === "tied with" || title === "pattern") cell.className = "text";
     cell.append(shown ? shown(value(row)) : String(value(row) ?? ""));
   });
   return element;
@@ -165,8 +166,8 @@ function refresh() {
   drawCurve(data.rows.filter(chosen));
   drawQueries(rows);
   const keep = byId("confused").value;
-  options(byId("confused"), rows.map((row) => row.method));
-  if (rows.some((row) => row.method === keep)) byId("confused").value = keep;
+  options(byId("confused"), rows.map((row) => row.name));
+  if (rows.some((row) => row.name === keep)) byId("confused").value = keep;
   const set = byId("set").value;
   options(byId("set"), rows.length ? Object.keys(rows[0].accuracy) : []);
   if (rows.length && set in rows[0].accuracy) byId("set").value = set;
