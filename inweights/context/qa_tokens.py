@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from inweights.context.template import Template
-from inweights.engine.trees import Behind, Prefix, prefix_of_each
+from inweights.engine.trees import Prefix, Prefixes, prefix_of_each
 from inweights.models.base import Backbone
 from inweights.models.decoding import continued, end_ids
 from inweights.models.next_token import Choose, greedy
@@ -74,14 +74,14 @@ def asked(model: Backbone, template: Template, context: str | None, questions: S
 def answers(
     model: Backbone,
     template: Template,
-    behind: Behind,
+    behind: Prefixes,
     stems: Sequence[Sequence[int]],
     choose: Choose = greedy,
 ) -> list[tuple[int, ...]]:
     """The model's answer to each, with the token that ended it, if one did."""
     stop = end_ids(model, template.end)
     before = prefix_of_each(behind, len(stems))
-    # Behind the same prefix side by side, and those of like length together.
+    # Prefixes the same prefix side by side, and those of like length together.
     order = sorted(range(len(stems)), key=lambda i: (id(before[i]), len(stems[i])))
     found: dict[int, tuple[int, ...]] = {}
     for start in range(0, len(order), AT_ONCE):

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LARGEST_TABLE = 1 << 26
-"""Scores held at once where no fused kernel serves; 256 MiB in fp32."""
+"""Maximum number of scores in memory where no fused kernel can be used; 256 MiB in fp32."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,10 @@ def weighed(
     rule: Rule,
     causal: bool,
 ) -> tuple[Float[Tensor, "batch heads queries value_dim"], Float[Tensor, "batch heads queries"]]:
-    """Attention and the log-sum-exp of its scores in fp32. `causal` is for fused kernels; a table of
-    scores needs it in the mask."""
+    """Attention and the log-sum-exp of its scores in fp32.
+
+    `causal` reaches fused kernels only; for a table of scores the mask must already be causal.
+    """
     kernel = fused_kernel(q, v, mask, rule)
     if kernel == "cpu":
         mask = mask[None, None] if mask is not None and mask.ndim == 2 else mask
@@ -45,9 +47,9 @@ def weighed(
     if kernel == "cuda":
         out, mass, *_ = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, scale=rule.scale)
         return out, mass.float()
-    # Queries are independent of each other, so a table that is too large is computed some rows at a time.
+    # Queries are independent of each other, so that a table that is too large can be computed some rows at a time.
     rows = max(1, LARGEST_TABLE // (q.shape[0] * q.shape[1] * k.shape[2]))
-    if q.shape[2] <= rows or torch.is_grad_enabled():  # backward keeps every table anyway
+    if q.shape[2] <= rows or torch.is_grad_enabled():  # the backward pass keeps every table anyway
         return _table(q, k, v, mask, rule)
     pieces = q.split(rows, 2)
     masks = [None] * len(pieces) if mask is None else mask.split(rows, -2)
@@ -56,19 +58,23 @@ def weighed(
 
 
 def _table(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> tuple[Tensor, Tensor]:
-    """With every score in memory."""
+    """Without a fused kernel: every score is in memory."""
     scores = (q @ k.transpose(-1, -2)).float() * rule.scale
     if rule.softcap is not None:
         scores = rule.softcap * torch.tanh(scores / rule.softcap)
     if mask is not None:
         scores = scores + mask.float()
+    # In fp32: half precision would lose what a long prefix and a short tree weigh against each other.
     mass = scores.logsumexp(-1)
     shares = F.dropout(scores.softmax(-1), rule.dropout)
     return (shares.to(v.dtype) @ v).float(), mass
 
 
 def fused_kernel(q: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> str | None:
-    """The fused kernel that gives the log-sum-exp, too, if one serves; none is differentiable in it or has a soft cap."""
+    """The fused kernel that also returns the log-sum-exp, if one can be used here.
+
+    None of them is differentiable through the log-sum-exp, has a soft cap, or takes values of another size than keys.
+    """
     if rule.softcap is not None or rule.dropout or torch.is_grad_enabled() or q.shape[-1] != v.shape[-1]:
         return None
     if q.device.type == "cpu":
@@ -80,8 +86,9 @@ def fused_kernel(q: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> str |
 
 
 def joined(near: tuple[Tensor, Tensor | None], far: Part) -> Tensor:
-    """Attention over both parts' keys, which is each part weighted by its share of the softmax."""
+    """Attention over the keys of both parts: each part weighted by its share of the softmax."""
     assert near[1] is not None
-    # exp(near) / (exp(near) + exp(far)), with both log-sum-exps: exact, and no key of the prefix is copied.
+    # With the log-sum-exps n and f, the near part has the share exp(n) / (exp(n) + exp(f)) = sigmoid(n - f). This is
+    # exact, and a part that sees nothing (-inf) has a share of exactly 0.
     share = torch.sigmoid(near[1] - far[1])[..., None]
     return torch.lerp(far[0].float(), near[0].float(), share)

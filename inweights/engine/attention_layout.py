@@ -1,4 +1,4 @@
-"""How the one row of a forward pass falls into trees: what attention has to know of it."""
+"""How the one row of a forward pass is divided into trees: all that attention has to know about it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from inweights.engine.trees import Layer, Prefix
 
 @dataclass(frozen=True)
 class Span:
-    """Consecutive tokens of the row that have the same prefix in front of them."""
+    """Consecutive tokens of the row that share a prefix; whole trees."""
 
     start: int
     stop: int
@@ -26,12 +26,17 @@ class Span:
 
 @dataclass(frozen=True)
 class AttentionLayout:
-    """Made once for a forward pass and shared by its layers."""
+    """Made once for a forward pass and shared by its layers.
+
+    A row has every token once, tree after tree. Attention works on blocks (`Ragged`), in which trees stand side by side
+    and have places up to the longest of them. Queries and keys are the same tokens, except in a last block that is run
+    for the positions that are read (`read_at`).
+    """
 
     queries: Ragged
-    """Where the row's tokens lie, tree by tree."""
+    """The tokens of the row that ask, tree by tree."""
     keys: Ragged
-    """Where the tokens lie that may be attended to; more than the queries in a block that is read at few positions."""
+    """The tokens that may be attended to; more than the queries in a last block."""
     position: Int[Tensor, "trees queries"]
     """Position of a token in its tree, the same for the first token of every branch."""
     key_position: Int[Tensor, "trees keys"]
@@ -39,15 +44,16 @@ class AttentionLayout:
     """Which query may attend to which key; None where `causal` suffices."""
     causal: bool
     """Where `visible` is None: every token attends to those before it, or (False) to all of its own sequence."""
-    behind: tuple[Span, ...] = ()
+    prefix_spans: tuple[Span, ...] = ()
+    """Which tokens have which prefix; tokens in no span have none."""
     segments: tuple[RunSegment, ...] = ()
     """The runs that train in this row, one after the other; empty where there is one."""
     captured: dict[Layer, tuple[Tensor, Tensor]] | None = None
-    """Takes the keys and values of each layer when this pass makes a prefix."""
+    """Receives the keys and values of each layer, when this pass encodes a prefix or starts decoding."""
     stops_at_keys: bool = False
-    """A block is run for its keys and values alone: attention raises `KeysReady`."""
+    """Attention raises `KeysReady`: the block is run only for its keys and values."""
     known: tuple[Tensor, Tensor] | None = None
-    """Keys and values of all tokens, where the queries are but a few of them."""
+    """Keys and values of all tokens, where only some tokens are queries."""
     cache: KVCache | None = None
     """Keys and values of each text so far, where the row has the newest token of each."""
     masks: dict[tuple[object, ...], Tensor] = field(default_factory=dict)
@@ -66,9 +72,9 @@ class AttentionLayout:
 
     @cached_property
     def by_segment(self) -> "AttentionLayout":
-        """The same with each run's trees in the blocks that they would have if the run were alone, run after run.
+        """The same with the trees of each run in the blocks that they would have if the run were alone, run after run.
 
-        Dropout draws by the size of a block, so only then does a run draw what it would alone.
+        Dropout draws one mask per block, so that only then a run gets the mask that it would get alone.
         """
         return self._in_groups(tuple(chain.from_iterable(self._buckets_by_segment)))
 
@@ -81,39 +87,39 @@ class AttentionLayout:
     def read_at(
         self, reads: Sequence[Sequence[int]], segments: Sequence[RunSegment], known: tuple[Tensor, Tensor]
     ) -> "AttentionLayout":
-        """The layout of a block whose queries are only the tokens `reads`: for each tree, counted along the tree.
+        """The layout of a block whose queries are only the tokens `reads`: positions in each tree, counted along it.
 
-        The keys stay those of the whole row (`known`), so queries and keys are two different raggeds from here on.
+        The keys are still those of all tokens of the row (`known`).
         """
         device = self.position.device
         # The queries keep the trees' buckets: a bucket's queries meet exactly that bucket's keys.
-        queries = ragged_of([len(each) for each in reads], device, self.keys.groups)
+        queries = ragged_of([len(positions) for positions in reads], device, self.keys.groups)
         places = torch.zeros((len(reads), max(map(len, reads))), dtype=torch.long)
-        for row, each in enumerate(reads):
-            places[row, : len(each)] = torch.tensor(each)
+        for tree, positions in enumerate(reads):
+            places[tree, : len(positions)] = torch.tensor(positions)
         places = places.to(device)
-        # `causal` compares places in a row with each other, and the queries no longer stand at theirs: their visible keys
-        # have to be spelled out, either from their places or by taking their rows of the whole table.
+        # A causal mask compares a query's place in its block with the keys' places. Here the queries have moved together,
+        # so their visible keys are written out: from the places they came from, or as their rows of the table.
         if self.visible is None:
             visible = torch.arange(self.key_position.shape[1], device=device) <= places[..., None]
         else:
             visible = self.visible.gather(1, places[..., None].expand(*places.shape, self.visible.shape[2]))
-        # A prefix's span begins and ends where trees do, so it is moved from the trees' bounds in the row of all tokens
-        # to the same trees' bounds in the row of the reads.
+        # A span begins and ends where trees do: bounds of trees in the row of all tokens become bounds of the same trees
+        # in the row of reads.
         ends = [0, *accumulate(map(len, reads))]
         starts = dict(zip(self._tree_starts(), ends, strict=True))
-        behind = tuple(Span(starts[span.start], starts[span.stop], span.prefix) for span in self.behind)
+        spans = tuple(Span(starts[span.start], starts[span.stop], span.prefix) for span in self.prefix_spans)
         return replace(
             self,
             queries=queries,
             position=self.position.gather(1, places),
             visible=visible,
             causal=False,
-            behind=behind,
+            prefix_spans=spans,
             segments=tuple(segments),
             captured=None,
             known=known,
-            masks={},
+            masks={},  # those made so far are for other queries
         )
 
     def row_of(self, reads: Sequence[Sequence[int]]) -> Int[Tensor, " reads"]:
@@ -122,18 +128,18 @@ class AttentionLayout:
         return torch.tensor([start + at for start, tree in pairs for at in tree], device=self.position.device)
 
     def _tree_starts(self) -> list[int]:
-        """Where each tree begins in the row, and where the last ends."""
+        """Where each tree begins in the row, and where the last one ends."""
         return [0, *accumulate(self.queries.lengths)]
 
     @cached_property
     def _buckets_by_segment(self) -> list[Buckets]:
-        found, start = [], 0
+        by_segment, start = [], 0
         for segment in self.segments:
-            own = buckets_of(self.keys.lengths[start : start + segment.trees], self.position.device)
-            found.append(tuple(tuple(start + tree for tree in group) for group in own))
+            buckets = buckets_of(self.keys.lengths[start : start + segment.trees], self.position.device)
+            by_segment.append(tuple(tuple(start + tree for tree in bucket) for bucket in buckets))
             start += segment.trees
-        return found
+        return by_segment
 
     def _in_groups(self, groups: Buckets) -> "AttentionLayout":
-        queries, keys = (ragged_of(grid.lengths, self.position.device, groups) for grid in (self.queries, self.keys))
+        queries, keys = (ragged_of(ragged.lengths, self.position.device, groups) for ragged in (self.queries, self.keys))
         return replace(self, queries=queries, keys=keys, masks={})

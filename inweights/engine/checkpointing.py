@@ -1,4 +1,7 @@
-"""Blocks of which only the input is kept for the backward pass, which runs them again (Chen et al. 2016, 1604.06174)."""
+"""Activation checkpointing: only the inputs of blocks are kept, and the backward pass runs the blocks again.
+
+Chen et al. 2016, arXiv 1604.06174.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,7 +21,11 @@ from inweights.engine.trees import Patch
 def rerun_in_backward(
     blocks: Sequence[nn.Module], patches: Sequence[Patch], layout: AttentionLayout, module: nn.Module
 ) -> Iterator[None]:
-    """Within, these blocks of `module` are run so. Run again, all that is on around them is on again."""
+    """Within, these blocks of `module` are checkpointed.
+
+    The backward pass runs them after the context managers of the forward pass have ended, so these are entered again:
+    patches, layout, dropout by run, and the state of the random numbers.
+    """
     for block in blocks:
         block.forward = _checkpointed(block.forward, patches, layout, module)
     try:

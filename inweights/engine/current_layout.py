@@ -1,4 +1,4 @@
-"""The layout of the forward pass that runs now."""
+"""The layout of the forward pass that is running."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +12,10 @@ _current: ContextVar[AttentionLayout | None] = ContextVar("layout", default=None
 
 @contextmanager
 def laid_out(layout: AttentionLayout) -> Iterator[None]:
-    """Within, attention follows this layout. A context variable, because many architectures do not pass extra arguments
-    down to attention."""
+    """Within, attention follows this layout.
+
+    It is a context variable because many architectures pass no extra arguments down to their attention.
+    """
     token = _current.set(layout)
     try:
         yield

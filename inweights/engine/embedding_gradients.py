@@ -1,8 +1,8 @@
-"""Gradients of embeddings and LM heads added to what is there, not as tables of their own.
+"""Gradients of embeddings and LM heads, added in place into one table that is kept from step to step.
 
-What torch makes of a look-up's gradient is as large as the table, nearly all zeros, and added to that of a tied LM head:
-three passes over the largest tensor of a small model, for a few hundred rows. And memory for a table that is freed after
-every step is cleared page by page for the next.
+torch makes of a look-up's gradient a table as large as the embedding, nearly all of it zeros, and adds it to the gradient
+of a tied LM head: three passes over the largest tensor of a small model, for a few hundred rows. And where a table is
+freed after every step, the operating system clears its memory page by page for the next one.
 """
 
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 Tables = dict[int, Tensor]
-"""Memory for gradients, by the id of the weight; used again in every step."""
+"""Memory for gradients, by the id of the weight; reused in every step."""
 
 _tables: ContextVar[Tables | None] = ContextVar("tables", default=None)
 
 
 @contextmanager
 def gradients_added() -> Iterator[None]:
-    """Within, private embeddings and LM heads have their gradients put into `.grad` itself.
+    """Within, gradients of private embeddings and LM heads are written into `.grad` directly.
 
-    `torch.autograd.grad` sees none of them. A gradient's memory is that of the step before, so none may be kept.
+    `torch.autograd.grad` does not return them. A gradient's memory is reused in the next step, so none may be kept.
     """
     token = _tables.set({})
     try:
@@ -35,9 +35,10 @@ def gradients_added() -> Iterator[None]:
 
 
 def own_forward(owner: nn.Module, weight: Tensor | None, head: object) -> Any:
-    """The forward pass of an embedding or LM head with that weight in it, with such a gradient.
+    """A forward pass of the embedding or LM head `owner` with such a gradient for its `weight`.
 
-    None where torch's serves: elsewhere, where nothing trains, and where more than a plain product or look-up is done.
+    None where torch's own is right: outside of training, for other modules, and where more is done than a plain product
+    or look-up.
     """
     tables = _tables.get()
     if tables is None or weight is None or not (weight.is_leaf and weight.requires_grad):
@@ -59,7 +60,7 @@ def look_up(weight: Any, ids: Tensor, padding: int | None = None) -> Tensor:
 
 
 def _product(x: Tensor, weight: Any, private: Tensor, tables: Tables) -> Any:
-    """With the whole table; some of its rows may have taken its place meanwhile."""
+    """`weight` is the table that is in place now: `packed.py` may have put only some of its rows there."""
     if weight is not private or torch.is_autocast_enabled(x.device.type):
         return F.linear(x, weight)
     return _Product.apply(x, weight, tables)  # type: ignore[no-untyped-call]
@@ -105,7 +106,7 @@ class _Product(torch.autograd.Function):
 
 
 def _table(tables: Tables, weight: Tensor) -> Tensor:
-    """Memory for a gradient; what is in it is left from before."""
+    """Memory for a gradient, not cleared: it still holds that of the last step."""
     if id(weight) not in tables:
         tables[id(weight)] = torch.empty_like(weight)
     return tables[id(weight)]

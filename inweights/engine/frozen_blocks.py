@@ -1,4 +1,4 @@
-"""Blocks that nothing changes, run once for each sequence: what they give is kept, and training starts behind them."""
+"""Blocks that no update changes: they are run once per sequence, their outputs are kept, and training starts after them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from inweights.engine.switches import hooked, in_mode
 
 
 class FrozenBlocks:
-    """What block `below - 1` gives, by sequence; computed without dropout and without gradients.
+    """The outputs of block `below - 1`, by sequence; computed without dropout and without gradients.
 
-    At most `kept_bytes` are kept. What does not fit is computed again when it is asked for, and is the same.
+    Up to `kept_bytes` of them are kept. Others are computed again each time, with the same result.
     """
 
     def __init__(self, module: nn.Module, blocks: Sequence[nn.Module], below: int, kept_bytes: int) -> None:
@@ -23,30 +23,30 @@ class FrozenBlocks:
         self.kept: dict[Any, Tensor] = {}
         self.bytes = 0
         self.shape: Callable[[Tensor], Any] = lambda states: states
-        """What a block of this architecture returns, made of states: a tensor, or a tuple that begins with one."""
+        """Makes what a block of this architecture returns out of states: a tensor, or a tuple that begins with one."""
 
-    def states(self, asked: Sequence[Any], run: Callable[[list[Any]], object]) -> Float[Tensor, "1 tokens hidden"]:
-        """Of all that is asked, end to end. `run` reads a few sequences, all the way up if it is not stopped."""
-        missing = [each for each in dict.fromkeys(asked) if each not in self.kept]
+    def states(self, sequences: Sequence[Any], run: Callable[[list[Any]], object]) -> Float[Tensor, "1 tokens hidden"]:
+        """The states of all sequences, end to end. `run` is a whole forward pass, which is stopped after these blocks."""
+        missing = [sequence for sequence in dict.fromkeys(sequences) if sequence not in self.kept]
         new: dict[Any, Tensor] = {}
         if missing:
             row = self._read(missing, run)
-            new = dict(zip(missing, row.split([len(each) for each in missing]), strict=True))
-            for each, states in new.items():
+            new = dict(zip(missing, row.split(list(map(len, missing))), strict=True))
+            for sequence, states in new.items():
                 size = states.numel() * states.element_size()
                 if self.bytes + size <= self.kept_bytes:
-                    self.kept[each] = states.clone()  # memory of its own: the row it is cut from can go
+                    self.kept[sequence] = states.clone()  # not a view, which would keep the whole row in memory
                     self.bytes += size
-        return torch.cat([self.kept[each] if each in self.kept else new[each] for each in asked])[None]
+        return torch.cat([self.kept[each] if each in self.kept else new[each] for each in sequences])[None]
 
     @contextmanager
     def in_place_of_blocks(self, states: Tensor) -> Iterator[None]:
-        """Within, the frozen blocks do nothing and give these states."""
+        """Within, the frozen blocks compute nothing and return these states."""
 
         def forward(*inputs: Any, **options: Any) -> Any:
             return self.shape(states)
 
-        skipped = self.blocks[:-1]
+        skipped = self.blocks[:-1]  # the last one of them is the first that may change; only its input was read
         for block in skipped:
             block.forward = forward
         try:
@@ -57,6 +57,7 @@ class FrozenBlocks:
 
     @torch.no_grad()
     def _read(self, missing: list[Any], run: Callable[[list[Any]], object]) -> Float[Tensor, "tokens hidden"]:
+        # Architectures differ in what a block returns, so the first block shows it once.
         def seen(_: nn.Module, inputs: Any, output: Any) -> None:
             others = len(output) - 1 if isinstance(output, tuple) else None
             self.shape = (lambda states: states) if others is None else (lambda states: (states, *[None] * others))
@@ -75,4 +76,4 @@ class FrozenBlocks:
 
 
 class _Reached(Exception):  # noqa: N818  it ends a pass early and is not an error
-    """What the first block that may change would be given."""
+    """Carries the input of the first block that may change."""

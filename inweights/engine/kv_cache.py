@@ -1,4 +1,4 @@
-"""The KV cache of texts that are being continued: keys and values by layer, to which each new token's are added."""
+"""The KV cache of texts that are being continued: keys and values by layer, with room for more tokens."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,34 +10,40 @@ from torch import Tensor
 from inweights.engine.trees import Layer
 
 STEP = 64
-"""Tokens that room is added for at a time."""
+"""Tokens by which the cache grows."""
 
 
 @dataclass
 class KVCache:
-    """`keys[layer][text, head, place]`; places from a text's length on are not read."""
+    """`keys[layer][text, head, place]`.
+
+    Texts have different lengths and share a table: places from a text's length on hold nothing, and the mask hides them
+    (`layouts.step_layout`).
+    """
 
     keys: dict[Layer, Float[Tensor, "texts kv_heads places head_dim"]]
     values: dict[Layer, Float[Tensor, "texts kv_heads places head_dim"]]
     lengths: list[int]
-    """Of each text, the token that is read now not counted."""
+    """Tokens of each text, without the one that is being read. `with_newest` writes at this place in every layer, so it
+    may only grow after the last layer (`decoding.py`)."""
 
     @classmethod
     def of(cls, captured: Mapping[Layer, tuple[Tensor, Tensor]], lengths: Sequence[int]) -> "KVCache":
-        """From the keys and values of texts packed end to end: kv_heads x tokens x size."""
+        """From the keys and values of texts packed end to end: kv_heads x tokens x head_dim."""
         places = STEP * (1 + max(lengths) // STEP)
 
         def side_by_side(row: Tensor) -> Tensor:
-            grid = row.new_zeros(len(lengths), row.shape[0], places, row.shape[2])
+            # Zeros, not empty memory: a masked place still weighs 0 times its value, and 0 times NaN is NaN.
+            table = row.new_zeros(len(lengths), row.shape[0], places, row.shape[2])
             for text, part in enumerate(row.split(list(lengths), 1)):
-                grid[text, :, : lengths[text]] = part
-            return grid
+                table[text, :, : lengths[text]] = part
+            return table
 
         keys = {layer: side_by_side(pair[0]) for layer, pair in captured.items()}
         return cls(keys, {layer: side_by_side(pair[1]) for layer, pair in captured.items()}, list(lengths))
 
     def keep(self, texts: Sequence[int]) -> None:
-        """Keeps only those texts; the others have ended."""
+        """Keep only those texts; the others have ended."""
         if len(texts) == len(self.lengths):
             return
         self.lengths = [self.lengths[text] for text in texts]
@@ -48,7 +54,7 @@ class KVCache:
     def with_newest(
         self, layer: Layer, key: Float[Tensor, "kv_heads texts head_dim"], value: Float[Tensor, "kv_heads texts head_dim"]
     ) -> tuple[Tensor, Tensor]:
-        """All keys and values of the layer with the newest token's, up to the longest text's end."""
+        """Write the newest token of each text, and return all keys and values of the layer up to the longest text's end."""
         end = max(self.lengths) + 1
         places = torch.tensor(self.lengths, device=key.device)
         texts = torch.arange(len(places), device=key.device)

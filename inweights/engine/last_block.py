@@ -1,7 +1,7 @@
-"""The last block, computed where it is read: keys and values of all tokens, everything else of the tokens read.
+"""The last block, run only where its output is read: keys and values of all tokens, everything else of the tokens read.
 
-Everything in a block but its keys and values is a function of one token, so three quarters of the last block can be
-left out for all tokens of a query but one.
+Apart from attention, a block works on each token by itself, and no later block needs the other tokens. So three quarters
+of the last block can be left out for all tokens of a query but one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,23 +19,23 @@ from inweights.engine.stacked_runs import RunSegment
 
 @contextmanager
 def only_reads(block: nn.Module, layout: AttentionLayout, reads: Sequence[Sequence[int]]) -> Iterator[None]:
-    """Within, the block gives the outputs of only the tokens `reads` (of each tree, along the tree), and 0 for others."""
+    """Within, the block returns the outputs of the tokens `reads` (positions in each tree), and 0 for other tokens."""
     row = layout.row_of(reads)
     whole = block.forward
 
     def forward(hidden: Tensor, *others: Any, **options: Any) -> Any:
-        # First over all tokens, up to attention, which stops the block as soon as it is given keys and values. The block
-        # itself cannot be asked for them: each architecture makes them its own way (norms, rotary positions, biases).
+        # First over all tokens, up to attention, which stops the block as soon as it receives keys and values. There is
+        # no other way to get them: each architecture makes them differently (norms, rotary positions, biases).
         try:
             with laid_out(replace(layout, stops_at_keys=True)):
                 whole(hidden, *others, **options)
         except KeysReady as seen:
             known = seen.args
-        # Then over the tokens read, from their states and positions; attention takes the keys and values of before.
+        # Then over the tokens read, from their states and positions; attention uses the keys and values of all tokens.
         few = layout.read_at(reads, _segments(layout, reads), known)
         with laid_out(few):
             out = whole(*_at((hidden, *others), row, layout.tokens), **_at(options, row, layout.tokens))
-        # What follows may reshape to the whole row's shape, so the outputs go back to their places; the rest is not read.
+        # Code after the block may expect the shape of the whole row, so the outputs go back to their places.
         states = hidden.new_zeros(hidden.shape).index_copy(1, row, out[0] if isinstance(out, tuple) else out)
         return (states, *out[1:]) if isinstance(out, tuple) else states
 
@@ -47,15 +47,18 @@ def only_reads(block: nn.Module, layout: AttentionLayout, reads: Sequence[Sequen
 
 
 def _segments(layout: AttentionLayout, reads: Sequence[Sequence[int]]) -> list[RunSegment]:
-    found, start = [], 0
+    segments, start = [], 0
     for segment in layout.segments:
-        found.append(RunSegment(sum(map(len, reads[start : start + segment.trees])), segment.trees))
+        segments.append(RunSegment(sum(map(len, reads[start : start + segment.trees])), segment.trees))
         start += segment.trees
-    return found
+    return segments
 
 
 def _at(value: Any, row: Tensor, tokens: int) -> Any:
-    """What has an entry for each token (states, positions, their sines), at some of the tokens; all else as it is."""
+    """A block's argument at some of the tokens, where it has an entry for each token (states, positions, sines).
+
+    Which axis counts tokens is known by its size alone: the batch axis is 1.
+    """
     if isinstance(value, Tensor):
         axis = {(1, tokens): 1, (tokens,): 0}.get(tuple(value.shape[:2]) if value.ndim > 1 else tuple(value.shape))
         return value if axis is None else value.index_select(axis, row)

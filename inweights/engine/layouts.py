@@ -20,12 +20,12 @@ def tree_layout(
     segments: Sequence[RunSegment] = (),
     captured: dict[Layer, tuple[Tensor, Tensor]] | None = None,
 ) -> AttentionLayout:
-    """Every token attends to those before it, except in other branches of its tree.
+    """Every token attends to the tokens before it, but not to other branches of its tree.
 
-    `prefixes`: for each tree, or for none; trees with the same one stand side by side.
+    `prefixes`: of each tree, or empty. Trees with the same prefix must stand side by side, so that it is one span.
     """
     lengths = [len(tree) for tree in trees]
-    grid = ragged_of(lengths, device, buckets_of(lengths, device))
+    ragged = ragged_of(lengths, device, buckets_of(lengths, device))
     position = torch.zeros((len(trees), max(lengths)), dtype=torch.long)
     visible = _ones(position, position).tril() if any(tree.branches for tree in trees) else None
     for row, tree in enumerate(trees):
@@ -35,30 +35,31 @@ def tree_layout(
             for branch in tree.branches:
                 visible[row, start + len(branch) :, start : start + len(branch)] = False
                 start += len(branch)
-            # A padded row sees itself, so that its softmax is not empty; nobody reads it.
+            # Every place sees itself, padding too: the softmax of an empty row would be NaN, and so would gradients.
             visible[row].diagonal().fill_(True)
     visible, position = None if visible is None else visible.to(device), position.to(device)
-    return AttentionLayout(grid, grid, position, position, visible, True, _spans(trees, prefixes), tuple(segments), captured)
+    spans = _spans(trees, prefixes)
+    return AttentionLayout(ragged, ragged, position, position, visible, True, spans, tuple(segments), captured)
 
 
-def step_layout(cache: KVCache, before: Sequence[Prefix | None], device: torch.device) -> AttentionLayout:
-    """The newest token of each text, after the text so far and the prefix in front of it."""
-    grid = ragged_of([1] * len(cache.lengths), device)
+def step_layout(cache: KVCache, prefixes: Sequence[Prefix | None], device: torch.device) -> AttentionLayout:
+    """The newest token of each text: it attends to the text so far, itself, and the prefix of the text."""
+    # One query per text, and as many keys as the longest text has; those after the end of a shorter one are masked.
+    ragged = ragged_of([1] * len(cache.lengths), device)
     position = torch.tensor(cache.lengths, device=device)[:, None]
     key_position = torch.arange(max(cache.lengths) + 1, device=device).expand(len(cache.lengths), -1)
-    behind = _spans([Tree((0,))] * len(before), before)
-    return AttentionLayout(
-        grid, grid, position, key_position, key_position[:, None] <= position[:, None], False, behind, cache=cache
-    )
+    visible = key_position[:, None] <= position[:, None]
+    spans = _spans([Tree((0,))] * len(prefixes), prefixes)
+    return AttentionLayout(ragged, ragged, position, key_position, visible, False, spans, cache=cache)
 
 
 def bidirectional_layout(
     lengths: Sequence[int], device: torch.device, segments: Sequence[RunSegment] = ()
 ) -> AttentionLayout:
-    """Every token attends to all of its own sequence, as in an encoder."""
-    grid = ragged_of(lengths, device, buckets_of(lengths, device))
+    """Every token attends to its whole sequence, as in an encoder."""
+    ragged = ragged_of(lengths, device, buckets_of(lengths, device))
     position = torch.arange(max(lengths), device=device).expand(len(lengths), -1)
-    return AttentionLayout(grid, grid, position, position, None, False, segments=tuple(segments))
+    return AttentionLayout(ragged, ragged, position, position, None, False, segments=tuple(segments))
 
 
 def positions(tree: Tree) -> list[int]:

@@ -1,4 +1,4 @@
-"""One forward pass over all trees as one row, in which nothing is computed that is not read."""
+"""One forward pass over all trees as one row; nothing is computed that is not read."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,14 +29,15 @@ def read_packed(
     last: nn.Module | None,
     vocabulary: Int[Tensor, " rows"] | None = None,
 ) -> Float[Tensor, "reads size"]:
-    """Outputs at the positions read, fp32. `last`: the last block, if it may be run at those positions alone.
+    """Outputs at the positions read, fp32. `last`: the last block, if it may be run at only those positions.
 
     `vocabulary`: the rows of the LM head that are needed; None: all.
     """
     device = layout.position.device
     ids = [token for tree in trees for part in (tree.stem, *tree.branches) for token in part]
     places = [place for tree in trees for place in positions(tree)]
-    for span in layout.behind:
+    # A tree counts its positions from 0; after a prefix it goes on from the prefix's end.
+    for span in layout.prefix_spans:
         places[span.start : span.stop] = [len(span.prefix.ids) + place for place in places[span.start : span.stop]]
     reads = [tree.positions_read for tree in trees]
     kept = layout.row_of(reads)
@@ -49,7 +50,7 @@ def read_packed(
     with ExitStack() as stack:
         stack.enter_context(patches_on(patches))
         stack.enter_context(laid_out(layout))
-        # Above half of its tokens, running the block once for all is cheaper than twice for some.
+        # Where more than half of the tokens are read, the block is cheaper run once for all of them.
         if last is not None and 2 * len(kept) <= len(ids):
             stack.enter_context(only_reads(last, layout, reads))
         stack.enter_context(dropout_by_run(module, current_segments))
@@ -64,7 +65,11 @@ def read_packed(
 
 @contextmanager
 def _rows_of(head: nn.Linear, rows: Tensor) -> Iterator[None]:
-    """Within, the LM head has only some of its rows; what the architecture does to logits afterwards still happens."""
+    """Within, the LM head has only some of its rows.
+
+    The head is narrowed in place, and not applied here, because architectures do more to logits than this product: soft
+    caps, scales.
+    """
     before = {name: head._parameters[name] for name in ("weight", "bias")}
     bias = before["bias"]
     some = {"weight": look_up(before["weight"], rows), "bias": None if bias is None else bias.index_select(0, rows)}

@@ -11,22 +11,22 @@ from inweights.engine.trees import Tree
 
 
 def read_trees(
-    module: nn.Module, trees: Sequence[Tree], before: Sequence[Sequence[int]], what: Literal["logits", "hidden"]
+    module: nn.Module, trees: Sequence[Tree], prefixes: Sequence[Sequence[int]], what: Literal["logits", "hidden"]
 ) -> tuple[Float[Tensor, "reads size"], int]:
-    """Outputs at the positions read, and the number of tokens that went through; a row for each branch read.
+    """Outputs at the positions read, and the number of tokens that went through. Each branch is a whole text of its own.
 
-    `before`: what stands in front of each tree.
+    `prefixes`: the token ids that precede each tree.
     """
     rows: list[list[int]] = []
     places: list[tuple[int, int]] = []
-    for tree, front in zip(trees, before, strict=True):
+    for tree, prefix in zip(trees, prefixes, strict=True):
         numbers: dict[int, int] = {}
         for position in tree.positions_read:
             branch, place = _branch_of(tree, position)
             if branch not in numbers:
                 numbers[branch] = len(rows)
-                rows.append([*front, *tree.stem, *(tree.branches[branch] if branch >= 0 else ())])
-            places.append((numbers[branch], len(front) + place))
+                rows.append([*prefix, *tree.stem, *(tree.branches[branch] if branch >= 0 else ())])
+            places.append((numbers[branch], len(prefix) + place))
     model = cast(Any, module)
     ids, mask = padded(rows, model.device)
     at = torch.tensor(places, device=model.device).unbind(1)
@@ -34,8 +34,8 @@ def read_trees(
         hidden = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         return hidden[at].float(), ids.numel()
 
-    # Taken out in front of the head: vocabulary logits exist where they are read alone, and what an architecture
-    # does to logits after its head is still done.
+    # The states that are read are taken out before the head: logits over the vocabulary exist only for them, and what an
+    # architecture does to logits after its head is still done.
     def only_read(head: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (inputs[0][at][None],)
 
@@ -47,7 +47,7 @@ def read_trees(
 
 
 def padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Int[Tensor, "rows time"], Int[Tensor, "rows time"]]:
-    """Token ids with padding at the right, and the mask that says what is text: any id pads, none is told by it."""
+    """Token ids padded on the right with id 0, and the mask that says which are text: the pad id itself means nothing."""
     longest = max(map(len, rows))
     ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=device)
@@ -55,7 +55,7 @@ def padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Int[Ten
 
 
 def _branch_of(tree: Tree, position: int) -> tuple[int, int]:
-    """The branch (-1: the stem) that a position lies in, and its place in stem + that branch."""
+    """The branch (-1: the stem) that a position is in, and its place in stem + that branch."""
     if position < len(tree.stem):
         return -1, position
     start = len(tree.stem)

@@ -1,4 +1,4 @@
-"""Attention over shared prefixes: one product for all queries of a span, and no copy of the prefix per query."""
+"""Attention over shared prefixes: one product for all queries of a span, without a copy of the prefix per query."""
 
 import torch
 from torch import Tensor
@@ -10,22 +10,22 @@ from inweights.engine.trees import Layer
 
 
 def over_prefixes(query: Tensor, index: Layer, layout: AttentionLayout, rule: Rule) -> Part | None:
-    """Attention of every token over the prefix in front of it, if any."""
+    """Attention of every token over its prefix, in the order of the row; None where no token can reach one."""
     if rule.window == 1:  # every token attends to itself alone
         return None
     parts: list[tuple[Tensor, Tensor]] = []
     end = 0
-    for span in layout.behind:
+    for span in layout.prefix_spans:
         parts += [_none(query, span, index, end, span.start)] * (span.start > end)
         parts.append(_over_prefix(query[:, :, span.start : span.stop], index, span, layout, rule))
         end = span.stop
-    parts += [_none(query, layout.behind[0], index, end, query.shape[2])] * (end < query.shape[2])
+    parts += [_none(query, layout.prefix_spans[0], index, end, query.shape[2])] * (end < query.shape[2])
     outs, masses = zip(*parts, strict=True)
     return parts[0] if len(parts) == 1 else (torch.cat(outs), torch.cat(masses))
 
 
 def _none(query: Tensor, like: Span, index: Layer, start: int, stop: int) -> Part:
-    """For tokens without a prefix: a part that weighs nothing."""
+    """For tokens without a prefix: a part that weighs nothing, since its log-sum-exp is -inf."""
     shape = (stop - start, query.shape[1])
     size = like.prefix.values[index].shape[-1]
     return query.new_zeros(*shape, size), query.new_full(shape, -torch.inf, dtype=torch.float32)
@@ -36,9 +36,11 @@ def _over_prefix(query: Tensor, index: Layer, span: Span, layout: AttentionLayou
     keys, values = span.prefix.keys[index], span.prefix.values[index]
     mask = None
     if rule.window is not None and rule.window < layout.key_position.shape[1] + keys.shape[1]:
+        # A window counts the token itself, so even the first token of a tree reaches window - 1 tokens of the prefix.
         keys, values = keys[:, 1 - rule.window :], values[:, 1 - rule.window :]
         mask = far_mask(layout, rule.window, keys.shape[1], span, query.dtype)
-    # The heads that share a key become queries of that key.
+    # Heads that share a key become further queries of that key: kv_heads x (heads per key * tokens) x head_dim. So grouped
+    # heads need no copy of the prefix's keys either.
     (_, heads, tokens, dim), kv_heads = query.shape, keys.shape[0]
     folded = query.reshape(1, kv_heads, heads // kv_heads * tokens, dim)
     mask = None if mask is None else mask.repeat(heads // kv_heads, 1)

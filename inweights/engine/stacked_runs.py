@@ -1,4 +1,8 @@
-"""Several runs in one row, each with its own stretch of tokens, its own update and its own stream of random numbers."""
+"""Several runs in one row: each has a segment of its tokens, and its own stream of random numbers.
+
+A run must give what it would give alone, dropout included. torch draws one dropout mask per call, whatever the row holds,
+so dropout is called once per segment, each time with the generator's state of that run.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -23,7 +27,8 @@ class RunSegment:
 
 
 class RandomStreams:
-    """A generator's state for each run. Inside `of(run)` torch's global generator draws what that run alone would."""
+    """A generator's state for each run. Inside `of(run)`, torch's global generator draws what it would draw in that run
+    alone; modules and functional dropout take no generator, so the global one is the only one that they use."""
 
     def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
         self.device = device
@@ -67,9 +72,9 @@ def drawing_from(streams: RandomStreams, runs: Sequence[int]) -> Iterator[None]:
 
 
 def streams_as_now() -> AbstractContextManager[None]:
-    """A context manager for later, within which runs draw again what they draw from here on."""
-    found = _streams.get()
-    return nullcontext() if found is None else _drawn_again(*found, list(found[0].states))
+    """A context manager for later, within which runs draw the same numbers as from now on: for checkpointed blocks."""
+    current = _streams.get()
+    return nullcontext() if current is None else _drawn_again(*current, list(current[0].states))
 
 
 @contextmanager
@@ -83,11 +88,11 @@ def _drawn_again(streams: RandomStreams, runs: tuple[int, ...], states: list[Ten
 
 
 def each_by_run(segments: Sequence[RunSegment], make: Callable[[int], T]) -> list[T]:
-    """`make` for each segment, drawing from its run's stream where there are streams."""
-    found = _streams.get()
-    if found is None:
+    """`make(segment)` for each segment, with random numbers from its run's stream where there are streams."""
+    current = _streams.get()
+    if current is None:
         return [make(segment) for segment in range(len(segments))]
-    streams, runs = found
+    streams, runs = current
     made = []
     for segment in range(len(segments)):
         with streams.of(runs[segment]):
@@ -96,7 +101,10 @@ def each_by_run(segments: Sequence[RunSegment], make: Callable[[int], T]) -> lis
 
 
 class DropoutByRun(TorchFunctionMode):
-    """Dropout of a row draws for each segment what its run alone would draw."""
+    """Within, `F.dropout` of a row is called for each segment apart, so that each run gets the mask it would get alone.
+
+    A mode and not a patched module: many architectures call the function with a rate from their configuration.
+    """
 
     def __init__(self, segments: Callable[[], Sequence[RunSegment]]) -> None:
         super().__init__()
@@ -109,7 +117,7 @@ class DropoutByRun(TorchFunctionMode):
         if func is not F.dropout:
             return func(*args, **options)
         sizes = [segment.tokens for segment in self.segments()]
-        # Some architectures take the row for a matrix on the way.
+        # Which axis counts tokens is known by its size: most tensors are 1 x tokens x size, some tokens x size.
         axis = {(1, sum(sizes)): 1}.get(tuple(args[0].shape[:2]), 0 if args[0].shape[0] == sum(sizes) else None)
         if axis is None:
             return func(*args, **options)
@@ -118,12 +126,12 @@ class DropoutByRun(TorchFunctionMode):
 
 
 def dropout_by_run(module: nn.Module, segments: Callable[[], Sequence[RunSegment]]) -> AbstractContextManager[object]:
-    """`DropoutByRun` where there are segments and something would be dropped; `segments` may change on the way."""
+    """`DropoutByRun` where there are segments and something is dropped. `segments()`, since a last block has others."""
     return DropoutByRun(segments) if segments() and module.training and _drops(module) else nullcontext()
 
 
 def _drops(module: nn.Module) -> bool:
-    """Whether a model in training mode would drop anything: as modules, or by a rate that its configuration names."""
+    """Whether a model in training mode drops anything: by dropout modules, or at a rate in its configuration."""
     if any(isinstance(each, nn.Dropout) and each.p > 0 for each in module.modules()):
         return True
     settings = vars(getattr(module, "config", object))

@@ -1,4 +1,4 @@
-"""Private tensors in the place of a module's own parameters, for as long as a forward pass runs."""
+"""Private tensors in the place of a module's parameters, for the length of a forward pass."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,31 +17,33 @@ from inweights.engine.trees import Patch
 
 @dataclass(frozen=True)
 class Swap:
-    """A patch that puts private tensors in the place of a module's parameters, wherever (tied) they stand."""
+    """A patch that puts private tensors in the place of a module's parameters; tied parameters in all their places."""
 
     module: nn.Module
     tensors: Mapping[str, nn.Parameter]
     """By the names of `module.named_parameters()`."""
     places: tuple[tuple[nn.Module, str, str], ...] = field(init=False)
+    """Owning module, its attribute, and the name of the private tensor."""
 
     def __post_init__(self) -> None:
-        wanted = {id(p): name for name, p in self.module.named_parameters() if name in self.tensors}
-        found = [
-            (owner, attribute, wanted[id(p)])
+        # By identity: a tied weight has one name in `named_parameters` and several owners.
+        names = {id(p): name for name, p in self.module.named_parameters() if name in self.tensors}
+        places = [
+            (owner, attribute, names[id(p)])
             for owner in self.module.modules()
             for attribute, p in owner._parameters.items()
-            if id(p) in wanted
+            if id(p) in names
         ]
-        object.__setattr__(self, "places", tuple(found))
+        object.__setattr__(self, "places", tuple(places))
 
     def __call__(self) -> AbstractContextManager[None]:
         return _swapped(self)
 
     def beside(self, others: Sequence[Patch]) -> Patch | None:
-        """Biases alone: what is added to each token can be its lane's own, what it is multiplied with cannot."""
-        swaps = [self, *(each for each in others if isinstance(each, Swap))]
+        """For biases only: each token can have the bias of its run added, but one product has one weight."""
+        swaps = [self, *(patch for patch in others if isinstance(patch, Swap))]
         alike = len(swaps) == 1 + len(others) and all(each.places == self.places for each in swaps)
-        # An LM head is run at the positions read alone, and perhaps for some of its rows.
+        # An LM head is run only at the positions read, and perhaps for some of its rows: the segments do not fit it.
         head = getattr(self.module, "get_output_embeddings", lambda: None)()
         if not alike or any(attribute != "bias" or owner is head for owner, attribute, _ in self.places):
             return None
@@ -81,7 +83,7 @@ class _swapped(AbstractContextManager[None]):  # noqa: N801  a context manager r
 
 
 def forward_again(module: nn.Module, before: Any) -> None:
-    """Take a forward pass of its own off a module; `before`: the one that it had, None: that of its class."""
+    """Remove a forward pass that was set on a module. `before`: the one that had been set before; None: its class's."""
     del module.forward
     if before is not None:
         module.forward = before
@@ -89,7 +91,10 @@ def forward_again(module: nn.Module, before: Any) -> None:
 
 @dataclass(frozen=True)
 class BiasesByRun:
-    """The patch: the difference of a run's bias from the shared one is added to the module's output."""
+    """The same for the biases of several runs in one row: each token gets the bias of its run.
+
+    The module adds the shared bias; a hook adds the difference to the run's own.
+    """
 
     places: tuple[tuple[nn.Module, str, str], ...]
     tensors: tuple[Mapping[str, nn.Parameter], ...] = field(repr=False)
@@ -104,7 +109,7 @@ class BiasesByRun:
             shared = owner._parameters["bias"]
             assert shared is not None
             differences = torch.stack([tensors[name] - shared.detach().float() for tensors in self.tensors])
-            # A product with zeros and ones: its gradient is one too, where that of an index would be a slow addition.
+            # A product with zeros and ones, not an index: the gradient of an index is a slow addition (see ragged.py).
             added = layout.segment_of @ differences
             return output + added.view(output.shape).to(output.dtype)
 

@@ -1,4 +1,4 @@
-"""What is on for a while and off again, however that while ends: patches, hooks, training mode."""
+"""Context managers: patches, hooks, training and evaluation mode."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +19,10 @@ def patches_on(patches: Sequence[Patch]) -> Iterator[None]:
 
 @contextmanager
 def hooked(registered: Iterable[RemovableHandle]) -> Iterator[None]:
-    """Hooks that are registered one by one as `registered` is read, and all removed at the end."""
+    """Hooks are registered one by one as `registered` is iterated over, and all are removed at the end.
+
+    An iterator, so that hooks registered before a failure are removed, too.
+    """
     handles: list[RemovableHandle] = []
     try:
         for handle in registered:
@@ -32,11 +35,11 @@ def hooked(registered: Iterable[RemovableHandle]) -> Iterator[None]:
 
 @contextmanager
 def in_mode(module: nn.Module, training: bool) -> Iterator[None]:
-    """Training mode or evaluation mode inside, what each part was before outside."""
-    before = [(each, each.training) for each in module.modules()]
+    """Within, the whole module is in training or evaluation mode; afterwards each part is in the mode that it was in."""
+    before = [(part, part.training) for part in module.modules()]
     module.train(training)
     try:
         yield
     finally:
-        for each, mode in before:
-            each.training = mode
+        for part, mode in before:
+            part.training = mode

@@ -1,4 +1,4 @@
-"""The inputs of a forward pass: trees of tokens, prefixes in front of them, patches that turn an update on."""
+"""The inputs of a forward pass: trees of tokens, the prefixes that precede them, patches that turn an update on."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -18,8 +18,8 @@ Patch = Callable[[], AbstractContextManager[None]]
 class Tree:
     """A token sequence with branches: every branch sees the stem and itself, never another branch.
 
-    The stem is a prompt, its branches the label words without their last tokens. The caller leaves
-    out branches of no token: a label word of one token is read at the stem's end.
+    The stem is a prompt, its branches the label words without their last tokens: the last token of a word is predicted,
+    not read. So a label word of one token has no branch, and is read at the stem's end.
     """
 
     stem: tuple[int, ...]
@@ -38,7 +38,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Prefix:
-    """Tokens in front of many queries, encoded once: keys and values of every layer, without a batch axis.
+    """Tokens that precede many queries, encoded once: keys and values of every layer, without a batch axis.
 
     Keys are stored as attention uses them (after rotary positions). Differentiable where the model that made it was.
     """
@@ -48,18 +48,18 @@ class Prefix:
     values: tuple[Float[Tensor, "kv_heads tokens head_dim"], ...]
 
 
-Behind = Prefix | Sequence[Prefix | None] | None
+Prefixes = Prefix | Sequence[Prefix | None] | None
 """The prefixes of some trees: one for all, one for each tree, or none."""
 
 
-def prefix_of_each(behind: Behind, trees: int) -> list[Prefix | None]:
+def prefix_of_each(prefixes: Prefixes, trees: int) -> list[Prefix | None]:
     """The prefix of each tree, if any."""
-    return [behind] * trees if behind is None or isinstance(behind, Prefix) else list(behind)
+    return [prefixes] * trees if prefixes is None or isinstance(prefixes, Prefix) else list(prefixes)
 
 
 @runtime_checkable
 class Stackable(Protocol):
-    """A patch that can share a forward pass with others of its kind, each for the tokens of its own run."""
+    """A patch that can share a forward pass with patches of other runs, each for the tokens of its run."""
 
     def beside(self, others: "Sequence[Patch]") -> Patch | None:
         """The patch of all runs, this one's first; None where they cannot share a pass."""

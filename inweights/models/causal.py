@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from inweights.engine.learned_prefix import virtual_token_count
-from inweights.engine.trees import Behind, Layer, Patch, Prefix, Tree
+from inweights.engine.trees import Layer, Patch, Prefix, Prefixes, Tree
 from inweights.models.architecture import Linear, linear_layers_of
 from inweights.models.card import ModelCard
 from inweights.models.causal_forward import CausalForward
@@ -63,7 +63,7 @@ class CausalLM(LocalModel):
         return [[*self.front, *ids] for ids in encode(self.tokenizer, texts, add_special_tokens=False)]
 
     def next_token_logits(
-        self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
+        self, trees: Sequence[Tree], prefix: Prefixes = None, vocabulary: Int[Tensor, " rows"] | None = None
     ) -> Float[Tensor, "reads vocabulary"]:
         return self._forward.read(trees, prefix, "logits", vocabulary)
 

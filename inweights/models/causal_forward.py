@@ -15,7 +15,7 @@ from inweights.engine.learned_prefix import learned_prefixes_of, virtual_token_c
 from inweights.engine.packed import Output, read_packed
 from inweights.engine.padded import read_trees
 from inweights.engine.switches import patches_on
-from inweights.engine.trees import Behind, Layer, Prefix, Tree, prefix_of_each
+from inweights.engine.trees import Layer, Prefix, Prefixes, Tree, prefix_of_each
 from inweights.models.architecture import blocks_of
 from inweights.models.local_model import LocalModel
 from inweights.types import UserError
@@ -50,7 +50,7 @@ class CausalForward:
         layout = tree_layout(trees, self.model.device, before, captured=captured)
         return before, captured, self._packed(trees, layout, "logits")
 
-    def read(self, trees: Sequence[Tree], behind: Behind, what: Output, vocabulary: Tensor | None = None) -> Tensor:
+    def read(self, trees: Sequence[Tree], behind: Prefixes, what: Output, vocabulary: Tensor | None = None) -> Tensor:
         before = prefix_of_each(behind, len(trees))
         learned = self._learned() if None in before else []
         if learned:

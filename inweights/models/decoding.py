@@ -13,7 +13,7 @@ from inweights.engine.kv_cache import KVCache
 from inweights.engine.layouts import step_layout
 from inweights.engine.learned_prefix import virtual_token_count
 from inweights.engine.switches import patches_on
-from inweights.engine.trees import Behind, Prefix, Tree, prefix_of_each
+from inweights.engine.trees import Prefix, Prefixes, Tree, prefix_of_each
 from inweights.models.base import Backbone
 from inweights.models.language_model import Sampling
 from inweights.models.next_token import Choose, chooser, greedy
@@ -56,7 +56,7 @@ def continuation(model: Backbone, stem: Sequence[int], tokens: Sequence[int]) ->
 def continued(
     model: Backbone,
     stems: Sequence[Sequence[int]],
-    behind: Behind,
+    behind: Prefixes,
     most: int,
     ends: Collection[int],
     choose: Choose = greedy,

@@ -15,7 +15,7 @@ from inweights.engine.layouts import bidirectional_layout
 from inweights.engine.padded import padded
 from inweights.engine.stacked_runs import dropout_by_run
 from inweights.engine.switches import patches_on
-from inweights.engine.trees import Behind, Layer, Prefix, Tree
+from inweights.engine.trees import Layer, Prefix, Prefixes, Tree
 from inweights.models.architecture import Linear, linear_layers_of
 from inweights.models.card import ModelCard
 from inweights.models.language_model import GREEDY, Sampling
@@ -67,7 +67,7 @@ class Encoder(LocalModel):
         self._refuse("predicts no next token")
 
     def next_token_logits(
-        self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
+        self, trees: Sequence[Tree], prefix: Prefixes = None, vocabulary: Int[Tensor, " rows"] | None = None
     ) -> Float[Tensor, "reads vocabulary"]:
         self._refuse("predicts no next token")
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inweights.engine.trees import Behind, Layer, Prefix, TokenCount, Tree
+from inweights.engine.trees import Layer, Prefix, Prefixes, TokenCount, Tree
 from inweights.models.language_model import LanguageModel
 from inweights.models.queries import Queries
 from inweights.types import Query
@@ -67,7 +67,7 @@ class TokenModel(LanguageModel, Protocol):
         ...
 
     def next_token_logits(
-        self, trees: Sequence[Tree], prefix: Behind = None, vocabulary: Int[Tensor, " rows"] | None = None
+        self, trees: Sequence[Tree], prefix: Prefixes = None, vocabulary: Int[Tensor, " rows"] | None = None
     ) -> Float[Tensor, "reads vocabulary"]:
         """Logits of what comes after every position read; computed at those positions alone.
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inweights.engine.trees import Behind, Tree, prefix_of_each
+from inweights.engine.trees import Prefixes, Tree, prefix_of_each
 from inweights.models.base import Backbone
 from inweights.models.batched_forward import batches_of, tokens_at_once
 from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, truncated
@@ -34,7 +34,7 @@ class Completion:
 @torch.no_grad()
 def teacher_logprobs(
     model: Backbone,
-    prefixes: Behind,
+    prefixes: Prefixes,
     completions: Sequence[Completion],
     kept: TopK = TOP_K,
     *,
@@ -57,7 +57,7 @@ def teacher_logprobs(
 
 def read_completions(
     model: Backbone,
-    prefixes: Behind,
+    prefixes: Prefixes,
     completions: Sequence[Completion],
     of: Callable[[Sequence[int], Sequence[Float[Tensor, "tokens vocabulary"]]], list[T]],
     batch_tokens: int,
