@@ -279,12 +279,13 @@ def test_questions_are_held_apart_by_their_text_alone():
 def test_a_models_own_questions_are_new_usable_and_the_same_for_a_seed(architecture):
     model = tiny(architecture)
     [piece] = chunks_of(model, of(TALE, title="Tale"), 200)
-    found = written(model, PLAIN, piece, 3, 8, seed=0)
+    found = written(model, PLAIN, piece, 3, 8, seed=0).questions
     assert 0 < len(found) <= 8
     assert all(usable(each.text) and each.chunk == 3 for each in found)
     assert len({normal(each.text) for each in found}) == len(found)
-    assert found == written(model, PLAIN, piece, 3, 8, seed=0) != written(model, PLAIN, piece, 3, 8, seed=1)
-    more = written(model, PLAIN, piece, 3, 8, 0, [each.text for each in found])
+    assert found == written(model, PLAIN, piece, 3, 8, seed=0).questions
+    assert found != written(model, PLAIN, piece, 3, 8, seed=1).questions
+    more = written(model, PLAIN, piece, 3, 8, 0, [each.text for each in found]).questions
     assert not {normal(each.text) for each in more} & {normal(each.text) for each in found}
 
 
@@ -292,7 +293,7 @@ def test_a_model_that_chats_is_asked_for_questions():
     model = chatting("llama")
     template = replace(template_of(model), answer_tokens=12)
     [piece] = chunks_of(model, of(TALE), 200)
-    assert all(usable(each.text) for each in written(model, template, piece, 0, 4, seed=0))
+    assert all(usable(each.text) for each in written(model, template, piece, 0, 4, seed=0).questions)
 
 
 def test_a_model_that_writes_no_question_is_said(tmp_path):

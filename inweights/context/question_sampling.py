@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inweights.context.chunks import Chunk
+from inweights.context.fact_questions import Written
 from inweights.context.qa_tokens import Question
-from inweights.context.question_writing import written
+from inweights.context.question_writing import new_questions
 from inweights.context.questions import normal
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
@@ -74,27 +75,36 @@ def own_questions(
     found: list[list[Question]] = [[] for _ in chunks]
     before = [[each.text for each in known if each.chunk == number] for number in range(len(chunks))]
     dry: set[int] = set()
+    failed = Written()
     for turn in range(math.ceil(max(wanted) / AT_ONCE)):
-        for number, chunk in enumerate(chunks):
-            count = min(AT_ONCE, wanted[number] - len(found[number]))
-            if count < 1 or number in dry or (turn and time.monotonic() > until):
-                continue
-            said = [*before[number], *(each.text for each in found[number])]
-            key = (model.card.digest, model.card.dtype, template.digest, chunk.digest, seed, count, said)
+        if turn and time.monotonic() > until:
+            break
+        counts = {number: min(AT_ONCE, count - len(found[number])) for number, count in enumerate(wanted)}
+        counts = {number: count for number, count in counts.items() if count > 0 and number not in dry}
+        texts = {number: [*before[number], *(each.text for each in found[number])] for number in counts}
+        of_pieces = [(chunks[number].digest, count, texts[number]) for number, count in counts.items()]
+        made: list[Written] = []
 
-            def make(
-                chunk: Chunk = chunk, number: int = number, count: int = count, said: list[str] = said
-            ) -> list[Question]:
-                return written(model, template, chunk, number, count, seed, said)
+        def make(
+            counts: dict[int, int] = counts, texts: dict[int, list[str]] = texts, made: list[Written] = made
+        ) -> list[Question]:
+            made.append(new_questions(model, template, chunks, counts, seed, texts))
+            return list(made[0].questions)
 
-            new = store.questions(key, make)
-            found[number] += new
-            if not new:
-                dry.add(number)  # a model that runs out of questions is not asked for ever
-        say(f"{sum(map(len, found)):,} questions asked about {len(chunks)} pieces")
+        key = (model.card.digest, model.card.dtype, template.digest, of_pieces, seed)
+        new = store.questions(key, make) if counts else []
+        for each in new:
+            found[each.chunk or 0].append(each)
+        # A model that runs out of questions is not asked for ever.
+        dry |= set(counts) - {each.chunk for each in new}
+        failed = sum(made, failed)
+        say(f"{sum(map(len, found)):,} questions written about {len(chunks)} pieces")
+    if failed.written:
+        say(failed.summary)
     if not any(found) and not known:
+        reasons = f" ({failed.summary})" if failed.written else ""
         raise UserError(
-            f"{model.card.name} wrote no usable question about the context: give --queries with your own, "
-            "or take a model that follows instructions"
+            f"{model.card.name} wrote no usable question about the context{reasons}: give --queries with your own, "
+            "or --asker with a model that follows instructions"
         )
     return [each for part in found for each in part]

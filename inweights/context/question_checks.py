@@ -1,0 +1,41 @@
+"""What a question that a model wrote must be, so that its answer is worth learning, and how many fell to which test."""
+
+from inweights.context.answer_spans import Span
+from inweights.context.english import content_words, normalized
+from inweights.context.questions import usable
+
+FORM = "not a question"
+WORDS = "about something else"
+GIVEN = "answer in the question"
+ROUND_TRIP = "another answer when read back"
+INFORMATION = "same answer without the text"
+REPEATED = "repeated"
+_UNITS = content_words("seconds minutes hours days weeks months years metres kilometres euros dollars percent degrees")
+
+
+def form_of(question: str, span: Span) -> str:
+    """The first test that a question for the span fails, by its words alone; "" where it passes.
+
+    Its content words are those of the sentence and its title: small models write good questions about other things.
+    """
+    if not question.endswith("?") or question.count("?") > 1 or not 3 <= len(question.split()) <= 30 or not usable(question):
+        return FORM
+    if says(question, span.phrase):
+        return GIVEN
+    own, sentence = content_words(question), content_words(span.sentence)
+    about = own - content_words(span.phrase)
+    return "" if about & sentence and own <= sentence | content_words(span.title) | _UNITS else WORDS
+
+
+def says(text: str, phrase: str) -> bool:
+    """Whether the phrase stands in the text as whole words, numbers in words or digits."""
+    wanted = normalized(phrase)
+    return bool(wanted) and f" {wanted} " in f" {normalized(text)} "
+
+
+def same_answer(answer: str, phrase: str) -> bool:
+    """Whether an answer read back has the phrase in it, or is a half of the phrase with all of its numbers."""
+    said, wanted = normalized(answer), normalized(phrase)
+    numbers = {word for word in wanted.split() if word[:1].isdigit()}
+    part = f" {said} " in f" {wanted} " and 2 * len(said.split()) >= len(wanted.split()) and numbers <= set(said.split())
+    return bool(said) and (says(answer, phrase) or part)
