@@ -16,10 +16,10 @@ from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.learn_made import Document, every_question, made
 from benchmarks.learn_measured import Side, by_kind, byte_counts, known
 from benchmarks.learn_withheld import withheld
-from inweights.context.baselines import of_learned
 from inweights.context.learn import LearningResult, learn
 from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
+from inweights.context.systems import learned_system
 from inweights.context.template import template_of
 from inweights.models import load
 from inweights.models.base import Backbone
@@ -95,7 +95,7 @@ def _never_asked(model: Backbone, settings: Settings) -> dict[str, Any]:
     document = made(20, seed=len(range(DOCUMENTS[20])))
     held = withheld(document, seed=0)
     outcome = learn_one(model, document, settings, held.asked)
-    right = by_kind(of_learned("distilled", outcome.learned, 0.0), template_of(model), held.tests)
+    right = by_kind(learned_system("distilled", outcome.learned), template_of(model), held.tests)
     return {"right_where_never_asked": right, "questions_never_asked": len(held.tests)}
 
 

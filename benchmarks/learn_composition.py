@@ -6,8 +6,8 @@ from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.learn import KV, learn_one, row
 from benchmarks.learn_made import Document, every_question, made
 from benchmarks.learn_measured import Side
-from inweights.context.baselines import of_learned, respond
 from inweights.context.composition import composed
+from inweights.context.systems import learned_system, respond
 from inweights.context.template import template_of
 from inweights.context.train import LearnedContext
 from inweights.models import load
@@ -27,7 +27,7 @@ def together(options: Options, goal: Goal) -> list[Row]:
 
 def _right(learned: LearnedContext, document: Document) -> float:
     questions = [each for each in document.tests if each.kind != "absent"]
-    right = respond(of_learned("", learned, 0.0), template_of(load("embedded")), questions).scores(questions, "exact-match")
+    right = respond(learned_system("", learned), template_of(load("embedded")), questions, "exact-match").scores
     return sum(right) / len(right)
 
 

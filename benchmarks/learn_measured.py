@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from statistics import mean
 
 from benchmarks.learn_made import Document, Read
-from inweights.context.baselines import System, kv_bytes_per_token, of_learned, respond
 from inweights.context.metrics import information_recovered
 from inweights.context.qa_tokens import Question
+from inweights.context.systems import System, learned_system, respond
 from inweights.context.teacher import distances, teacher_answers_of
 from inweights.context.template import Template
+from inweights.context.timing import kv_bytes_per_token
 from inweights.context.train import LearnedContext
 from inweights.engine.learned_prefix import virtual_token_count
 from inweights.models.base import Backbone
@@ -29,7 +30,7 @@ def known(model: Backbone, template: Template, document: Document, learned: Lear
     """By name: the information, of 1; right answers by kind, beside the model with the right piece in its prompt;
     questions about new and conflicting contexts answered as the bare model answers them, of 1."""
     teacher = System("icl", model, lambda question: document.chunks[question.chunk or 0].text)
-    student = of_learned("distilled", learned, 0.0)
+    student = learned_system("distilled", learned)
     ours, peer = (by_kind(each, template, document.tests) for each in (student, teacher))
     return {
         "information": Side(information(model, template, document, learned), 1.0),
@@ -54,7 +55,7 @@ def information(model: Backbone, template: Template, document: Document, learned
 
 def by_kind(system: System, template: Template, asked: Sequence[Question]) -> dict[str, float]:
     """Share of right answers."""
-    right = respond(system, template, asked).scores(asked, "exact-match")
+    right = respond(system, template, asked, "exact-match").scores
     kinds = dict.fromkeys(each.kind for each in asked)
     return {kind: mean(hit for hit, each in zip(right, asked, strict=True) if each.kind == kind) for kind in kinds}
 
@@ -63,8 +64,8 @@ def _alike(model: Backbone, template: Template, learned: LearnedContext, context
     same: list[bool] = []
     for each in contexts:
         bare = System("bare", model, lambda _, text=each.text: text)  # type: ignore[misc]
-        student = System("student", learned.model, bare.context, learned.front)
-        sides = [respond(system, template, each.questions).texts for system in (bare, student)]
+        student = System("student", learned.model, bare.context)
+        sides = [respond(system, template, each.questions, "exact-match").answers for system in (bare, student)]
         same += [a == b for a, b in zip(*sides, strict=True)]
     return mean(same)
 
@@ -75,7 +76,7 @@ def byte_counts(model: Backbone, document: Document, learned: LearnedContext) ->
     front = sum(map(virtual_token_count, getattr(learned.model, "patches", ())))
     return {
         "context_tokens": tokens,
-        "artifact_bytes": of_learned("", learned, 0.0).artifact_bytes,
+        "artifact_bytes": learned_system("", learned).artifact_bytes,
         "kv_bytes": front * kv_bytes_per_token(model),
         "kv_bytes_of_context": tokens * kv_bytes_per_token(model),
     }

@@ -11,9 +11,9 @@ from dataclasses import replace
 from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.learn import LORA, learn_one
 from benchmarks.learn_made import every_question, made
-from inweights.context.baselines import System, of_learned, respond
 from inweights.context.metrics import gap_recovered
 from inweights.context.settings import Settings
+from inweights.context.systems import System, learned_system
 from inweights.context.template import template_of
 from inweights.context.trained_baselines import next_token, sft
 from inweights.context.training_mix import select_answers
@@ -46,11 +46,11 @@ def recovered(count: int, settings: Settings, step: int) -> dict[str, float]:
     asked = [each for each in document.tests if each.kind != "absent"]
 
     def right(system: System) -> Sequence[float]:
-        return respond(system, template, asked).scores(asked, "exact-match")
+        return respond(system, template, asked, "exact-match").scores
 
     bare = right(System("alone", model))
     teacher = right(System("icl", model, lambda question: document.chunks[question.chunk or 0].text))
-    shares = {name: gap_recovered(bare, teacher, right(of_learned(name, each, 0.0))).value for name, each in learned.items()}
+    shares = {name: gap_recovered(bare, teacher, right(learned_system(name, each))).value for name, each in learned.items()}
     return {name: share if share is not None else 0.0 for name, share in shares.items()}
 
 

@@ -13,13 +13,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.bench import Benchmark, Goal, Options, Row
-from inweights.context.baselines import System, of_learned, respond
 from inweights.context.chunks import Chunk, chunks_of
 from inweights.context.learn import LearningResult, learn
 from inweights.context.metrics import gap_recovered
 from inweights.context.probe import probe
 from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
+from inweights.context.systems import System, learned_system
 from inweights.context.teacher import assign_chunks
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
@@ -55,7 +55,7 @@ def stories(options: Options, goal: Goal) -> list[Row]:
     sides: dict[str, list[float]] = {}
     for story, (outcome, _), (other, _) in zip(told, learned, others, strict=True):
         for system in _systems(model, story, outcome, other):
-            sides.setdefault(system.name, []).extend(respond(system, TEMPLATE, story.held_out).gold_log_probs)
+            sides.setdefault(system.name, []).extend(respond(system, TEMPLATE, story.held_out, "exact-match").gold_log_probs)
     noted = [each for _, each in learned]
     more: dict[str, Any] = {
         "gold_nll": {name: -mean(values) for name, values in sides.items()},
@@ -87,8 +87,8 @@ def _systems(model: Backbone, story: Story, own: LearningResult, other: Learning
     return [
         System("alone", model),
         System("icl", model, lambda question: story.chunks[question.chunk or 0].text),
-        of_learned("distilled", own.learned, 0.0),
-        of_learned("another's", other.learned, 0.0),
+        learned_system("distilled", own.learned),
+        learned_system("another's", other.learned),
     ]
 
 

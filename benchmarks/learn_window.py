@@ -8,7 +8,7 @@ from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.learn import MANY, learn_one, row
 from benchmarks.learn_made import every_question, made
 from benchmarks.learn_measured import Side, by_kind
-from inweights.context.baselines import of_learned
+from inweights.context.systems import learned_system
 from inweights.context.template import template_of
 from inweights.models import load
 
@@ -21,7 +21,7 @@ def beyond_the_window(options: Options, goal: Goal) -> list[Row]:
     tokens = sum(len(ids) - 1 for ids in model.encode([chunk.text for chunk in document.chunks]))
     settings = replace(MANY, epochs=2) if options.quick else MANY
     outcome = learn_one(model, document, settings, every_question()[:: 7 if options.quick else 1])
-    right = by_kind(of_learned("distilled", outcome.learned, 0.0), template_of(model), document.tests)
+    right = by_kind(learned_system("distilled", outcome.learned), template_of(model), document.tests)
     answered = Side(mean([right["worded"], right["paraphrased"]]), 1.0)
     more = {"context_tokens": tokens, "window": window, "right": right, "seconds_by_phase": outcome.seconds}
     return [row(f"{tokens:,} tokens, window of {window}", [answered], goal.here, more)]

@@ -1,12 +1,12 @@
-"""What learning a context came to: every system's answers and costs in one typed record, and the record as JSON."""
+"""What learning a context came to: a record of every system that answers about it, and what each form has recovered."""
 
-import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
 
-T = TypeVar("T")
-FORMAT = 1
+from inweights.metrics import Metric
+from inweights.sources.types import Skipped
+from inweights.types import Record
+
 HELD_OUT, TEST = "held-out", "test"
 MINIMUM_QUESTIONS = 20
 """For an interval or a verdict; a share of fewer questions stands alone."""
@@ -23,62 +23,20 @@ class Recovered:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Of a time in seconds, over queries asked one at a time."""
-
-    median: float
-    p95: float
-
-
-@dataclass(frozen=True)
 class EvaluationSet:
-    """Questions that every system answers, with the texts that count as right."""
+    """Questions that every system answers."""
 
     questions: tuple[str, ...]
-    gold: tuple[str, ...]
     kinds: tuple[str, ...]
     """Such as `worded`, `paraphrased`, `absent`; "" where nobody has named one."""
     places: tuple[float, ...]
     """Where in the document each answer stands, from 0 to 1."""
-    metric: str
-    """The primary one, which `scores` are in: a name of METRICS."""
+    metric: Metric
+    """The primary one, which scores are in."""
     given: bool
     """The gold answers were given; else they are the teacher's own."""
     available: int
     """Questions before some were drawn."""
-
-
-@dataclass(frozen=True)
-class Answers:
-    """One system's answers to an evaluation set, question by question."""
-
-    answers: tuple[str, ...]
-    """Greedy, generated freely."""
-    scores: tuple[float, ...]
-    """In the set's primary metric, from 0 to 1."""
-    gold_log_probs: tuple[float, ...]
-    """Of the gold answer after a natural opening; nats per token."""
-
-
-@dataclass(frozen=True)
-class SystemResult:
-    """Something that can answer about a context, what it answered and what that cost."""
-
-    name: str
-    method: str
-    """As a method of a study, such as `icl` or `distill+lora`."""
-    outcomes: Mapping[str, Answers]
-    """By evaluation set."""
-    seconds: Spread
-    """Of a query."""
-    first_token: Spread
-    with_context: Mapping[str, Answers] = field(default_factory=dict)
-    """By evaluation set, with the right piece of the context in the prompt again; empty where nothing was trained."""
-    context_tokens: int = 0
-    kv_bytes: int = 0
-    adapt_seconds: float = 0.0
-    artifact_bytes: int = 0
-    trained_parameters: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,14 +81,6 @@ class FormResult:
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A source that was not read."""
-
-    source: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class LearnReport:
     """All that a report of a learned context may read."""
 
@@ -140,12 +90,12 @@ class LearnReport:
     kv_bytes_per_token: int
     sets: Mapping[str, EvaluationSet]
     """`test` where questions with right answers were given, `held-out` where some were held out."""
-    systems: Mapping[str, SystemResult]
+    systems: Mapping[str, Record]
+    """By name: the model alone, what stands in a prompt, what was trained."""
     forms: Mapping[str, FormResult]
     peak_bytes: int = 0
     evaluation_seconds: float = 0.0
     skipped: tuple[Skipped, ...] = ()
-    format: int = FORMAT
 
     @property
     def primary(self) -> str:
@@ -160,41 +110,3 @@ class LearnReport:
 def system_of(form: str) -> str:
     """The name of a form among the systems."""
     return f"distilled ({form})"
-
-
-def restored(kind: type[T], value: Any) -> T:
-    """A value of the dataclass `kind` from JSON. Raises KeyError, TypeError or ValueError where it is not one."""
-    found: T = _dataclass(kind, value)
-    return found
-
-
-def _restored(kind: Any, value: Any) -> Any:
-    origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any or kind is object:
-        return value
-    if is_dataclass(kind):
-        return _dataclass(kind, value)
-    if origin in (Union, types.UnionType):
-        return None if value is None else _restored(next(each for each in inner if each is not type(None)), value)
-    if origin is tuple:
-        return tuple(_restored(inner[0], each) for each in _checked(value, list | tuple))
-    if origin is not None and issubclass(origin, Mapping):
-        return {str(name): _restored(inner[1], each) for name, each in _checked(value, Mapping).items()}
-    return float(_checked(value, int | float)) if kind is float else _checked(value, kind)
-
-
-def _dataclass(kind: Any, value: Any) -> Any:
-    hints = get_type_hints(kind)
-    _checked(value, Mapping)
-    for each in fields(kind):
-        if each.name not in value and each.default is MISSING and each.default_factory is MISSING:
-            raise KeyError(each.name)
-    if unknown := set(value) - {each.name for each in fields(kind)}:
-        raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
-    return kind(**{name: _restored(hints[name], each) for name, each in value.items()})
-
-
-def _checked(value: Any, kind: Any) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError(f"expected {getattr(kind, '__name__', kind)}, got {value!r}"[:200])
-    return value

@@ -3,12 +3,13 @@
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inweights.types import Budget, Cost, Latency, Outcome, Record, Run, UserError, Weights
+from inweights.restored import restored
+from inweights.types import Record, UserError
 
 FORMAT = 2
 """1 held the indices of labels and the model's name alone: no scores, no answers, no dtype."""
@@ -48,19 +49,7 @@ def from_json(text: str) -> Record:
         raise OldFormatError(f"it has record format {found}, and this version of inweights reads format {FORMAT}")
     if found != FORMAT:
         raise ValueError("it was written in another format")
-    values["run"]["budget"] = Budget(**values["run"]["budget"])
-    values["run"]["after"] = tuple(values["run"]["after"])
-    values["run"]["weights"] = Weights(**values["run"]["weights"])
-    values["run"] = Run(**values["run"])
-    values["outcomes"] = {name: _outcome(each) for name, each in values["outcomes"].items()}
-    oracles = values.get("oracles", {}).items()
-    values["oracles"] = {rule: {name: _outcome(each) for name, each in found.items()} for rule, found in oracles}
-    for phase in ("load", "adapt", "predict"):
-        values[phase] = _cost(values[phase])
-    values["latency"] = Latency(**values["latency"]) if values["latency"] else None
-    for name in ("labels", "indices", "losses"):
-        values[name] = tuple(values[name])
-    return Record(**values)
+    return restored(Record, values)
 
 
 def read(path: Path) -> Record:
@@ -116,13 +105,3 @@ def progress(study: Path) -> str:
         raise UserError(f"{path} cannot be read ({error}): delete it, or run the study again") from error
     done = sum((study / "records" / f"{name}.json").exists() for name in names)
     return "" if done == len(names) else f"{done} of {len(names)} planned runs are done: the figures are provisional"
-
-
-def _cost(values: Mapping[str, Any] | None) -> Cost | None:
-    return Cost(**values) if values else None
-
-
-def _outcome(values: dict[str, Any]) -> Outcome:
-    for name in ("scores", "answers", "gold", "subsets"):
-        values[name] = tuple(values[name])
-    return Outcome(**{**values, "probabilities": tuple(map(tuple, values["probabilities"]))})

@@ -6,18 +6,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from inweights.learn_records import (
-    Answers,
-    Collateral,
-    EvaluationSet,
-    FormResult,
-    LearnReport,
-    Recovered,
-    Skipped,
-    Spread,
-    SystemResult,
-    system_of,
-)
+from inweights.learn_records import Collateral, EvaluationSet, FormResult, LearnReport, Recovered, system_of
+from inweights.sources.types import Skipped
+from inweights.types import Cost, Latency, Outcome, Record, Run, Weights
 
 QUESTIONS = 40
 NONE = Recovered(None, questions=QUESTIONS)
@@ -25,9 +16,10 @@ SECRET = "the safe opens with 7351"
 KINDS = tuple("<b>odd</b>" if number % 4 == 3 else "worded" for number in range(QUESTIONS))
 
 
-def answers(scores: Sequence[float], name: str = "") -> Answers:
+def answers(scores: Sequence[float], name: str = "") -> Outcome:
     texts = tuple(f"{name} answer <{number}>" for number in range(len(scores)))
-    return Answers(texts, tuple(scores), (-0.1,) * len(scores))
+    gold = tuple(f"gold {number}" for number in range(len(scores)))
+    return Outcome("in-domain", tuple(scores), texts, gold, KINDS[: len(scores)], 0.1, gold_log_probs=(-0.1,) * len(scores))
 
 
 def right(share: float, first: bool = True, questions: int = QUESTIONS) -> tuple[float, ...]:
@@ -39,17 +31,16 @@ def right(share: float, first: bool = True, questions: int = QUESTIONS) -> tuple
 
 def system(
     name: str, accuracy: float, seconds: float, kv_bytes: int, learning: float = 0.0, adapter: int = 0, again: float = 0.0
-) -> SystemResult:
-    return SystemResult(
-        name=name,
-        method=name,
+) -> Record:
+    return Record(
+        run=Run(Weights("model"), "manual", name, shots=0, seed=0),
+        status="ok",
         outcomes={"test": answers(right(accuracy), name)},
-        seconds=Spread(seconds, 1.5 * seconds),
-        first_token=Spread(seconds / 2, seconds),
+        latency=Latency(seconds, 1.5 * seconds, 8),
+        first_token=Latency(seconds / 2, seconds, 8),
         with_context={"test": answers(right(again))} if again else {},
-        context_tokens=kv_bytes // 1000,
         kv_bytes=kv_bytes,
-        adapt_seconds=learning,
+        adapt=Cost(learning, 0, 0, 0, "made up"),
         artifact_bytes=adapter,
         trained_parameters=adapter // 4,
     )
@@ -75,23 +66,22 @@ def form(**changed: Any) -> FormResult:
 def measured(**forms: FormResult) -> LearnReport:
     """Of the given forms, or of one LoRA."""
     forms = forms or {"lora": form()}
-    systems = [
-        system("alone", 0.2, 0.009, 0),
-        system("icl-piece", 1.0, 0.020, 300_000),
-        system("icl", 0.975, 0.040, 1_300_000),
-        system("icl-cached", 0.975, 0.0099, 1_300_000),
-        system("rag", 0.85, 0.0175, 300_000),
-        *(system(system_of(name), 0.9, 0.010, 0, 40.0, 696320, again=0.95) for name in forms),
+    rows = [
+        ("alone", 0.2, 0.009, 0),
+        ("icl-piece", 1.0, 0.020, 300_000),
+        ("icl", 0.975, 0.040, 1_300_000),
+        ("icl-cached", 0.975, 0.0099, 1_300_000),
+        ("rag", 0.85, 0.0175, 300_000),
+        *((system_of(name), 0.9, 0.010, 0, 40.0, 696320, 0.95) for name in forms),
     ]
     questions = tuple(f"question {number}?" for number in range(QUESTIONS))
-    gold = tuple(f"gold {number}" for number in range(QUESTIONS))
     places = tuple(number / QUESTIONS for number in range(QUESTIONS))
     return LearnReport(
         tokens=252,
         pieces=4,
         kv_bytes_per_token=5120,
-        sets={"test": EvaluationSet(questions, gold, KINDS, places, "contained", True, QUESTIONS)},
-        systems={each.name: each for each in systems},
+        sets={"test": EvaluationSet(questions, KINDS, places, "contained", True, QUESTIONS)},
+        systems={name: system(name, *values) for name, *values in rows},
         forms=forms,
         peak_bytes=123_000_000,
         evaluation_seconds=23.7,
@@ -107,10 +97,11 @@ def changed(report: LearnReport, name: str, **values: Any) -> LearnReport:
 def few(report: LearnReport, count: int) -> LearnReport:
     """With the first questions alone."""
     questions = report.sets["test"]
-    cut = {name: getattr(questions, name)[:count] for name in ("questions", "gold", "kinds", "places")}
+    cut = {name: getattr(questions, name)[:count] for name in ("questions", "kinds", "places")}
 
-    def short(found: Answers) -> Answers:
-        return Answers(found.answers[:count], found.scores[:count], found.gold_log_probs[:count])
+    def short(found: Outcome) -> Outcome:
+        names = ("scores", "answers", "gold", "subsets", "gold_log_probs")
+        return replace(found, **{name: getattr(found, name)[:count] for name in names})
 
     systems = {
         name: replace(
@@ -158,7 +149,7 @@ def write_card(folder: Path, report: LearnReport) -> Path:
         "probes": [probe],
         "files": {},
         "confidential": "",
-        "format": 2,
+        "format": 3,
     }
     (folder / "context_card.json").write_text(json.dumps(values))
     return folder

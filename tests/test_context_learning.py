@@ -15,9 +15,9 @@ from inweights.context.chunks import chunks_of
 from inweights.context.learn import learn
 from inweights.context.metrics import base_kl, contexts_read, information_recovered
 from inweights.context.on_policy import polish
-from inweights.context.qa_tokens import Question, asked
-from inweights.context.responses import responses
+from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
+from inweights.context.systems import System, learned_system, respond
 from inweights.context.teacher import distances, teacher_answers
 from inweights.context.template import EMBEDDED, Template
 from inweights.context.train import initial_update, train
@@ -120,10 +120,10 @@ def test_facts_that_are_asked_about_are_recovered_without_the_document(model, ou
     assert recovered(outcome).low > 0.8
     questions = [each.question for each in outcome.answers.lessons if each.question.kind != "absent"]
     assert len(questions) == 2 * len(EVENTS)
-    stems = asked(model, EMBEDDED, None, [each.text for each in questions]).alone
-    texts = responses(outcome.learned.model, EMBEDDED, None, stems, questions).texts
+    student = learned_system("student", outcome.learned)
+    texts = respond(student, EMBEDDED, questions, "exact-match").answers
     right = sum(exact_match(text, each.gold) for text, each in zip(texts, questions, strict=True))
-    before = responses(model, EMBEDDED, None, stems, questions).scores(questions, "exact-match")
+    before = respond(System("alone", model), EMBEDDED, questions, "exact-match").scores
     assert right >= 7 > 2 >= sum(before)
 
 

@@ -15,8 +15,8 @@ from inweights.context.metrics import base_kl, contexts_read, gap_recovered, inf
 from inweights.context.prefix import PIECE, pieces_of, prefix_begun
 from inweights.context.qa_tokens import Question
 from inweights.context.replay import conflicting_rows, drop_sentences, neutral_rows, recombined, swap_answers
-from inweights.context.responses import responses
 from inweights.context.settings import Settings
+from inweights.context.systems import System, respond
 from inweights.context.teacher import teacher_answers_of
 from inweights.context.template import Template
 from inweights.context.train import initial_update
@@ -302,7 +302,8 @@ def test_the_right_answer_is_scored_as_whole_texts_are(architecture):
     model = tiny(architecture)
     questions = [replace(QUESTIONS[0], gold="the judge"), QUESTIONS[1], replace(QUESTIONS[2], gold="seven lamps")]
     stems = [tuple(ids) for ids in model.encode([TEMPLATE.bare(each.text) for each in questions])]
-    found = responses(model, TEMPLATE, None, stems, questions)
+    alone = System("alone", model)
+    found = respond(alone, TEMPLATE, questions, "exact-match")
     assert math.isnan(found.gold_log_probs[1])
     for number in (0, 2):
         ids = model.encode([f"{TEMPLATE.bare(questions[number].text)} {questions[number].gold}"])[0]
@@ -310,9 +311,5 @@ def test_the_right_answer_is_scored_as_whole_texts_are(architecture):
         rows = model.module(torch.tensor([ids])).logits[0].log_softmax(-1)
         each = [float(rows[place - 1, ids[place]]) for place in range(len(stems[number]), len(ids))]
         assert found.gold_log_probs[number] == pytest.approx(sum(each) / len(each), abs=1e-4)
-    assert (
-        found.scores(
-            [replace(question, gold=text) for question, text in zip(questions, found.texts, strict=True)], "exact-match"
-        )
-        == [1.0] * 3
-    )
+    answered = [replace(question, gold=text) for question, text in zip(questions, found.answers, strict=True)]
+    assert respond(alone, TEMPLATE, answered, "exact-match").scores == (1.0,) * 3

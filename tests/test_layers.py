@@ -11,8 +11,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "inweights"
 LAYERS = (
     {"plain_text", "wording"},
-    {"types"},
-    {"settings", "records", "grammar", "sources", "metrics", "learn_records"},
+    {"types", "restored"},
+    {"settings", "records", "grammar", "sources", "metrics"},
+    {"learn_records"},
     {"tasks", "engine", "meter", "report"},
     {"models"},
     {"scoring", "training", "merging"},

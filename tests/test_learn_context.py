@@ -156,7 +156,7 @@ def test_another_base_is_refused(learned):
     [
         (lambda card: card["base"].update(tokenizer="0" * 16), r"the tokenizer of embedded is not the one"),
         (lambda card: card["template"].update(alone="Q: {question}"), r"the template in .* was changed"),
-        (lambda card: card.update(format=99), r"is of format 99, this inweights reads 2"),
+        (lambda card: card.update(format=99), r"is of format 99, this inweights reads 3"),
         (lambda card: card.pop("pieces"), r"cannot be read \(KeyError: 'pieces'\): learn it again"),
     ],
     ids=["tokenizer", "template", "format", "broken"],

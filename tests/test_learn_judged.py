@@ -16,8 +16,8 @@ from inweights.context.learn import learn
 from inweights.context.metrics import parting
 from inweights.context.qa_tokens import Question
 from inweights.context.recovery import reported
-from inweights.context.responses import OPENING, primary_metric, responses
 from inweights.context.settings import Settings
+from inweights.context.systems import OPENING, System, primary_metric, respond
 from inweights.context.template import EMBEDDED, Template
 from inweights.exports import RejectedError, verify
 from inweights.exports.context_card import NAME, read
@@ -65,8 +65,7 @@ def test_a_chat_models_gold_answer_is_scored_after_a_natural_opening(architectur
     """As one whole text by plain transformers; not as the first words of a reply."""
     model = tiny(architecture)
     question = Question("who saw the judge ?", gold="the doctor")
-    [stem] = map(tuple, model.encode([CHAT.bare(question.text)]))
-    found = responses(model, replace(CHAT, answer_tokens=2), None, [stem], [question]).gold_log_probs[0]
+    found = respond(System("alone", model), replace(CHAT, answer_tokens=2), [question], "contained").gold_log_probs[0]
     opened = model.encode([CHAT.bare(question.text) + OPENING])[0]
     ids = model.encode([f"{CHAT.bare(question.text)}{OPENING} the doctor"])[0]
     assert ids[: len(opened)] == opened
@@ -102,9 +101,9 @@ def test_held_out_and_given_questions_are_two_evaluation_sets(tmp_path):
     (tmp_path / "facts.txt").write_text(FACTS)
     chunks = chunks_of(model, read_sources([str(tmp_path / "facts.txt")], "auto"), 64)
     settings = Settings(epochs=1, held_out=0.5)
-    outcome = learn(model, EMBEDDED, chunks, settings, tmp_path / "work", queries=QUERIES)
-    assert outcome.held_out.lessons
-    found = evaluate(model, EMBEDDED, chunks, {"lora": outcome}, settings, QUERIES, rivals=("icl", "sft"))
+    result = learn(model, EMBEDDED, chunks, settings, tmp_path / "work", queries=QUERIES)
+    assert result.held_out.lessons
+    found = evaluate(model, EMBEDDED, chunks, {"lora": result}, settings, QUERIES, rivals=("icl", "sft"))
     assert found.primary == "test"
     assert found.sets["test"].given
     assert not found.sets["held-out"].given
@@ -115,7 +114,7 @@ def test_held_out_and_given_questions_are_two_evaluation_sets(tmp_path):
     assert set(found.systems["icl"].outcomes) == {"test"}
     assert set(student.with_context) == set(found.systems["sft"].with_context) == {"test"}
     assert teacher.with_context == {}
-    assert student.seconds.p95 >= student.seconds.median > 0
+    assert student.latency.p95 >= student.latency.median > 0
     assert found.forms["lora"].free.low is None, "four questions carry no interval"
 
 
@@ -157,8 +156,8 @@ def test_a_learned_context_is_a_study_whose_records_are_those_of_compare(export)
     for method, name in (("zero-shot", "alone"), ("distill+lora", "distilled (lora)")):
         scores = report.systems[name].outcomes["test"].scores
         assert rows[method].accuracy["test"].mean == sum(scores) / len(scores)
-        assert rows[method].adapt_seconds == report.systems[name].adapt_seconds
-        assert rows[method].seconds_per_query == pytest.approx(report.systems[name].seconds.median)
+        assert rows[method].adapt_seconds == report.systems[name].adapt.seconds
+        assert rows[method].seconds_per_query == pytest.approx(report.systems[name].latency.median)
     [record] = [each for each in read_folder(work) if each.run.method == "distill+lora"]
     assert record.outcomes["test"].gold == tuple(each.gold for each in QUERIES)
     assert record.notes == {"metric": "exact-match", "free_form": True}

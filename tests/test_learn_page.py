@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 from inweights.cli import app
 from inweights.exports import context_card
 from inweights.exports.manifest import digests
-from inweights.learn_records import Collateral, LearnReport, Recovered, Spread, restored
+from inweights.learn_records import Collateral, LearnReport, Recovered
 from inweights.report.learn_page import page
 from inweights.report.learn_report import CARD, read_card, terminal, write_learned_page
 from inweights.report.learn_summary import break_evens, paid_after, verdict
-from inweights.types import UserError
+from inweights.restored import restored
+from inweights.types import Latency, UserError
 from tests.pages import CHROMIUM, VARIANTS, assert_sound, opened_page, overlaps_and_names
 from tests.sample_card import NONE, SECRET, answers, changed, few, form, measured, right, unasked, write_card
 
@@ -70,7 +71,7 @@ def test_it_pays_against_a_cold_prompt_and_never_against_a_warm_one():
 
 
 def test_what_never_pays_has_no_number_of_queries(tmp_path):
-    slow = changed(measured(), "distilled (lora)", seconds=Spread(0.05, 0.06))
+    slow = changed(measured(), "distilled (lora)", latency=Latency(0.05, 0.06, 8))
     assert verdict("lora", slow).startswith("Never pays in time against the whole text in the prompt")
     assert all("never pays" in each for each in break_evens("lora", slow))
     assert data_of(tmp_path, slow)["crossings"] == []
@@ -181,7 +182,7 @@ def test_without_questions_there_is_no_table_and_no_advice(tmp_path):
 
 def test_two_forms_have_a_verdict_and_a_table_each(tmp_path):
     found = measured(lora=form(), kv=form())
-    found = changed(found, "distilled (kv)", seconds=Spread(0.05, 0.06))
+    found = changed(found, "distilled (kv)", latency=Latency(0.05, 0.06, 8))
     assert "kv: Never pays in time" in terminal(found)
     text = html_of(tmp_path, found)
     assert "Recovered and damaged: lora" in text

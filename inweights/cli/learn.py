@@ -158,7 +158,7 @@ def _wish(
     method: str,
     time_budget: str | None,
 ) -> "LearnRequest":
-    from inweights.context.evaluate import RIVALS
+    from inweights.context.methods import RIVALS
     from inweights.context.questions import from_file
     from inweights.context.settings import EFFORTS, Settings
     from inweights.learning.request import LearnRequest

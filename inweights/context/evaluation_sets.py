@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from inweights.context.chunks import Chunk
 from inweights.context.qa_tokens import Question, text_of
-from inweights.context.responses import primary_metric
+from inweights.context.systems import primary_metric
 from inweights.context.teacher import assign_chunks
 from inweights.context.template import Template
 from inweights.context.work_cache import TeacherAnswers
@@ -20,7 +20,6 @@ MAXIMUM = 400
 def evaluation_set(questions: Sequence[Question], template: Template, available: int, given: bool) -> EvaluationSet:
     return EvaluationSet(
         questions=tuple(each.text for each in questions),
-        gold=tuple(each.gold for each in questions),
         kinds=tuple(each.kind for each in questions),
         places=tuple(each.place or 0.0 for each in questions),
         metric=primary_metric(template, given),

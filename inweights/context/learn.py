@@ -1,7 +1,7 @@
 """From a context to an adapter: rounds of questions, a teacher's answers to them, and training without the context."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from inweights.learn_records import MINIMUM_QUESTIONS, Recovered
 from inweights.models.base import Backbone
 from inweights.wording import counted
 
+SHARED = ("questions", "answers", "replay")
+"""Phases whose work is kept on disk and used again by the next form."""
 ENOUGH = 0.02
 """Of information: a round that gains less than this is the last."""
 
@@ -40,6 +42,12 @@ class LearningResult:
     seconds: dict[str, float]
     losses: tuple[float, ...]
     replayed: tuple[Row, ...] = field(repr=False, default=())
+
+
+def seconds_of(result: LearningResult, results: Iterable[LearningResult]) -> dict[str, float]:
+    """By phase. The first form has paid for what several share: each is given what it would have cost alone."""
+    shared = {phase: max(each.seconds.get(phase, 0.0) for each in results) for phase in SHARED if phase in result.seconds}
+    return result.seconds | shared
 
 
 def learn(

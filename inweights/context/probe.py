@@ -8,15 +8,17 @@ from dataclasses import replace
 from statistics import mean
 from typing import Any
 
-from inweights.context.baselines import kv_bytes_per_token, respond, text_systems, timed, whole_text
 from inweights.context.chunks import Chunk
+from inweights.context.method_inputs import inputs_for, whole_text
+from inweights.context.methods import IN_PROMPT, systems_of
 from inweights.context.metrics import gap_recovered
 from inweights.context.qa_tokens import Question, text_of
 from inweights.context.question_sampling import own_questions, question_counts
-from inweights.context.responses import primary_metric
 from inweights.context.settings import EFFORTS, Settings
+from inweights.context.systems import primary_metric, respond
 from inweights.context.teacher import assign_chunks, teacher_answers
 from inweights.context.template import Template
+from inweights.context.timing import kv_bytes_per_token, timed
 from inweights.context.train import initial_update, seconds_of_step
 from inweights.context.training_mix import rows_of
 from inweights.context.training_rows import Student
@@ -56,7 +58,7 @@ def probe(
     answer_tokens = sum(len(each.alone.completion_ids) for each in told.lessons)
     information = sum(told.bare) / max(1, answer_tokens)
     tokens = len(model.encode([whole_text(chunks)])[0])
-    systems = text_systems(model, template, chunks, questions)
+    systems = systems_of(inputs_for(model, template, chunks, settings, questions), IN_PROMPT)
     # Questions about some pieces know them by their place among those.
     asked = questions if pieces is chunks else [replace(each, chunk=picked[each.chunk or 0]) for each in questions]
     times = {each.name: {"seconds": timed(each, template, asked).seconds.median} for each in systems}
@@ -85,7 +87,7 @@ def _accuracy(systems: Sequence[Any], template: Template, asked: Sequence[Questi
     if not asked:
         return None
     metric = primary_metric(template, given)
-    sides = {each.name: respond(each, template, asked).scores(asked, metric) for each in systems}
+    sides = {each.name: respond(each, template, asked, metric).scores for each in systems}
     gap = gap_recovered(sides["alone"], sides["icl-piece"], sides["icl-piece"])
     return {name: mean(right) for name, right in sides.items()} | {"distinct": gap.value is not None}
 

@@ -51,10 +51,9 @@ class Asked:
     alone: tuple[tuple[int, ...], ...]
 
 
-def asked(model: Backbone, template: Template, context: str | None, questions: Sequence[str], front: int = 0) -> Asked:
-    """Questions behind a context, or without one. `front`: tokens that begin every text and that the model, behind a
-    learnt prefix, has read already. Raises UserError where a question does not fit beside its context."""
-    alone = tuple(tuple(ids[front:]) for ids in model.encode([template.bare(each) for each in questions]))
+def asked(model: Backbone, template: Template, context: str | None, questions: Sequence[str]) -> Asked:
+    """Questions behind a context, or without one. Raises UserError where a question does not fit beside its context."""
+    alone = tuple(tuple(ids) for ids in model.encode([template.bare(each) for each in questions]))
     if context is None:
         return Asked(None, alone, alone)
     behind = encode_with_context(
@@ -67,7 +66,7 @@ def asked(model: Backbone, template: Template, context: str | None, questions: S
             f"{model.card.name} reads at most {model.card.max_tokens:,}: lower --chunk-tokens"
         )
     with torch.no_grad():
-        prefix = model.prefix(behind.shared[front:]) if behind.shared[front:] else None
+        prefix = model.prefix(behind.shared) if behind.shared else None
     return Asked(prefix, behind.rests, alone)
 
 

@@ -1,8 +1,11 @@
-"""What else could be trained on a context, with the same update, steps and code: the teacher's answers, and the text."""
+"""What else a LoRA could be trained on, with the same steps and code: the teacher's answers as text, or the context."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from inweights.context.chunks import Chunk
+from inweights.context.method_inputs import MethodInputs
 from inweights.context.settings import Settings
 from inweights.context.train import LearnedContext, initial_update, train
 from inweights.context.training_rows import Row, row_of
@@ -11,6 +14,24 @@ from inweights.engine.trees import Tree
 from inweights.models.base import Backbone
 from inweights.plain_text import as_data
 from inweights.scoring.teacher_logprobs import gold_targets
+
+LEAST_SECONDS = 10.0
+"""Of training, however short that of the first form was."""
+
+
+def sft_baseline(inputs: MethodInputs) -> LearnedContext:
+    return sft(inputs.model, inputs.chunks, inputs.first.answers, replace(inputs.settings, form="lora"), _seconds(inputs))
+
+
+def next_token_baseline(inputs: MethodInputs) -> LearnedContext:
+    """As many tokens are predicted as the student predicts of answers."""
+    answers = inputs.first.answers.lessons
+    reads = inputs.settings.epochs_of(len(answers)) * sum(len(each.alone.completion_ids) for each in answers)
+    return next_token(inputs.model, inputs.chunks, replace(inputs.settings, form="lora"), reads, _seconds(inputs))
+
+
+def _seconds(inputs: MethodInputs) -> float:
+    return max(LEAST_SECONDS, inputs.first.seconds.get("training", 60.0))
 
 
 def sft(
@@ -34,8 +55,6 @@ def next_token(model: Backbone, chunks: Sequence[Chunk], settings: Settings, rea
 def _trained(
     model: Backbone, chunks: Sequence[Chunk], rows: Sequence[Row], settings: Settings, seconds: float
 ) -> LearnedContext:
-    import time
-
     learned = initial_update(model, [as_data(chunk.text) for chunk in chunks], settings)
     train(learned, rows, settings, deadline=time.monotonic() + seconds)
     return learned

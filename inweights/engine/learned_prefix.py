@@ -23,8 +23,9 @@ class LearnedPrefix:
     values: tuple[nn.Parameter, ...] = field(repr=False)
     stacks: bool = True
     sink: tuple[tuple[Tensor, Tensor], ...] = field(default=(), repr=False)
-    """Keys and values of the first positions, which are not trained; empty where all are trained. Models put much of
-    their attention on the first position, so it keeps its values (Eyuboglu et al. 2025, arXiv 2506.06266)."""
+    """Keys and values of the first positions, which are not trained and begin every text; empty where all are trained.
+    Models put much of their attention on the first position, so it keeps its values (Eyuboglu et al. 2025, arXiv
+    2506.06266)."""
 
     def __call__(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -73,6 +74,11 @@ def learned_prefixes_of(patches: Sequence[Patch], module: nn.Module, counter: To
             counter.tokens += virtual_token_count(patch) * len(patch.embeddings)
             return patch.prefixes(module, patches)
     return []
+
+
+def begins_texts(patch: Patch) -> bool:
+    """Whether a text goes on from the patch, without special tokens of its own in front."""
+    return isinstance(patch, LearnedPrefix) and bool(patch.sink)
 
 
 def virtual_token_count(patch: Patch) -> int:

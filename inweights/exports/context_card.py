@@ -9,12 +9,14 @@ from typing import Any
 
 from inweights.exports.manifest import Base
 from inweights.exports.read_card import read_card, refuse_changed
-from inweights.learn_records import LearnReport, restored
+from inweights.learn_records import LearnReport
 from inweights.records import write_whole
+from inweights.restored import restored
 from inweights.types import UserError
 
 NAME = "context_card.json"
-FORMAT = 2
+FORMAT = 3
+"""2 had answers and costs in types of its own."""
 AGAIN = "learn it again"
 CONFIDENTIAL = (
     "What this adapter has learned can be extracted by asking it, and from a key/value prefix words of the text itself, "

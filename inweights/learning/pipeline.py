@@ -10,14 +10,12 @@ from inweights.context.evaluate import evaluate
 from inweights.context.learn import LearningResult, learn
 from inweights.exports.staging import refuse_occupied, staged
 from inweights.exports.verify import verify
-from inweights.learn_records import LearnReport, Skipped
+from inweights.learn_records import LearnReport
 from inweights.learning.inputs import LearnInputs, check_lengths
 from inweights.learning.request import FORMS, LearnRequest, WarmStart, remedy, training_settings
-from inweights.learning.study_records import write_records
-from inweights.learning.work import work_of, write_questions
+from inweights.learning.work import work_of, write_questions, write_records
 from inweights.learning.write import Results, write_context
 from inweights.meter import measure
-from inweights.types import Weights
 
 Say = Callable[[str], None]
 
@@ -36,12 +34,11 @@ def learn_into(
     results, peak_bytes = _learned(work, inputs, request, say, warm)
     write_questions(work, inputs.chunks, results.values())
     say("evaluating every system")
-    report = replace(_measured(inputs, request, results, warm), peak_bytes=peak_bytes)
+    report = _measured(inputs, request, results, peak_bytes, warm)
     with staged(folder) as filling:
         report = write_context(filling, inputs, request, results, report)
         say(str(verify(filling)))
-    weights = Weights(inputs.model.card.name, dtype=inputs.model.card.dtype)  # type: ignore[arg-type]
-    write_records(work, report, weights, inputs.context.sources, request.settings.seed)
+    write_records(work, report, inputs.context.sources)
     return report
 
 
@@ -80,13 +77,15 @@ def _learn_form(
     )
 
 
-def _measured(inputs: LearnInputs, request: LearnRequest, results: Results, warm: WarmStart | None) -> LearnReport:
+def _measured(
+    inputs: LearnInputs, request: LearnRequest, results: Results, peak_bytes: int, warm: WarmStart | None
+) -> LearnReport:
     started = time.monotonic()
-    report = evaluate(inputs.model, inputs.template, inputs.chunks, results, request.settings, request.tests, request.rivals)
+    measuring = (inputs.model, inputs.template, inputs.chunks, results, request.settings)
+    report = evaluate(*measuring, request.tests, request.rivals, peak_bytes)
     seconds = time.monotonic() - started
-    skipped = tuple(Skipped(each.source, each.reason) for each in inputs.context.skipped)
     if warm:
         unlearned = {form: warm.unlearned(form, each.learned) for form, each in results.items()}
         forms = {form: replace(each, unlearned=unlearned[form]) for form, each in report.forms.items()}
         report = replace(report, forms=forms)
-    return replace(report, evaluation_seconds=seconds, skipped=skipped)
+    return replace(report, evaluation_seconds=seconds, skipped=inputs.context.skipped)

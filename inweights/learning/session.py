@@ -42,7 +42,7 @@ class Session:
         context = self.context
         for start in range(0, len(questions), AT_ONCE):
             part = questions[start : start + AT_ONCE]
-            read = asked(context.learned.model, context.template, None, part, context.learned.front)
+            read = asked(context.learned.model, context.template, None, part)
             outputs = answers(context.learned.model, context.template, None, read.behind)
             for question, answer in zip(part, outputs, strict=True):
                 yield question, text_of(context.learned.model, context.template, answer)
@@ -51,7 +51,7 @@ class Session:
         """One answer as it comes."""
         context = self.context
         model, template = context.learned.model, context.template
-        read = asked(model, template, None, [question], context.learned.front)
+        read = asked(model, template, None, [question])
         arrived: SimpleQueue[int | BaseException | None] = SimpleQueue()
 
         def work() -> None:

@@ -108,7 +108,7 @@ def _answers(learned: LearnedContext, inputs: LearnInputs, questions: Sequence[Q
     if not questions:
         return []
     model, template = learned.model, inputs.template
-    read = asked(model, template, None, [each.text for each in questions], learned.front)
+    read = asked(model, template, None, [each.text for each in questions])
     return [text_of(model, template, each) for each in answers(model, template, None, read.behind)]
 
 

@@ -1,17 +1,19 @@
-"""The folder OUT.work: questions, answers and the state of training, to go on from and to update from."""
+"""The folder OUT.work: a study with questions, answers and the state of training, to go on from and to update from."""
 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from inweights.context.chunks import Chunk
 from inweights.context.learn import LearningResult
 from inweights.context.qa_tokens import Question
+from inweights.learn_records import LearnReport
 from inweights.records import write_whole
+from inweights.study.store import Store
 from inweights.types import UserError
 
 QUESTIONS = "asked.json"
@@ -29,6 +31,20 @@ def write_questions(work: Path, chunks: Sequence[Chunk], results: Iterable[Learn
     rows = [asdict(each) | {"chunk": chunks[each.chunk or 0].digest} for each in questions]
     work.mkdir(parents=True, exist_ok=True)
     write_whole(work / QUESTIONS, json.dumps(rows, ensure_ascii=False))
+
+
+def write_records(work: Path, report: LearnReport, sources: Mapping[str, str]) -> None:
+    """Under `work`/records, as `compare` writes them, so that `inweights report` shows them; none without a question.
+
+    On the evaluation set that verdicts are about alone: rows of a table are compared on the same questions.
+    """
+    if not report.primary:
+        return
+    records, store = list(report.systems.values()), Store(work)
+    run = records[0].run
+    store.prepare({"learned": run.task, "model": [str(run.weights)], "sources": dict(sources)})
+    for each in records:
+        store.write(replace(each, outcomes={report.primary: each.outcomes[report.primary]}, with_context={}))
 
 
 def read_questions(work: Path) -> list[tuple[Question, str]]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from inweights.engine.learned_prefix import virtual_token_count
+from inweights.engine.learned_prefix import begins_texts, virtual_token_count
 from inweights.engine.trees import Layer, Patch, Prefix, Prefixes, Tree
 from inweights.models.architecture import Linear, linear_layers_of
 from inweights.models.card import ModelCard
@@ -85,9 +85,10 @@ class CausalLM(LocalModel):
         return self._forward.stems(trees, behind)
 
     def patched(self, patch: Patch) -> Self:
-        # A learned prefix takes positions of the context window.
+        # A learned prefix takes positions of the context window, and may begin every text itself.
         room = replace(self.card, max_tokens=self.card.max_tokens - virtual_token_count(patch))
-        return replace(self, card=room, patches=(*self.patches, patch))
+        front = () if begins_texts(patch) else self.front
+        return replace(self, card=room, front=front, patches=(*self.patches, patch))
 
     def linear_layers(self) -> Mapping[str, Linear]:
         return linear_layers_of(self.module, self.output_embeddings)

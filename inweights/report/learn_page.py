@@ -8,9 +8,18 @@ from dataclasses import asdict
 from statistics import mean
 from typing import Any
 
-from inweights.learn_records import LearnReport, Recovered, SystemResult, system_of
+from inweights.learn_records import LearnReport, Recovered, system_of
 from inweights.report.html import rendered
-from inweights.report.learn_scores import answers, by_kind, by_place, interval, samples, unknown_only
+from inweights.report.learn_scores import (
+    answers,
+    by_kind,
+    by_place,
+    interval,
+    latency,
+    learning_seconds,
+    samples,
+    unknown_only,
+)
 from inweights.report.learn_summary import (
     RIVALS,
     alarm,
@@ -23,6 +32,7 @@ from inweights.report.learn_summary import (
     verdict,
 )
 from inweights.report.learn_table import cells, duration, heads, legend, size
+from inweights.types import Record
 
 SHOWN = 50
 """Sample answers of each form; the card holds all."""
@@ -56,7 +66,7 @@ def page(card: Mapping[str, Any], report: LearnReport) -> str:
 def _data(report: LearnReport) -> dict[str, Any]:
     return {
         "metric": report.sets[report.primary].metric if report.primary else "",
-        "systems": [_system(row, report) for row in report.systems.values()],
+        "systems": [_system(name, row, report) for name, row in report.systems.items()],
         "recovered": [
             _share(form, name, each) for form, found in report.forms.items() for name, each in recovered(found).items()
         ],
@@ -87,23 +97,23 @@ def _share(form: str, name: str, found: Recovered) -> dict[str, Any]:
     }
 
 
-def _system(row: SystemResult, report: LearnReport) -> dict[str, Any]:
-    scores = answers(row.name, report).scores
+def _system(name: str, row: Record, report: LearnReport) -> dict[str, Any]:
+    scores = answers(name, report).scores
     ends = interval(scores)
-    unknown = unknown_only(row.name, report)
+    unknown = unknown_only(name, report)
     return {
-        "name": row.name,
+        "name": name,
         "accuracy": mean(scores),
         "low": ends.low if ends else None,
         "high": ends.high if ends else None,
         "unknown_only": mean(unknown) if unknown else None,
-        "by_kind": by_kind(row.name, report),
-        "by_place": by_place(row.name, report),
-        "seconds": row.seconds.median,
-        "p95": row.seconds.p95,
-        "first_token": row.first_token.median,
+        "by_kind": by_kind(name, report),
+        "by_place": by_place(name, report),
+        "seconds": latency(row).median,
+        "p95": latency(row).p95,
+        "first_token": row.first_token.median if row.first_token else None,
         "kv_bytes": row.kv_bytes,
-        "adapt_seconds": row.adapt_seconds,
+        "adapt_seconds": learning_seconds(row),
         "artifact_bytes": row.artifact_bytes,
     }
 

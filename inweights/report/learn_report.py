@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inweights.learn_records import LearnReport, restored
+from inweights.learn_records import LearnReport
 from inweights.records import write_whole
 from inweights.report.learn_page import page
 from inweights.report.learn_scores import samples
 from inweights.report.learn_summary import alarm, damage, shares, verdict
 from inweights.report.learn_table import cells, heads, legend
+from inweights.restored import restored
 from inweights.types import UserError
 
 CARD = "context_card.json"

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
-from inweights.learn_records import MINIMUM_QUESTIONS, Answers, LearnReport, SystemResult, system_of
+from inweights.learn_records import MINIMUM_QUESTIONS, LearnReport, system_of
 from inweights.report.statistics import Interval, over_seeds
+from inweights.types import Latency, Outcome, Record
 
 TEACHER = "icl-piece"
 RIGHT = 0.5
@@ -27,7 +28,7 @@ class Sample:
     """The student's."""
 
 
-def answers(name: str, report: LearnReport) -> Answers:
+def answers(name: str, report: LearnReport) -> Outcome:
     """On the evaluation set that verdicts are about."""
     return report.systems[name].outcomes[report.primary]
 
@@ -61,9 +62,19 @@ def unknown_only(name: str, report: LearnReport) -> list[float]:
     return [s for s, a, t in zip(scores, alone, teacher, strict=True) if a < RIGHT <= t]
 
 
-def context_again(row: SystemResult, report: LearnReport) -> tuple[float, ...]:
+def context_again(row: Record, report: LearnReport) -> tuple[float, ...]:
     """Scores with the right piece of the context in the prompt again; empty where nothing was trained."""
     return row.with_context[report.primary].scores if row.with_context else ()
+
+
+def latency(row: Record) -> Latency:
+    """Of a query; every system of a learned context has been timed."""
+    assert row.latency
+    return row.latency
+
+
+def learning_seconds(row: Record) -> float:
+    return row.adapt.seconds if row.adapt else 0.0
 
 
 def by_kind(name: str, report: LearnReport) -> dict[str, float]:
@@ -100,9 +111,9 @@ def samples(form: str, report: LearnReport, count: int | None = None) -> list[Sa
     if not report.questions:
         return []
     questions = report.sets[report.primary]
-    sides: Mapping[str, Answers] = {name: answers(name, report) for name in (TEACHER, system_of(form), "alone")}
+    sides: Mapping[str, Outcome] = {name: answers(name, report) for name in (TEACHER, system_of(form), "alone")}
     texts = [each.answers for each in sides.values()]
     scores = sides[system_of(form)].scores
-    found = [Sample(*each) for each in zip(questions.questions, questions.gold, *texts, scores, strict=True)]
+    found = [Sample(*each) for each in zip(questions.questions, sides[TEACHER].gold, *texts, scores, strict=True)]
     kept = len(found) if count is None else min(count, len(found))
     return [found[number * len(found) // kept] for number in range(kept)]

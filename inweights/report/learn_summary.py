@@ -2,10 +2,11 @@
 
 import math
 
-from inweights.learn_records import MINIMUM_QUESTIONS, FormResult, LearnReport, Recovered, SystemResult, system_of
-from inweights.report.learn_scores import score, worth_unknown
+from inweights.learn_records import MINIMUM_QUESTIONS, FormResult, LearnReport, Recovered, system_of
+from inweights.report.learn_scores import latency, learning_seconds, score, worth_unknown
 from inweights.report.learn_table import duration, too_few
 from inweights.report.statistics import break_even
+from inweights.types import Record
 
 LITTLE = 0.5
 """Share of the context's gain in right answers: below, no number of queries makes a stand-in for the text of it."""
@@ -74,7 +75,7 @@ def paid_after(form: str, report: LearnReport) -> dict[str, int | None]:
     rows = report.systems
     own = rows[system_of(form)]
     return {
-        name: break_even(own.adapt_seconds, own.seconds.median, 0.0, rows[name].seconds.median)
+        name: break_even(learning_seconds(own), latency(own).median, 0.0, latency(rows[name]).median)
         for name in RIVALS
         if name in rows
     }
@@ -85,28 +86,28 @@ def break_evens(form: str, report: LearnReport) -> list[str]:
     if why := worth_unknown(form, report):
         return [f"No number of queries is given, because {why}."]
     rows = report.systems
-    own, points = rows[system_of(form)], paid_after(form, report)
-    told = []
+    student, points = system_of(form), paid_after(form, report)
+    lines = []
     for name, queries in points.items():
-        scores = f"{score(own.name, report):.3f} against {score(name, report):.3f}"
+        scores = f"{score(student, report):.3f} against {score(name, report):.3f}"
         metric = report.sets[report.primary].metric
-        told.append(f"Against {RIVALS[name]} ({name}): {_pays(queries, own, rows[name])}; {metric} {scores}.")
+        lines.append(f"Against {RIVALS[name]} ({name}): {_pays(queries, rows[student], rows[name])}; {metric} {scores}.")
     missing = [name for name in ("icl", "icl-cached") if name not in points]
     if missing:
-        told.append(f"Not measured: {' and '.join(missing)}. Not requested, or the text does not fit the model's window.")
-    return told
+        lines.append(f"Not measured: {' and '.join(missing)}. Not requested, or the text does not fit the model's window.")
+    return lines
 
 
-def _pays(queries: int | None, own: SystemResult, other: SystemResult) -> str:
+def _pays(queries: int | None, own: Record, other: Record) -> str:
     mine, theirs = _times(own), _times(other)
     if queries is None:
         return f"never pays in time, because a query takes {mine} and there {theirs}"
-    learning = duration(own.adapt_seconds)
+    learning = duration(learning_seconds(own))
     return f"pays its time back after {queries:,} queries ({mine} a query against {theirs}; {learning} to learn)"
 
 
-def _times(row: SystemResult) -> str:
-    return f"{duration(row.seconds.median)} (p95 {duration(row.seconds.p95)})"
+def _times(row: Record) -> str:
+    return f"{duration(latency(row).median)} (p95 {duration(latency(row).p95)})"
 
 
 def verdict(form: str, report: LearnReport) -> str:
@@ -137,7 +138,7 @@ def _advice(points: dict[str, int | None], name: str, report: LearnReport, own: 
         return f"against {RIVALS[name]} it was not measured"
     queries = points[name]
     if queries is None:
-        mine, theirs = (duration(report.systems[each].seconds.median) for each in (own, name))
+        mine, theirs = (duration(latency(report.systems[each]).median) for each in (own, name))
         return f"never pays in time against {RIVALS[name]} ({mine} a query against {theirs})"
     return f"pays after {queries:,} queries against {RIVALS[name]}"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import mean
 
 from inweights.learn_records import MINIMUM_QUESTIONS, LearnReport
-from inweights.report.learn_scores import answers, context_again, figure, unknown_only
+from inweights.report.learn_scores import answers, context_again, figure, latency, learning_seconds, unknown_only
 
 
 def heads(report: LearnReport) -> list[str]:
@@ -40,8 +40,9 @@ def cells(report: LearnReport) -> list[list[str]]:
     lines = []
     for name, row in report.systems.items():
         scores = [figure(answers(name, report).scores), _mean(unknown_only(name, report)), _mean(context_again(row, report))]
-        times = [duration(each) for each in (row.seconds.median, row.seconds.p95, row.first_token.median)]
-        learned = duration(row.adapt_seconds) if row.adapt_seconds else ""
+        whole, first, learning = latency(row), row.first_token, learning_seconds(row)
+        times = [duration(whole.median), duration(whole.p95), duration(first.median) if first else ""]
+        learned = duration(learning) if learning else ""
         adapter = size(row.artifact_bytes) if row.artifact_bytes else ""
         lines.append([name, *scores, *times, size(row.kv_bytes), learned, adapter])
     return lines

@@ -50,6 +50,8 @@ class Outcome:
     """Mean negative log-probability of the gold label after a softmax over the labels; nats."""
     probabilities: tuple[tuple[float, ...], ...] = ()
     """Of every label, in the order of the record's labels, per example; empty for generated texts."""
+    gold_log_probs: tuple[float, ...] = ()
+    """Of the gold text as an answer, nats per token, per example; empty where answers are labels."""
 
 
 Status = Literal["ok", "failed", "out-of-memory", "diverged"]
@@ -83,6 +85,12 @@ class Record:
     prepared: int = 0
     """How many times the predict phase did that: once for every evaluation set."""
     latency: Latency | None = None
+    first_token: Latency | None = None
+    """Until the first token of an answer has come, where answers are texts."""
+    kv_bytes: int = 0
+    """Of the keys and values that a request holds for its context, where that has been measured."""
+    with_context: Mapping[str, Outcome] = field(default_factory=dict)
+    """Outcomes of a model that has learned a context with the right piece of it in the prompt again."""
     trained_parameters: int = 0
     """Numbers whose values changed, no more and no less."""
     optimizer_bytes: int = 0
