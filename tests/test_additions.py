@@ -97,7 +97,7 @@ class NormGains:
 class OneByOne(LocalModel):
     """A family that packs nothing: transformers' own forward pass over whole texts."""
 
-    front: tuple[int, ...] = ()
+    bos_ids: tuple[int, ...] = ()
     chat_template = ""
 
     @property

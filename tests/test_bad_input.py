@@ -192,7 +192,7 @@ def test_a_model_hub_that_cannot_be_reached(call: Call) -> None:
     done = _python(run, *COMPARE, *arguments, HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_ETAG_TIMEOUT="1")
     assert done.returncode == 2
     [line] = [line for line in done.stderr.splitlines() if line.startswith("inweights: ")]
-    assert re.search("'nobody/nothing' is not a folder and could not be had from a model hub: give a folder", line)
+    assert re.search("'nobody/nothing' is not a folder and could not be loaded from a model hub: give a folder", line)
     assert "Traceback" not in done.stderr
 
 

@@ -64,7 +64,7 @@ def test_a_model_that_reads_whole_prompts_says_why(dtype):
     [architecture] = PADDED_ONLY
     model = load(str(folder(architecture)), dtype)
     assert not model.packs
-    assert model.card.attention == "whole padded prompts (its attention has no place for another one)"
+    assert model.card.attention == "whole padded prompts (its attention cannot be replaced)"
     assert model.card.slow_path == f"{model.card.name}: {model.card.attention}, slower"
 
 

@@ -129,5 +129,5 @@ def test_nested_words_that_nothing_follows_are_refused(causal):
 def test_nested_words_are_refused_where_their_ends_do_not_tell_them_apart(causal):
     # " no" + " way" is " no way" to the last token, and the end of the longer word comes too late to matter.
     prompt = prompt_with(("no", "no way"), separator=" way")
-    with pytest.raises(UserError, match="' way' after them does not tell them apart"):
+    with pytest.raises(UserError, match="' way' after them does not distinguish them"):
         queries_of(causal, prompt, EXAMPLES)

@@ -55,7 +55,7 @@ def test_an_encoder_reads_texts_between_its_special_tokens(encoder):
 def test_an_encoder_says_what_it_cannot_do(encoder):
     with pytest.raises(UserError, match=r"is an encoder \(BertModel\) and predicts no next token: take a `vanilla`"):
         encoder.next_token_logits([])
-    with pytest.raises(UserError, match="cannot read on from a prefix"):
+    with pytest.raises(UserError, match="cannot continue from a prefix"):
         encoder.prefix([1])
 
 
@@ -164,7 +164,7 @@ def test_weights_that_are_cut_off(copy):
 
 def test_weights_of_another_shape(copy):
     spoil_config(copy, intermediate_size=128)
-    with pytest.raises(UserError, match=r"has model.*mlp.* of size 32 x 64 where its config\.json makes it 32 x 128"):
+    with pytest.raises(UserError, match=r"has model.*mlp.* of size 32 x 64, and its config\.json says 32 x 128"):
         load(str(copy))
 
 
@@ -176,7 +176,7 @@ def test_weights_that_are_not_all_there(copy):
 
 def test_weights_in_a_pickle_are_not_opened(copy):
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
-    with pytest.raises(UserError, match=r"as pytorch_model\.bin, a pickle, which can run code"):
+    with pytest.raises(UserError, match=r"in pytorch_model\.bin, a pickle, which can run code"):
         load(str(copy))
 
 
@@ -189,13 +189,13 @@ def test_a_folder_without_weights(copy):
 def test_an_encoder_decoder(tmp_path):
     config = T5Config(d_model=8, d_ff=8, num_layers=1, num_heads=1, d_kv=8, vocab_size=16)
     T5ForConditionalGeneration(config).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=r"is an encoder-decoder \(t5\), a family that comes later"):
+    with pytest.raises(UserError, match=r"is an encoder-decoder \(t5\), which is not supported yet"):
         load(str(tmp_path))
 
 
 def test_a_hub_that_cannot_be_reached():
     with pytest.raises(
-        UserError, match="'nobody/nothing' is not a folder and could not be had from a model hub: give a folder"
+        UserError, match="'nobody/nothing' is not a folder and could not be loaded from a model hub: give a folder"
     ):
         load("nobody/nothing")
 
@@ -205,5 +205,5 @@ def test_an_unknown_dtype_or_device():
         load(str(folder("llama")), dtype="int3")
     with pytest.raises(UserError, match="there is no device 'abacus'"):
         load(str(folder("llama")), device="abacus")
-    with pytest.raises(UserError, match="device 'cuda:99' was asked for and"):
+    with pytest.raises(UserError, match="there is no device 'cuda:99': this machine has"):
         load(str(folder("llama")), device="cuda:99")

@@ -145,5 +145,5 @@ def test_label_words_with_the_same_tokens_are_refused():
 
 def test_an_example_without_text_is_refused_where_nothing_stands_in_front():
     bare = Prompt("{text}", ("yes", "no"), ("yes", "no"))
-    with pytest.raises(UserError, match="example 1 reads as an empty text"):
+    with pytest.raises(UserError, match="example 1 is an empty text"):
         label_scores(tiny("gpt2"), bare, [Example({"text": ""})])

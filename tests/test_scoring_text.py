@@ -53,7 +53,7 @@ def test_a_label_word_that_melts_into_the_prompt_is_scored_from_where_their_toke
     letters = {letter: index for index, letter in enumerate("?abdeinosty ")}
     merged = {"? ": 12, "? y": 13}
     melting = Tokenizer(models.BPE({**letters, **merged}, [("?", " "), ("? ", "y")]))
-    model = replace(causal, tokenizer=PreTrainedTokenizerFast(tokenizer_object=melting), front=())
+    model = replace(causal, tokenizer=PreTrainedTokenizerFast(tokenizer_object=melting), bos_ids=())
     prompt = Prompt("{t}?", ("yes", "no"), ("yes", "no"))
     queries = queries_of(model, prompt, [Example({"t": "is it"}), Example({"t": "?"})])
     assert [model.decode(tree.stem).replace(" ", "") for tree in queries.trees] == ["isit", "?"]

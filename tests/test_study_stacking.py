@@ -15,7 +15,7 @@ from tests.test_methods_contract import PROMPT, SHOTS
 from tests.test_together import SCHEDULE
 from tests.tiny import folder, tiny
 
-NO_PLACE = "its attention has no place for another one"
+NO_PLACE = "its attention cannot be replaced"
 
 GRID = {"task": ["made-topic"], "shots": [4], "seeds": 3, "limit": 12, "steps": 4}
 

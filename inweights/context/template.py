@@ -104,4 +104,4 @@ def _chat(model: Backbone, messages: list[dict[str, str]]) -> str:
         model.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
     )
     # Most models put their one BOS in front of every text themselves.
-    return text.removeprefix(model.tokenizer.decode(list(model.front)))
+    return text.removeprefix(model.tokenizer.decode(list(model.bos_ids)))

@@ -18,7 +18,7 @@ def load(name: str, dtype: str | None = None, device: str | None = None) -> Back
     """The backbone of that name, in evaluation mode, its weights frozen.
 
     `dtype`: fp32, bf16 or fp16; None: fp32 on a CPU, bf16 on a GPU that has it. `device`: cpu, cuda, cuda:1, mps;
-    None: a GPU where there is one. Raises UserError where it cannot be had, in one line that says why.
+    None: a GPU where there is one. Raises UserError with the reason where it cannot be loaded.
     """
     from inweights.models.loading import load_from
 
@@ -28,7 +28,7 @@ def load(name: str, dtype: str | None = None, device: str | None = None) -> Back
 def locate(name: str) -> str:
     """The folder that a short name or a GGUF file stands for; any other name as it is.
 
-    Imports nothing heavy, but where a GGUF file is dequantised for the first time.
+    Imports nothing heavy, except where a GGUF file is dequantised for the first time.
     """
     if name == "embedded":
         folder = Path(__file__).parent / "embedded" / "weights"

@@ -1,4 +1,4 @@
-"""The third of three contracts: a model whose weights updates can train beside. Each contains the one before."""
+"""The third of three contracts, each of which contains the one before: a model that updates can train on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -14,11 +14,11 @@ from inweights.models.token_model import TokenModel
 
 @runtime_checkable
 class Backbone(TokenModel, Protocol):
-    """A model with weights that an update can train beside. A value: `patched` gives another view of the same weights."""
+    """A model with weights that an update can be trained on. It is a value: `patched` gives another view of the weights."""
 
     @property
     def module(self) -> nn.Module:
-        """The transformers model; updates look for their parameters in it."""
+        """The transformers model, in which updates find their parameters."""
         ...
 
     @property
@@ -28,7 +28,8 @@ class Backbone(TokenModel, Protocol):
 
     @property
     def packs(self) -> bool:
-        """Its attention is ours: trees are packed in one row behind shared prefixes. Else whole padded prompts."""
+        """Whether its attention is ours, so that trees are packed in one row after shared prefixes. Else it reads whole
+        padded prompts."""
         ...
 
     @property
@@ -53,8 +54,8 @@ class Backbone(TokenModel, Protocol):
         ...
 
     def training_view(self, frozen: FrozenBlocks | None, checkpointing: bool) -> "Backbone":
-        """The same backbone with what `frozen` holds in place of its first blocks; `checkpointing`: the other blocks
-        are run again in the backward pass."""
+        """The same backbone with the outputs that `frozen` keeps in the place of its first blocks. `checkpointing`: the
+        backward pass runs the other blocks again."""
         ...
 
     def blocks(self) -> Sequence[nn.Module]:
@@ -62,5 +63,5 @@ class Backbone(TokenModel, Protocol):
         ...
 
     def linear_layers(self) -> Mapping[str, Linear]:
-        """Every linear layer by its module's name, but the LM head and an encoder's pooler, which nothing reads."""
+        """Every linear layer by its module's name, without the LM head and an encoder's pooler, which nothing reads."""
         ...

@@ -1,16 +1,16 @@
-"""What a report says of a model, and what methods can ask of it."""
+"""What a report says about a model, and what methods can use it for."""
 
 from dataclasses import dataclass
 
 from inweights.types import Ability
 
 PACKED = "packed, prefixes shared"
-"""How a model reads several prompts whose attention can be replaced by ours."""
+"""How a model reads prompts if its attention can be replaced by ours."""
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a report says of a backbone."""
+    """What a report says about a model."""
 
     name: str
     family: str
@@ -21,13 +21,13 @@ class ModelCard:
     dtype: str
     device: str
     max_tokens: int
-    """Longest sequence it can read, its context window."""
+    """The context window: the longest sequence that it can read."""
     digest: str
     """SHA-256 over names and bytes of its weights (on disk where it came from a folder), 16 hexadecimal digits."""
     attention: str = ""
-    """`PACKED`, or that whole padded prompts are read, with the reason."""
+    """`PACKED`, or `whole padded prompts` with the reason."""
     abilities: frozenset[Ability] = frozenset()
-    """What methods and updates can ask of it."""
+    """What methods and updates can use it for."""
 
     @property
     def slow_path(self) -> str:

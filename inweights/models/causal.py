@@ -24,12 +24,12 @@ from inweights.types import Query
 
 @dataclass(frozen=True)
 class CausalLM(LocalModel):
-    """A `Backbone` with an LM head. See there for what each function promises."""
+    """A `Backbone` with an LM head; `Backbone` and `TokenModel` say what each function promises."""
 
-    front: tuple[int, ...]
-    """Special tokens in front of every text: one BOS, or none."""
+    bos_ids: tuple[int, ...]
+    """Special tokens that begin every text: one BOS, or none."""
     trims: bool = True
-    """Its last block can be run for the positions that are read alone."""
+    """Whether its last block can be run for only the positions that are read."""
 
     @property
     def chat_template(self) -> str:
@@ -59,8 +59,8 @@ class CausalLM(LocalModel):
         return tokenized(self.encode, self.card, queries)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        # Special tokens by hand: a tokenizer's own template may put an end-of-text behind, too.
-        return [[*self.front, *ids] for ids in encode(self.tokenizer, texts, add_special_tokens=False)]
+        # The tokenizer does not add special tokens here: its template may end every text with an end-of-text token.
+        return [[*self.bos_ids, *ids] for ids in encode(self.tokenizer, texts, add_special_tokens=False)]
 
     def next_token_logits(
         self, trees: Sequence[Tree], prefix: Prefixes = None, vocabulary: Int[Tensor, " rows"] | None = None
@@ -80,15 +80,15 @@ class CausalLM(LocalModel):
         return self._forward.prefix(ids)
 
     def read_stems(
-        self, trees: Sequence[Tree], behind: Sequence[Prefix | None]
+        self, trees: Sequence[Tree], prefixes: Sequence[Prefix | None]
     ) -> tuple[list[Prefix | None], dict[Layer, tuple[Tensor, Tensor]], Float[Tensor, "trees vocabulary"]]:
-        return self._forward.stems(trees, behind)
+        return self._forward.stems(trees, prefixes)
 
     def patched(self, patch: Patch) -> Self:
         # A learned prefix takes positions of the context window, and may begin every text itself.
         room = replace(self.card, max_tokens=self.card.max_tokens - virtual_token_count(patch))
-        front = () if begins_texts(patch) else self.front
-        return replace(self, card=room, front=front, patches=(*self.patches, patch))
+        bos_ids = () if begins_texts(patch) else self.bos_ids
+        return replace(self, card=room, bos_ids=bos_ids, patches=(*self.patches, patch))
 
     def linear_layers(self) -> Mapping[str, Linear]:
         return linear_layers_of(self.module, self.output_embeddings)
@@ -99,13 +99,13 @@ class CausalLM(LocalModel):
 
 
 def causal_lm(card: ModelCard, module: Any, tokenizer: Any) -> CausalLM:
-    # In OPT-350M the head reads narrower vectors than blocks pass on: the width is that of what is read.
+    # The LM head's width and not the blocks': in OPT-350M the head reads narrower vectors than the blocks return.
     width = int(module.get_output_embeddings().weight.shape[1])
     return CausalLM(card, module, tokenizer, width, bos_ids_of(tokenizer))
 
 
 def bos_ids_of(tokenizer: Any) -> tuple[int, ...]:
-    """The special tokens in front of a text; found with a text, since a template may put some after it, too."""
+    """The special tokens that begin a text. They are found in an encoded text, since templates may also end it with some."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = tokenizer("a")["input_ids"]
     return tuple(whole[: next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)])

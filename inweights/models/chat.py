@@ -10,7 +10,7 @@ FIRST, ANSWER, SECOND = "FIRST QUESTION", "ITS ANSWER", "SECOND QUESTION"
 def chat_frame(tokenizer: Any, bos: str) -> ChatFrame | None:
     """None where the tokenizer has no template, or one that does not render every turn by itself.
 
-    `bos`: what the model puts in front of every text, which templates write out, too.
+    `bos`: the text of the special tokens that begin every text. Templates write them, too, and they must not come twice.
     """
     if not getattr(tokenizer, "chat_template", None):
         return None

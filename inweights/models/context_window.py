@@ -8,7 +8,7 @@ from inweights.models.families import FAMILIES, family_of
 
 
 def context_window(config: Any, tokenizer: Any) -> int:
-    """The context window; a tokenizer's own limit counts for an encoder alone, where it is the length in training."""
+    """The context window. The tokenizer's limit counts only for encoders, where it is the length of training texts."""
     settings = config.get_text_config()
     limits = [getattr(settings, key, None) for key in ("max_position_embeddings", "n_positions", "seq_length")]
     known = [int(limit) - first_position(config) for limit in limits if limit]
@@ -20,10 +20,10 @@ def context_window(config: Any, tokenizer: Any) -> int:
 
 
 def _fixed_rope_lengths(settings: Any) -> Iterator[int]:
-    """Lengths beyond which rotary frequencies would depend on the longest sequence in a pass (LongRoPE, dynamic NTK).
+    """Lengths beyond which rotary frequencies depend on the longest sequence of a pass (LongRoPE, dynamic NTK).
 
-    Past them a score would change with what else is in the batch and with where a prefix is cut, so nothing is read
-    past them; up to them the frequencies are those of the model's first training.
+    Beyond them a score would depend on its batch and on where a prefix is cut, so no longer text is read. Up to them the
+    frequencies are those of the model's first training.
     """
     found = getattr(settings, "rope_parameters", None) or {}
     for rope in [found] if "rope_type" in found else [each for each in found.values() if isinstance(each, Mapping)]:

@@ -1,4 +1,4 @@
-"""Decoding: texts continued token by token, after prefixes that are kept once; each text has a KV cache of its own."""
+"""Decoding: texts are continued token by token. Prefixes are kept once, and each text has its own KV cache."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -20,34 +20,35 @@ from inweights.models.next_token import Choose, chooser, greedy
 from inweights.types import Query, UserError
 
 AT_ONCE = 64
-"""Texts that are continued together."""
+"""Number of texts that are continued together."""
 
 
 @torch.no_grad()
 def generated(model: Backbone, queries: Sequence[Query], max_new_tokens: int, settings: Sampling) -> list[str]:
-    """An answer to each query; queries with the same context share its one encoding.
+    """An answer to each query. A context that several queries share is encoded once.
 
-    Texts are continued `AT_ONCE` at a time. A sampled answer depends on the queries before it, a greedy one on none.
+    All draws come from one stream of random numbers: a sampled answer depends on the other queries, a greedy one does not.
     """
     choose, answers = chooser(settings), [""] * len(queries)
     for context, suffix in dict.fromkeys((query.context, query.suffix) for query in queries):
         rows = [row for row, query in enumerate(queries) if (query.context, query.suffix) == (context, suffix)]
-        asked = model.tokenized([replace(queries[row], choices=()) for row in rows])
-        if max(len(asked.prefix) + len(tree) for tree in asked.trees) >= model.card.max_tokens:
+        tokens = model.tokenized([replace(queries[row], choices=()) for row in rows])
+        if max(len(tokens.prefix) + len(tree) for tree in tokens.trees) >= model.card.max_tokens:
             raise UserError(f"a query leaves no room for an answer in the {model.card.max_tokens:,} tokens of the model")
-        prefix = model.prefix(asked.prefix) if asked.prefix else None
+        prefix = model.prefix(tokens.prefix) if tokens.prefix else None
         ends = end_ids(model, suffix)
         for start in range(0, len(rows), AT_ONCE):
-            stems = [tree.stem for tree in asked.trees[start : start + AT_ONCE]]
-            tokens = continued(model, stems, prefix, max_new_tokens, ends, choose)
-            for row, stem, new in zip(rows[start:], stems, tokens, strict=False):
+            stems = [tree.stem for tree in tokens.trees[start : start + AT_ONCE]]
+            outputs = continued(model, stems, prefix, max_new_tokens, ends, choose)
+            for row, stem, new in zip(rows[start:], stems, outputs, strict=False):
                 text = continuation(model, stem, new)
                 answers[row] = text.split(suffix)[0] if suffix else text
     return answers
 
 
 def continuation(model: Backbone, stem: Sequence[int], tokens: Sequence[int]) -> str:
-    """New tokens as text. Decoded after the stem's last tokens: many tokenizers drop the space that a text begins with."""
+    """New tokens as text. They are decoded with the last tokens of the stem, because many tokenizers drop a space at the
+    beginning of a text."""
     start = list(stem[-4:])
     return model.decode([*start, *tokens]).removeprefix(model.decode(start))
 
@@ -56,33 +57,36 @@ def continuation(model: Backbone, stem: Sequence[int], tokens: Sequence[int]) ->
 def continued(
     model: Backbone,
     stems: Sequence[Sequence[int]],
-    behind: Prefixes,
-    most: int,
+    prefixes: Prefixes,
+    max_new_tokens: int,
     ends: Collection[int],
     choose: Choose = greedy,
     seen: Callable[[int, int], None] | None = None,
 ) -> list[list[int]]:
-    """The model's continuation of each stem: up to `most` tokens, with the first of `ends` where one comes.
+    """The model's continuation of each stem: up to `max_new_tokens` tokens, or up to and with the first of `ends`.
 
-    `behind`: one prefix for all stems, or one for each; stems with the same one stand side by side.
-    `seen(text, token)` is called for every token as it comes. A text ends early where the context window is full.
+    `prefixes`: one for all stems, or one for each; stems with the same prefix stand side by side. `seen(text, token)` is
+    called for every new token. A text also ends where the context window is full.
     """
     outputs: list[list[int]] = [[] for _ in stems]
-    if not stems or most < 1:
+    if not stems or max_new_tokens < 1:
         return outputs
     going = list(range(len(stems)))
-    own = sum(map(virtual_token_count, model.patches))  # the card leaves room for them
-    before = prefix_of_each(behind, len(stems))
-    fixed = [len(prefix.ids) - own if prefix else 0 for prefix in before]
-    # The token after the last one that fits is given, too: it does not have to be read.
-    room = [min(most, model.card.max_tokens - taken - len(stem) + 1) for taken, stem in zip(fixed, stems, strict=True)]
-    steps = _Steps(model, stems, before) if model.packs else _WholeTexts(model, stems, before)
+    by_stem = prefix_of_each(prefixes, len(stems))
+    # A learned prefix is not counted: the card's `max_tokens` is what it leaves.
+    virtual = sum(map(virtual_token_count, model.patches))
+    fixed = [len(prefix.ids) - virtual if prefix else 0 for prefix in by_stem]
+    # One token more than fits the window: the last token is only predicted and never read.
+    free = [model.card.max_tokens - taken - len(stem) + 1 for taken, stem in zip(fixed, stems, strict=True)]
+    room = [min(max_new_tokens, left) for left in free]
+    steps = _Steps(model, stems, by_stem) if model.packs else _WholeTexts(model, stems, by_stem)
     while True:
         tokens = choose(steps.logits())
         for text, token in zip(going, tokens, strict=True):
             outputs[text].append(token)
             if seen:
                 seen(text, token)
+        # Indices into `going`, the texts that are still in the cache, which shrinks as texts end.
         left = [i for i, text in enumerate(going) if tokens[i] not in ends and len(outputs[text]) < room[text]]
         if not left:
             return outputs
@@ -93,57 +97,59 @@ def continued(
 def end_ids(model: Backbone, stop: str = "") -> frozenset[int]:
     """Tokens that end a text: the ends of text that tokenizer and model declare, and tokens whose text contains `stop`.
 
-    By ids, never by what a token decodes to alone: in SentencePiece vocabularies a plain space decodes to nothing.
+    An end of text is known by its id and not by decoding to nothing: in SentencePiece vocabularies a space does, too.
     """
-    found = model.end_of_text_ids
-    return found | _ids_with(model.tokenizer, stop) if stop else found
+    declared = model.end_of_text_ids
+    return declared | _ids_with(model.tokenizer, stop) if stop else declared
 
 
 @cache
 def _ids_with(tokenizer: Any, stop: str) -> frozenset[int]:
-    """Kept for each tokenizer: spelling out a vocabulary of 150,000 tokens takes a second."""
+    """Cached for each tokenizer: decoding a vocabulary of 150,000 tokens takes a second."""
     return frozenset(token for token in range(len(tokenizer)) if stop in tokenizer.decode([token]))
 
 
 class _WholeTexts:
-    """Reads every text again for each token: for models that keep their own attention."""
+    """Reads every text again for each new token: for models that keep their own attention."""
 
-    def __init__(self, model: Backbone, stems: Sequence[Sequence[int]], before: Sequence[Prefix | None]) -> None:
-        self.model, self.texts, self.before = model, [tuple(stem) for stem in stems], list(before)
+    def __init__(self, model: Backbone, stems: Sequence[Sequence[int]], prefixes: Sequence[Prefix | None]) -> None:
+        self.model, self.texts, self.prefixes = model, [tuple(stem) for stem in stems], list(prefixes)
 
     def logits(self) -> Tensor:
-        return self.model.next_token_logits([Tree(text) for text in self.texts], self.before)
+        return self.model.next_token_logits([Tree(text) for text in self.texts], self.prefixes)
 
     def go_on(self, left: Sequence[int], tokens: Sequence[int]) -> None:
-        self.before = [self.before[i] for i in left]
+        self.prefixes = [self.prefixes[i] for i in left]
         self.texts = [(*self.texts[i], token) for i, token in zip(left, tokens, strict=True)]
 
 
 class _Steps:
     """Reads one token of each text at a time, with a KV cache."""
 
-    def __init__(self, model: Backbone, stems: Sequence[Sequence[int]], before: Sequence[Prefix | None]) -> None:
+    def __init__(self, model: Backbone, stems: Sequence[Sequence[int]], prefixes: Sequence[Prefix | None]) -> None:
         self.model = model
         trees = [Tree(tuple(stem)) for stem in stems]
-        self.before, captured, self.first = self.model.read_stems(trees, before)
-        self.past = KVCache.of(captured, [len(stem) for stem in stems])
+        # `read_stems` gives each stem its learned prefix, too, if there is one.
+        self.prefixes, captured, self.next = self.model.read_stems(trees, prefixes)
+        self.cache = KVCache.of(captured, [len(stem) for stem in stems])
 
     def logits(self) -> Tensor:
-        return self.first
+        return self.next
 
     def go_on(self, left: Sequence[int], tokens: Sequence[int]) -> None:
-        self.past.keep(left)
-        self.before = [self.before[i] for i in left]
+        self.cache.keep(left)
+        self.prefixes = [self.prefixes[i] for i in left]
         device = self.model.device
-        layout = step_layout(self.past, self.before, device)
-        starts = [len(prefix.ids) if prefix else 0 for prefix in self.before]
-        places = [start + length for start, length in zip(starts, self.past.lengths, strict=True)]
+        layout = step_layout(self.cache, self.prefixes, device)
+        starts = [len(prefix.ids) if prefix else 0 for prefix in self.prefixes]
+        places = [start + length for start, length in zip(starts, self.cache.lengths, strict=True)]
         self.model.counter.tokens += len(tokens)
         with patches_on(self.model.patches), laid_out(layout):
             out = self.model.module(
                 input_ids=torch.tensor([list(tokens)], device=device),
                 position_ids=torch.tensor([places], device=device),
-                use_cache=False,
+                use_cache=False,  # transformers' own cache: ours is in the layout
             )
-        self.first = out.logits[0].float()
-        self.past.lengths = [length + 1 for length in self.past.lengths]
+        self.next = out.logits[0].float()
+        # Only now: every layer has written its keys and values at the old lengths.
+        self.cache.lengths = [length + 1 for length in self.cache.lengths]

@@ -1,4 +1,4 @@
-"""What tells one set of weights from another."""
+"""A digest that tells one model from another."""
 
 import hashlib
 from pathlib import Path
@@ -10,13 +10,13 @@ FILES = (
     *("*.safetensors", "config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template*"),
     *("vocab.*", "merges.txt", "*.model", "*.tiktoken"),
 )
-"""What of a folder decides a model's scores."""
+"""The files of a model folder that its scores depend on."""
 
 
 def digest(place: str, module: nn.Module) -> str:
     """SHA-256 of a model folder's files, or of the weights in memory where there is no folder; 16 hexadecimal digits.
 
-    The configuration and the tokenizer count as much as the weights: another one of either gives other scores.
+    The configuration and the tokenizer are part of it: with others the same weights give other scores.
     """
     folder = Path(place)
     if not folder.is_dir() or not any(folder.glob("*.safetensors")):

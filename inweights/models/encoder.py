@@ -1,4 +1,4 @@
-"""BERT-like encoders: hidden states for a head, no next token."""
+"""BERT-like encoders: hidden states for a head, and no next token."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -25,22 +25,22 @@ from inweights.models.tokenization import encode
 from inweights.types import Query, UserError
 
 FIRST_POSITION_AFTER_PAD = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "data2vec-text")
-"""Model types that number positions from the padding token's id + 1, so that their table has unusable rows."""
+"""Model types whose positions begin at the padding token's id + 1, so that the first rows of their table are unused."""
 
 
 @dataclass(frozen=True)
 class Encoder(LocalModel):
-    """A `Backbone` without an LM head. See there for what each function promises."""
+    """A `Backbone` without an LM head; `Backbone` and `TokenModel` say what each function promises."""
 
     first_position: int
-    """Number of the first token's position: 0, or RoBERTa's 2."""
+    """The number of the first position: 0, or 2 in RoBERTa."""
 
     @property
     def chat_template(self) -> str:
         return ""
 
     @property
-    def front(self) -> tuple[int, ...]:
+    def bos_ids(self) -> tuple[int, ...]:
         return ()
 
     @property
@@ -72,10 +72,10 @@ class Encoder(LocalModel):
         self._refuse("predicts no next token")
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
-        self._refuse("cannot read on from a prefix")
+        self._refuse("cannot continue from a prefix")
 
     def read_stems(
-        self, trees: Sequence[Tree], behind: Sequence[Prefix | None]
+        self, trees: Sequence[Tree], prefixes: Sequence[Prefix | None]
     ) -> tuple[list[Prefix | None], dict[Layer, tuple[Tensor, Tensor]], Float[Tensor, "trees vocabulary"]]:
         self._refuse("predicts no next token")
 
@@ -101,10 +101,10 @@ class Encoder(LocalModel):
             stack.enter_context(patches_on(self.patches))
             stack.enter_context(dropout_by_run(self.module, lambda: self.segments))
             states = self._packed(sequences) if self.packs else self._padded(sequences)
-        return torch.stack([each[0] if pooling == "own" else each.mean(0) for each in states])
+        return torch.stack([tokens[0] if pooling == "own" else tokens.mean(0) for tokens in states])
 
     def _packed(self, sequences: Sequence[Sequence[int]]) -> Sequence[Tensor]:
-        """The states of each sequence, all in one row without padding."""
+        """The states of each sequence; all are read in one row without padding."""
         device, lengths = self.device, list(map(len, sequences))
         places = [self.first_position + position for length in lengths for position in range(length)]
         ids = [token for sequence in sequences for token in sequence]

@@ -1,4 +1,4 @@
-"""Model families: how transformers and PEFT load each, what stands for a text in it, and what it can be asked for."""
+"""Model families: how transformers and PEFT load a model, which hidden state stands for a text, and its abilities."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from inweights.models.encoder import encoder
 from inweights.types import Ability
 
 TaskType = Literal["CAUSAL_LM", "SEQ_CLS", "FEATURE_EXTRACTION"]
-"""PEFT's names for what a model is loaded as."""
+"""PEFT's names for the classes that load a model."""
 AUTO_CLASSES: Mapping[TaskType, str] = MappingProxyType(
     {
         "CAUSAL_LM": "AutoModelForCausalLM",
@@ -20,22 +20,22 @@ AUTO_CLASSES: Mapping[TaskType, str] = MappingProxyType(
         "FEATURE_EXTRACTION": "AutoModel",
     }
 )
-"""The class of transformers that loads a model as that."""
+"""The class of transformers for each."""
 ENCODERS = ("bert", "roberta", "distilbert", "deberta", "electra", "mpnet", "albert", "modernbert", "camembert")
-"""How `model_type` begins, or ends after a hyphen, in encoders."""
+"""An encoder's `model_type` begins with one of these, or ends with one after a hyphen."""
 
 
 @dataclass(frozen=True)
 class Family:
     task_type: TaskType
-    """What its backbone is loaded as."""
+    """How its backbone is loaded."""
     summary: Literal["first", "last"]
     """The token whose hidden state stands for a text."""
     head_pooling: Literal["own", "mean"]
-    """What a new head reads by default: the summary, or the mean over all tokens, from which a few shots teach an
-    encoder more (MiniLM, 16 shots: TREC .62 against .33)."""
+    """What a new head reads by default: the summary, or the mean over all tokens, with which an encoder learns more from
+    few shots (MiniLM, 16 shots: TREC .62 against .33)."""
     head_bias: bool
-    """As in the classifiers that transformers has for it."""
+    """As the classifiers of transformers for this family have it."""
     abilities: frozenset[Ability]
     of: Callable[[ModelCard, Any, Any], Backbone]
     """From a card, transformers' model and its tokenizer. A `CausalLM` or an `Encoder` is set to pack

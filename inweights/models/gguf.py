@@ -1,6 +1,6 @@
-"""A GGUF file as a plain model folder: dequantised once, kept by the file's digest, loaded from there ever after.
+"""A GGUF file as a plain model folder: dequantised once, kept under the file's digest, and loaded from there.
 
-Weights are kept in fp32, in which they equal what gguf-py dequantises; bf16 and fp16 would round them.
+The weights are kept in fp32, in which they are equal to those that gguf-py dequantises; bf16 and fp16 would round them.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ BLOCK = 1 << 24
 
 
 def gguf_folder(parts: Sequence[Path], name: str) -> Path:
-    """The folder with the dequantised model of a GGUF file, given in one part or several; made where it is missing.
+    """The folder with the dequantised model of a GGUF file, which may come in several parts; made if it is missing.
 
-    `name`: of the file. Raises UserError where it cannot be read, or the packages that read it are not installed.
+    `name`: the file's name. Raises UserError where it cannot be read, or the packages that read it are not installed.
     """
     folder = cache_folder() / _digest(tuple((str(part), part.stat().st_mtime_ns) for part in parts))
     if not (folder / "model.safetensors").is_file() and not (folder / "model.safetensors.index.json").is_file():
@@ -38,7 +38,7 @@ def cache_folder() -> Path:
 
 @cache
 def _digest(parts: tuple[tuple[str, int], ...]) -> str:
-    """SHA-256 of the joined parts, 16 hexadecimal digits; worked out again for a file of another time."""
+    """SHA-256 of the joined parts, 16 hexadecimal digits; computed again where a file has another modification time."""
     sha = hashlib.sha256()
     for path, _ in parts:
         with open(path, "rb") as stream:
@@ -48,7 +48,7 @@ def _digest(parts: tuple[tuple[str, int], ...]) -> str:
 
 
 def _make(folder: Path, parts: Sequence[Path], name: str) -> None:
-    """Whole or not at all: written beside its place and renamed; of two processes the first one to end wins."""
+    """Whole or not at all: written to a folder beside its place, and renamed; of two processes the first to finish wins."""
     missing = [package for package in ("gguf", "accelerate") if find_spec(package) is None]
     if missing:
         raise UserError(
@@ -75,7 +75,7 @@ def _make(folder: Path, parts: Sequence[Path], name: str) -> None:
 
 
 def _joined(parts: Sequence[Path], file: Path) -> Path:
-    """The parts as one file, which stays in the folder: llama.cpp serves it with an adapter."""
+    """The parts as one file. It stays in the folder, so that llama.cpp can serve it with an adapter."""
     with file.open("wb") as out:
         for part in parts:
             with part.open("rb") as stream:
@@ -96,7 +96,7 @@ def _dequantise(file: Path, folder: Path) -> None:
             module = transformers.AutoModelForCausalLM.from_pretrained(
                 file.parent, gguf_file=file.name, dtype=torch.float32, **options
             )
-            # A fresh module of the same weights: the loaded one may still call itself quantised when it is saved.
+            # A new module with the same weights: the loaded one may still be marked as quantised when it is saved.
             module.config.__dict__.pop("quantization_config", None)
             with torch.device("meta"):
                 plain = type(module)(module.config)

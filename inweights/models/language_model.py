@@ -1,4 +1,4 @@
-"""The first of three contracts, each containing the one before: queries in; scores or texts out."""
+"""The first of three contracts, each of which contains the one before: queries in; scores or texts out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from inweights.types import Query, UserError
 
 @dataclass(frozen=True)
 class Sampling:
-    """Draws from the likeliest tokens that hold `top_p` of the distribution at `temperature`; 0: the likeliest token."""
+    """How the next token is chosen: drawn at `temperature` from the likeliest tokens that hold `top_p` of the distribution.
+
+    A temperature of 0 takes the likeliest token.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -32,7 +35,7 @@ GREEDY = Sampling()
 
 @runtime_checkable
 class LanguageModel(Protocol):
-    """Queries in; scores or texts out. A model behind an address would offer this and no more."""
+    """Queries in; scores or texts out. A model that is reached over a network would offer this and no more."""
 
     @property
     def card(self) -> ModelCard: ...
@@ -49,5 +52,5 @@ class LanguageModel(Protocol):
         ...
 
     def generate(self, queries: Sequence[Query], max_new_tokens: int, sampling: Sampling = GREEDY) -> list[str]:
-        """An answer to each query, up to its end of text, its query's `suffix`, or `max_new_tokens`."""
+        """An answer to each query, up to an end of text, the query's `suffix`, or `max_new_tokens`."""
         ...

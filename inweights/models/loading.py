@@ -1,4 +1,4 @@
-"""From a folder or a hub name to a backbone in memory: family, dtype and device chosen, mistakes said in one line."""
+"""From a folder or a hub name to a backbone in memory: its family, dtype and device; mistakes are one line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def load_from(name: str, place: str, dtype: str | None, device: str | None) -> Backbone:
-    """Raises UserError where it cannot be had."""
+    """Raises UserError where it cannot be loaded."""
     chosen_device = _device(device)
     chosen_dtype = _dtype(dtype, chosen_device)
     with quiet():
@@ -33,7 +33,7 @@ def load_from(name: str, place: str, dtype: str | None, device: str | None) -> B
         try:
             module = module.to(chosen_device).eval()
         except RuntimeError as error:
-            raise UserError(f"{name} does not go onto {chosen_device}: {why(error)}") from error
+            raise UserError(f"{name} cannot be moved to {chosen_device}: {why(error)}") from error
         module.requires_grad_(False)
         card = ModelCard(
             name=name,
@@ -58,7 +58,7 @@ def _device(device: str | None) -> torch.device:
     except RuntimeError as error:
         raise UserError(f"there is no device {device!r}; there are cpu, cuda, cuda:1, mps") from error
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"device {device!r} was asked for and {torch.cuda.device_count()} CUDA devices are there")
+        raise UserError(f"there is no device {device!r}: this machine has {torch.cuda.device_count()} CUDA devices")
     return chosen
 
 
@@ -80,7 +80,7 @@ def tokenizer_of(name: str, place: str) -> Any:
 
     kinds = ("tokenizer.json", "vocab.json", "vocab.txt", "*.model", "*.tiktoken")
     if Path(place).is_dir() and not any(any(Path(place).glob(kind)) for kind in kinds):
-        raise UserError(f"{place} has no tokenizer (tokenizer.json): copy it there from where the model comes from")
+        raise UserError(f"{place} has no tokenizer (tokenizer.json): copy it there from the original model")
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except Exception as error:  # transformers raises whatever its readers do
@@ -92,7 +92,7 @@ def _module(name: str, place: str, dtype: torch.dtype, family: Family) -> Any:
     if Path(place).is_dir() and not any(Path(place).glob("*.safetensors")):
         pickled = sorted(each.name for kind in ("*.bin", "*.pt", "*.pth") for each in Path(place).glob(kind))
         raise UserError(
-            f"{place} has its weights as {pickled[0]}, a pickle, which can run code when it is read: "
+            f"{place} has its weights in {pickled[0]}, a pickle, which can run code when it is read: "
             "take the model as safetensors, or convert it with save_pretrained"
             if pickled
             else f"{place} has no weights (model.safetensors)"
@@ -104,14 +104,14 @@ def _module(name: str, place: str, dtype: torch.dtype, family: Family) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # so that the error can be ours, with the sizes in it
+            ignore_mismatched_sizes=True,  # so that the error is ours, with the sizes in it
         )
     except Exception as error:
         raise UserError(why(error, name, place)) from error
-    for key, there, wanted in sorted(found["mismatched_keys"]):
+    for key, there, expected in sorted(found["mismatched_keys"]):
         raise UserError(
-            f"{name} has {key} of size {_size(there)} where its config.json makes it {_size(wanted)}: "
-            "the two are not of one model"
+            f"{name} has {key} of size {_size(there)}, and its config.json says {_size(expected)}: "
+            "they belong to different models"
         )
     missing = sorted(key for key in found["missing_keys"] if not key.startswith("pooler."))
     if missing:
@@ -123,7 +123,7 @@ def _module(name: str, place: str, dtype: torch.dtype, family: Family) -> Any:
 
 
 def without_pooler(module: Any) -> Any:
-    """The same module: nothing reads its pooler, so nothing should count or train it."""
+    """The same module without its pooler: nothing reads it, so it must be neither counted nor trained."""
     if getattr(module, "pooler", None) is not None:
         module.pooler = None
     return module

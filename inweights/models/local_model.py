@@ -24,15 +24,15 @@ class LocalModel:
     hidden_size: int
     _: KW_ONLY
     packs: bool = False
-    """Its attention can be replaced by ours; else whole padded prompts go through."""
+    """Whether its attention is ours; else it reads whole padded prompts."""
     counter: TokenCount = field(default_factory=TokenCount)
     patches: tuple[Patch, ...] = ()
     segments: tuple[RunSegment, ...] = ()
-    """The runs that train in one row, where there are several."""
+    """The runs that train in one row, if there are several."""
     frozen: FrozenBlocks | None = None
     """Blocks that no patch changes, and their outputs."""
     checkpointing: bool = False
-    """Blocks are run again in the backward pass."""
+    """Whether the backward pass runs blocks again."""
 
     @property
     def device(self) -> torch.device:

@@ -1,4 +1,4 @@
-"""What a model's folder or hub name says before its weights are read, and why it cannot be read."""
+"""A model's configuration, read before its weights, and errors of transformers in one line."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from inweights.types import UserError
 
 
 def configuration(name: str, place: str) -> Any:
-    """The model's configuration. Raises UserError where there is none, or where it is none that can be run."""
+    """The model's configuration. Raises UserError where there is none, or where it cannot be run."""
     from transformers import AutoConfig
 
     if Path(place).is_dir():
@@ -27,7 +27,7 @@ def configuration(name: str, place: str) -> Any:
         raise UserError(why(error, name, place)) from error
     if getattr(config, "is_encoder_decoder", False):
         raise UserError(
-            f"{name} is an encoder-decoder ({config.model_type}), a family that comes later: "
+            f"{name} is an encoder-decoder ({config.model_type}), which is not supported yet: "
             "take a causal model or an encoder"
         )
     return config
@@ -42,40 +42,39 @@ def _check_folder(place: str) -> None:
     except (ValueError, OSError) as error:
         raise UserError(f"{path} cannot be read ({error}): take another copy of the model") from error
     if not isinstance(values, dict) or "model_type" not in values:
-        raise UserError(f"{path} does not say what model it is of (model_type)")
+        raise UserError(f"{path} does not name an architecture (model_type)")
     if "auto_map" in values:
         raise UserError(
             f"{place} brings its own Python code (auto_map in config.json), which inweights does not run: "
-            "take a model whose architecture transformers has"
+            "take a model whose architecture is part of transformers"
         )
 
 
 def why(error: Exception, name: str = "", place: str = "") -> str:
-    """An error of transformers' in one line, with what to do about it where a model was asked for."""
+    """An error of transformers in one line; with `place`, of a model that cannot be loaded, and what to do about it."""
     line = " ".join(str(error).split()) or type(error).__name__
     line = line if len(line) < 200 else line[:197] + "..."
     if not place:
         return line
     if "trust_remote_code" in str(error):
-        return f"{name} needs code of its own, which inweights does not run: take a model that transformers has"
+        return f"{name} needs its own code, which inweights does not run: take a model whose architecture transformers has"
     if Path(place).is_dir():
         return f"the model folder {place} cannot be loaded: {line}"
     if "connect" in str(error):
-        line = "it cannot be reached, and no copy is here from before"
+        line = "it cannot be reached, and there is no local copy"
     return (
-        f"{name!r} is not a folder and could not be had from a model hub: give a folder with config.json and "
+        f"{name!r} is not a folder and could not be loaded from a model hub: give a folder with config.json and "
         f"model.safetensors, a GGUF file, `embedded`, `minilm`, `smollm2` or `gemma3-270m` ({line})"
     )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """transformers without warnings and progress bars, which it writes in the middle of ours, and the hub's client
-    without a line for each of its retries."""
+    """Within, transformers shows no warnings and progress bars, and the hub's client no line for each retry."""
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
-    # Tokenizers would warn at every fork of a process that has tokenised before.
+    # Tokenizers warn at every fork of a process that has used them.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     of_hub = hub_logging.get_verbosity()

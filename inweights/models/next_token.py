@@ -17,13 +17,13 @@ def greedy(logits: Float[Tensor, "texts vocabulary"]) -> list[int]:
 
 
 NUCLEUS = 1024
-"""Maximum number of tokens of a nucleus: to sort a vocabulary of 262,144 for every token takes longer than the model."""
+"""Maximum number of tokens of a nucleus: sorting a vocabulary of 262,144 for every token takes longer than the model."""
 
 
 def sampling(temperature: float, generator: torch.Generator, top_p: float = 1.0) -> Choose:
-    """Draws from a CPU's generator, so that a seed gives the same texts on every device.
+    """Draws on the CPU, so that a seed gives the same texts on every device.
 
-    `top_p`: from the fewest likeliest tokens that hold this probability (Holtzman et al. 2019, arXiv 1904.09751).
+    `top_p`: only from the fewest likeliest tokens that hold this probability (Holtzman et al. 2019, arXiv 1904.09751).
     """
 
     def choose(logits: Tensor) -> list[int]:
@@ -31,6 +31,7 @@ def sampling(temperature: float, generator: torch.Generator, top_p: float = 1.0)
         if top_p >= 1:
             return torch.multinomial(probabilities, 1, generator=generator)[:, 0].tolist()
         likeliest, ids = probabilities.topk(min(NUCLEUS, probabilities.shape[-1]), -1)
+        # A token is left out where the tokens before it hold enough already; the likeliest token always stays.
         nucleus = likeliest * (likeliest.cumsum(-1) - likeliest < top_p)
         return ids.gather(1, torch.multinomial(nucleus, 1, generator=generator))[:, 0].tolist()
 
@@ -38,7 +39,7 @@ def sampling(temperature: float, generator: torch.Generator, top_p: float = 1.0)
 
 
 def chooser(settings: Sampling) -> Choose:
-    """Greedy at temperature 0; else draws from the likeliest tokens that hold `top_p` together."""
+    """Greedy at temperature 0, else sampling."""
     if not settings.temperature:
         return greedy
     return sampling(settings.temperature, torch.Generator().manual_seed(settings.seed), settings.top_p)

@@ -1,7 +1,8 @@
 """Queries as token trees: the prompt is the stem, the choices branch off its end.
 
-The tokens are those of the *whole text*, context and choice included, so that scores are what any other program gets
-that encodes the same text; the shared prefix is found in the tokens, not cut out of the text.
+The tokens are those of the *whole text*, with context and choice, so that scores are those of any other program that
+encodes the same text. Tokenizers merge characters across the seams of a text, so the shared prefix is found in the token
+ids and not cut out of the text.
 """
 
 from collections.abc import Sequence
@@ -14,32 +15,33 @@ from inweights.models.shared_prefix import Encode, common, encode_with_context
 from inweights.types import Query, UserError
 
 Spelled = tuple[tuple[int, ...], ...]
-"""Token ids of every choice."""
+"""The token ids of every choice of a query."""
 
 
 @dataclass(frozen=True)
 class Queries:
-    """What a backbone reads to score choices."""
+    """What a model reads to score the choices of queries with one context."""
 
     prefix: tuple[int, ...]
-    """Token ids in front of every tree; empty where nothing is shared."""
+    """Token ids that precede every tree; empty where nothing is shared."""
     trees: tuple[Tree, ...]
     words: tuple[Spelled, ...]
-    """For each query."""
+    """The choices of each query."""
 
     def at(self, rows: Sequence[int]) -> "Queries":
         return Queries(self.prefix, tuple(self.trees[i] for i in rows), tuple(self.words[i] for i in rows))
 
 
 def tokenized(encode: Encode, card: ModelCard, queries: Sequence[Query]) -> Queries:
-    """Queries that share one context. `encode` is the model's.
+    """Tokens of queries that share one context. `encode` is the model's.
 
-    Raises UserError where two choices cannot be told apart, or where a query has no tokens or too many.
+    Raises UserError where two choices have the same tokens, or where a query has no tokens or too many.
     """
     if not queries:
         return Queries((), (), ())
     assert len({query.context for query in queries}) == 1, "queries of several contexts"
     cuts, words = zip(*_endings(encode, card, queries), strict=True)
+    # Every stem keeps at least one token, at whose end the choices' first tokens are predicted.
     after = encode_with_context(encode, queries[0].context, [query.text for query in queries], spare=1 + max(cuts))
     stems = [rest[: len(rest) - cut] for rest, cut in zip(after.rests, cuts, strict=True)]
     trees = tuple(
@@ -52,28 +54,29 @@ def tokenized(encode: Encode, card: ModelCard, queries: Sequence[Query]) -> Quer
 
 
 def longest_choice(encode: Encode, choices: Sequence[str], suffix: str) -> int:
-    """Tokens to leave room for after a text: of the longest choice, with the suffix where it is scored too."""
+    """Tokens that a text must leave room for: those of the longest choice, with the suffix if it is scored, too."""
     ending = scored_suffix(encode, choices, suffix)
     return max(map(len, encode([choice + ending for choice in choices])))
 
 
 def scored_suffix(encode: Encode, choices: Sequence[str], suffix: str) -> str:
-    """The suffix where it is scored with the choices, because one of them begins another; else ""."""
+    """The suffix if it is scored with the choices, because one choice is the beginning of another; else ""."""
     return suffix if _one_begins_another(tuple(map(tuple, encode(choices)))) else ""
 
 
 def _endings(encode: Encode, card: ModelCard, queries: Sequence[Query]) -> list[tuple[int, Spelled]]:
-    """For each query, how many tokens at the end of its text a choice changes (nearly always 0), and the choices' tokens.
+    """For each query the number of tokens at the end of its text that a choice changes (nearly always 0), and its choices.
 
-    They depend on the end of the text alone, so queries whose texts end in the same words are tokenised once.
+    Both depend on the last words of the text, so that queries whose texts end in the same words are tokenised once.
     """
     keys = [(" ".join(each.text.rsplit(maxsplit=2)[-2:]), each.choices, each.suffix) for each in queries]
     distinct = dict(zip(keys, queries, strict=True))
     known = dict(zip(distinct, _spelled(encode, [(each.text, each.choices) for each in distinct.values()]), strict=True))
     for key, (_, words) in known.items():
         _refuse_equal(card, distinct[key], words)
-    # Where one choice begins another, every text with the longer one counts for the shorter one too: what follows the
-    # answer in the prompt is then scored with all choices. Decided for each query alone: no score depends on its batch.
+    # Where one choice is the beginning of another, the probability of the shorter one includes all texts with the longer
+    # one. What follows the answer in the prompt is then scored with all choices. This is decided for each query by
+    # itself, so that no score depends on its batch.
     unclear = {key: distinct[key] for key, (_, words) in known.items() if _one_begins_another(words)}
     endings = [(each.text, [choice + each.suffix for choice in each.choices]) for each in unclear.values()]
     for (key, query), ended in zip(unclear.items(), _spelled(encode, endings), strict=True):
@@ -84,14 +87,15 @@ def _endings(encode: Encode, card: ModelCard, queries: Sequence[Query]) -> list[
 
 
 def _spelled(encode: Encode, answered: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[int, Spelled]]:
-    """For each text with its answers: tokens at the text's end that some answer changes, and the answers' tokens."""
+    """For each text with its answers the number of tokens at its end that some answer changes, and the answers' tokens."""
     tokens = iter(encode([text + answer for text, answers in answered for answer in ("", *answers)]) if answered else [])
-    found = []
+    spelled = []
     for _, answers in answered:
         text, whole = next(tokens), [next(tokens) for _ in answers]
-        alike = min((common(text, each) for each in whole), default=len(text))
-        found.append((len(text) - alike, tuple(tuple(each[alike:]) for each in whole)))
-    return found
+        # All answers begin at the first token that any of them changes.
+        alike = min((common(text, ids) for ids in whole), default=len(text))
+        spelled.append((len(text) - alike, tuple(tuple(ids[alike:]) for ids in whole)))
+    return spelled
 
 
 def _one_begins_another(words: Spelled) -> bool:
@@ -104,7 +108,7 @@ def _refuse_equal(card: ModelCard, query: Query, words: Spelled) -> None:
             one, other = query.choices[words.index(word)].strip(), query.choices[index].strip()
             raise UserError(
                 f"the label words {one!r} and {other!r} have the same tokens for {card.name}: "
-                "choose words that it can tell apart"
+                "choose words with different tokens"
             )
 
 
@@ -114,7 +118,7 @@ def _beginnings(card: ModelCard, query: Query, words: Spelled) -> str:
         for a, b in permutations(words, 2)
         if b[: len(a)] == a
     )
-    follows = f"{query.suffix!r} after them does not tell them apart" if query.suffix else "nothing follows the answer"
+    follows = f"{query.suffix!r} after them does not distinguish them" if query.suffix else "nothing follows the answer"
     return (
         f"the label word {one!r} is the beginning of {other!r} in the tokens of {card.name}, and {follows}: "
         "choose other words, or a separator that ends a word"
@@ -123,7 +127,7 @@ def _beginnings(card: ModelCard, query: Query, words: Spelled) -> str:
 
 def _check(card: ModelCard, index: int, text: str, stem: Sequence[int], longest: int, shared: int) -> None:
     if not stem:
-        raise UserError(f"example {index + 1} reads as an empty text: give it some, or a pattern with words of its own")
+        raise UserError(f"example {index + 1} is an empty text: give it some text, or use a pattern that has words")
     if longest > card.max_tokens:
         shown = text if len(text) < 60 else text[:57] + "..."
         raise UserError(

@@ -1,8 +1,8 @@
-"""Token ids of many texts that begin alike, as of whole texts, without tokenising their common start each time.
+"""Token ids of many texts that share a context: those of the whole texts, without tokenising the context each time.
 
-Tokenising a prompt of 16 demonstrations takes longer than a small model takes to score the query after it. So only
-the end of the context is tokenised again with each body: where its tokens fall into step with those of the whole
-context, what follows is what the whole text would give. Where they do not, the whole text is tokenised.
+Tokenising a prompt of 16 demonstrations takes longer than a small model takes to score the query after it. So only the
+last words of the context are tokenised again with each body. From where their tokens agree with those of the whole
+context, the tokens that follow are those of the whole text. Where they never agree, whole texts are tokenised.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,52 +11,53 @@ from dataclasses import dataclass
 Encode = Callable[[Sequence[str]], list[list[int]]]
 """A model's `encode`."""
 TAIL = 160
-"""Characters that are tokenised again: some dozens of words, since words are what tokenizers split first."""
+"""Characters of the context that are tokenised again: some dozens of words, because tokenizers first split words."""
 IN_STEP = 8
-"""Tokens that must agree before a body begins."""
+"""Number of tokens that must agree before a body begins."""
 
 
 @dataclass(frozen=True)
-class Behind:
-    """`shared + rests[i]` are the tokens of context + bodies[i]."""
+class SharedPrefix:
+    """The tokens of `context + bodies[i]` are `shared + rests[i]`."""
 
     shared: tuple[int, ...]
     rests: tuple[tuple[int, ...], ...]
 
 
-def encode_with_context(encode: Encode, context: str, bodies: Sequence[str], spare: int) -> Behind:
-    """`shared` comes from the context alone and is the same in all texts; every rest keeps at least `spare` tokens."""
+def encode_with_context(encode: Encode, context: str, bodies: Sequence[str], spare: int) -> SharedPrefix:
+    """Tokens of context + body for every body. Every rest keeps at least `spare` tokens, even if they are shared."""
     if not context:
-        return Behind((), tuple(map(tuple, encode(bodies))))
+        return SharedPrefix((), tuple(map(tuple, encode(bodies))))
     alone = encode([context])[0]
-    # The last tokens of the context may merge with a body's first, so the shared part is found in the ids.
+    # The last characters of the context may merge into a token with a body's first, so what is shared is found in the ids.
     skipped, rests = _in_step(encode, context, alone, bodies)
     if not skipped:
         rests = encode([context + body for body in bodies])
     shared = min(common(alone[skipped:], rest) for rest in rests)
     shared = max(0, min(shared, min(map(len, rests)) - spare))
-    return Behind(tuple(alone[: skipped + shared]), tuple(tuple(rest[shared:]) for rest in rests))
+    return SharedPrefix(tuple(alone[: skipped + shared]), tuple(tuple(rest[shared:]) for rest in rests))
 
 
 def _in_step(encode: Encode, context: str, alone: list[int], bodies: Sequence[str]) -> tuple[int, list[list[int]]]:
-    """How many of the context's tokens need not be made again, and every text's tokens after them; 0: all are."""
+    """The number of the context's tokens that are not made again, and every text's tokens after them; 0, []: none."""
     last = len(context) - TAIL
     start = max(context.rfind(space, 0, max(last, 0)) for space in " \n")
     if last < TAIL or start < 0:
         return 0, []
     tail, *texts = encode([context[start:], *(context[start:] + body for body in bodies)])
+    # Compared from their ends: `step` tokens into the tail, both have the same tokens up to the end of the context.
     step = len(tail) - common(alone[::-1], tail[::-1])
     skipped = len(alone) - len(tail) + step
-    # The tail begins inside the context, so its first tokens may differ from the whole context's; `step` is where they
-    # agree for good. A body that changed tokens close to that place could have changed earlier ones of the whole text.
+    # A body may change the context's last tokens. If it changes tokens close to `step`, it might have changed earlier
+    # tokens of the whole text, too, and nothing is known.
     if min(common(tail, text) for text in texts) - step < IN_STEP:
         return 0, []
-    # One whole text is tokenised as proof: some tokenizers look further back than words.
+    # One whole text is tokenised as a check: some tokenizers look further back than words.
     if alone[:skipped] + texts[0][step:] != encode([context + bodies[0]])[0]:
         return 0, []
     return skipped, [text[step:] for text in texts]
 
 
 def common(one: Sequence[object], other: Sequence[object]) -> int:
-    """How many tokens, or characters, two sequences share at the front."""
+    """The number of tokens, or characters, at the beginning of both sequences."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

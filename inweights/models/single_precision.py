@@ -1,4 +1,4 @@
-"""A model in half precision that computes in fp32 for a while, with the memory of one block more."""
+"""Computing in fp32 with a model in half precision, with memory for one more block."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ HALF = (torch.bfloat16, torch.float16)
 
 @contextmanager
 def in_single_precision(module: nn.Module, blocks: list[nn.Module]) -> Iterator[None]:
-    """Within, the same weights multiply as fp32. Each block is cast when it runs and restored after it.
+    """Within, the weights are used in fp32: each block is cast before it runs and restored after it.
 
-    A cast from bf16 or fp16 to fp32 loses nothing, and the tensors of before are put back, not cast back.
+    The cast from bf16 or fp16 to fp32 is exact, and the old tensors are put back, not cast back.
     """
-    inside = {id(each) for block in blocks for each in block.modules()}
-    outside = [each for each in module.modules() if id(each) not in inside and _half(each, recurse=False)]
+    inside = {id(part) for block in blocks for part in block.modules()}
+    outside = [part for part in module.modules() if id(part) not in inside and _half(part, recurse=False)]
     before: dict[nn.Parameter, Tensor] = {}
 
     def cast(unit: nn.Module, recurse: bool) -> None:

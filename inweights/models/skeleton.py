@@ -1,4 +1,4 @@
-"""A backbone's shapes without its weights: what can be known before gigabytes are loaded."""
+"""A backbone's shapes without its weights: for all that can be known before gigabytes are loaded."""
 
 from functools import cache
 
@@ -15,7 +15,7 @@ from inweights.types import UserError
 
 @cache
 def skeleton(name: str) -> Backbone:
-    """Encodes texts and takes updates, and cannot be run: its parameters have shapes and no values.
+    """A backbone that encodes texts and takes updates, but cannot be run: its parameters have shapes and no values.
 
     Raises UserError where there is no such model.
     """

@@ -17,8 +17,8 @@ from inweights.types import Query
 class TokenModel(LanguageModel, Protocol):
     """A local model: trees of tokens in; next-token logits, hidden states or a prefix out.
 
-    Outputs are fp32, in the order of the trees and of their reads. Gradients flow unless the caller turned them off.
-    Nothing depends on how trees are batched.
+    Outputs are fp32, in the order of the trees and of the positions read in them. They have gradients unless the caller
+    turned those off, and do not depend on how trees are batched.
     """
 
     @property
@@ -31,11 +31,11 @@ class TokenModel(LanguageModel, Protocol):
 
     @property
     def chat_template(self) -> str:
-        """The tokenizer's chat template as it is written; "" where there is none."""
+        """The source of the tokenizer's chat template; "" where there is none."""
         ...
 
     @property
-    def front(self) -> tuple[int, ...]:
+    def bos_ids(self) -> tuple[int, ...]:
         """Special tokens that begin every text: one BOS, or none."""
         ...
 
@@ -49,27 +49,27 @@ class TokenModel(LanguageModel, Protocol):
 
     @property
     def vocabulary_size(self) -> int:
-        """Rows of the embedding table; token ids are below it."""
+        """Number of rows of the embedding table; token ids are smaller."""
         ...
 
     @property
     def counter(self) -> TokenCount: ...
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of whole texts, special tokens only where the tokenizer puts them at the front (one BOS),
-        or around the whole (an encoder's). What `as_data` marked is read as characters."""
+        """Token ids of whole texts, with the special tokens that begin a text (one BOS) or enclose it (an encoder's).
+        Control tokens in what `as_data` marked are read as characters."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str: ...
 
     def tokenized(self, queries: Sequence[Query]) -> Queries:
-        """Queries that share a context as token trees behind one prefix."""
+        """Queries that share a context, as token trees after one prefix."""
         ...
 
     def next_token_logits(
         self, trees: Sequence[Tree], prefix: Prefixes = None, vocabulary: Int[Tensor, " rows"] | None = None
     ) -> Float[Tensor, "reads vocabulary"]:
-        """Logits of what comes after every position read; computed at those positions alone.
+        """Logits of the next token at every position read; computed at only those positions.
 
         `vocabulary`: the tokens whose logits are needed, and in which order; None: all. Raises UserError for a family
         without an LM head.
@@ -79,20 +79,20 @@ class TokenModel(LanguageModel, Protocol):
     def summaries(
         self, sequences: Sequence[Sequence[int]], pooling: Literal["own", "mean"] = "own"
     ) -> Float[Tensor, "sequences hidden"]:
-        """The last hidden state that stands for a sequence: of its last token in a causal model, of its first in an
-        encoder, or the mean over its tokens."""
+        """The hidden state of the last block that stands for a sequence: its last token's in a causal model, its first
+        token's in an encoder, or the mean over its tokens."""
         ...
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
-        """Encode tokens that many queries will share, in pieces where there are many of them.
+        """Encode tokens that many queries share, in pieces where there are many.
 
         Raises UserError for a family that cannot continue from a prefix.
         """
         ...
 
     def read_stems(
-        self, trees: Sequence[Tree], behind: Sequence[Prefix | None]
+        self, trees: Sequence[Tree], prefixes: Sequence[Prefix | None]
     ) -> tuple[list[Prefix | None], dict[Layer, tuple[Tensor, Tensor]], Float[Tensor, "trees vocabulary"]]:
-        """What decoding starts from: each stem's prefix, the keys and values of all stems by layer, the next token's
-        logits. Needs a model that packs; stems behind the same prefix stand side by side."""
+        """The start of decoding: each stem's prefix, the keys and values of all stems by layer, and the next token's logits.
+        Needs a model that packs. Stems with the same prefix stand side by side."""
         ...

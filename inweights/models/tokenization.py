@@ -1,4 +1,4 @@
-"""Texts to token ids, in which marked data never becomes a control token (see `inweights.plain_text`)."""
+"""Texts to token ids; text that is marked as data never becomes a control token (see `inweights.plain_text`)."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any, cast
 from inweights.plain_text import MARK, without_marks
 
 OPEN, CLOSE = "\ufdd1", "\ufdd2"
-"""Around the id of a control token, in the texts that only the copy of a tokenizer below is given."""
+"""Stand around the id of a control token, in texts for the copy of a tokenizer below."""
 
 
 def encode(tokenizer: Any, texts: Sequence[str], add_special_tokens: bool) -> list[list[int]]:
@@ -24,18 +24,19 @@ def encode(tokenizer: Any, texts: Sequence[str], add_special_tokens: bool) -> li
 
 
 def _forges(tokenizer: Any, text: str) -> bool:
-    """Whether without its marks the text would hold more control tokens."""
-    found = _finder(tokenizer)
-    return len(found.findall(text)) < len(found.findall(without_marks(text)))
+    """Whether the text would hold more control tokens without its marks."""
+    control = _finder(tokenizer)
+    return len(control.findall(text)) < len(control.findall(without_marks(text)))
 
 
 def _data_split(tokenizer: Any, text: str) -> list[int]:
-    """The control tokens of the template as such, those in the data as characters, all in one text.
+    """Token ids in which control tokens of the template are control tokens, and those in the data are characters.
 
-    The text is not tokenised in pieces: some tokenizers put a space in front of the first one alone.
+    The text is tokenised as a whole, with a copy of the tokenizer in which control tokens have spellings that no data can
+    have. Pieces would give other tokens: some tokenizers add a space before the first piece only.
     """
     control = _control(tokenizer)
-    shown = _finder(tokenizer).sub(lambda found: f"{OPEN}{control[found[0]]}{CLOSE}", text)
+    shown = _finder(tokenizer).sub(lambda match: f"{OPEN}{control[match[0]]}{CLOSE}", text)
     copy, ids = _copy(tokenizer)
     return [ids.get(token, token) for token in copy.encode(without_marks(shown), add_special_tokens=False).ids]
 

@@ -1,4 +1,4 @@
-"""Forward passes while updates train: frozen blocks run once, several runs in one row."""
+"""Forward passes during training: frozen blocks are run once, several runs share a row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -18,9 +18,9 @@ Vocabulary = tuple[int, ...] | None
 class TrainingForward:
     """One update of a backbone, or several that train at the same time, each on sequences of its own.
 
-    Blocks below `first_block`, which no update changes, are run once for a sequence, without dropout, and their
-    outputs kept while they are within `kept_bytes`. `checkpointing`: of the others only what goes in is kept for the
-    backward pass. Architectures that do not pack train without either.
+    Blocks below `first_block`, which no update changes, are run once per sequence, without dropout, and up to
+    `kept_bytes` of their outputs are kept. `checkpointing`: of other blocks only the inputs are kept for the backward
+    pass. Architectures that do not pack train without either.
     """
 
     def __init__(
@@ -33,6 +33,8 @@ class TrainingForward:
         assert len(models) == 1 or stackable(models), "updates that cannot share a pass"
         self.models = tuple(models)
         packs = models[0].packs
+        # At least the last block is run, even where an update changes only a head after it: `FrozenBlocks` stops at the
+        # input of a block.
         below = min(first_block, len(models[0].blocks()) - 1) if packs and first_block else 0
         self.checkpointing = checkpointing and packs
         self.frozen = FrozenBlocks(models[0].module, models[0].blocks(), below, kept_bytes) if below else None
@@ -40,7 +42,7 @@ class TrainingForward:
     def logits(
         self, trees: Mapping[int, Sequence[Tree]], vocabulary: Vocabulary = None
     ) -> dict[int, Float[Tensor, "reads vocabulary"]]:
-        """What comes after every position read, by the number of the model."""
+        """Next-token logits at every position read, by the number of the run."""
         rows = None
         if vocabulary is not None:
             rows = torch.tensor(vocabulary, device=self.models[0].device)
@@ -57,8 +59,8 @@ class TrainingForward:
         return dict(zip(sequences, read.split(list(map(len, sequences.values()))), strict=True))
 
     def _together(self, inputs: Mapping[int, Sequence[Any]]) -> tuple[Backbone, list[Any]]:
-        """A model with the updates of all these runs on, and their inputs in one row."""
-        runs, flat = list(inputs), [each for run in inputs.values() for each in run]
+        """A model with the updates of all these runs on, and their inputs one run after the other."""
+        runs, flat = list(inputs), [item for run in inputs.values() for item in run]
         model = self.models[runs[0]]
         if len(runs) > 1:
             segments = [RunSegment(sum(map(len, inputs[run])), len(inputs[run])) for run in runs]
@@ -72,6 +74,7 @@ class TrainingForward:
 def stackable(models: Sequence[Backbone]) -> bool:
     """Whether the updates on these models can share a forward pass."""
     first = models[0]
+    # Segments are stretches of a row, and only a model that packs reads a row.
     if not all(each.packs for each in models):
         return False
     if any(each.module is not first.module or len(each.patches) != len(first.patches) for each in models):
@@ -81,10 +84,11 @@ def stackable(models: Sequence[Backbone]) -> bool:
 
 def _beside(models: Sequence[Backbone]) -> list[Patch | None]:
     """The patches of several models for one row; None for those that cannot share it."""
-    found: list[Patch | None] = []
-    for patches in zip(*(each.patches for each in models), strict=True):
+    shared: list[Patch | None] = []
+    for patches in zip(*(model.patches for model in models), strict=True):
+        # A patch that all runs have in common, such as an export that is trained further, is not a matter of runs.
         if all(patch is patches[0] for patch in patches):
-            found.append(patches[0])
+            shared.append(patches[0])
         else:
-            found.append(patches[0].beside(patches[1:]) if isinstance(patches[0], Stackable) else None)
-    return found
+            shared.append(patches[0].beside(patches[1:]) if isinstance(patches[0], Stackable) else None)
+    return shared
