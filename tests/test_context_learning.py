@@ -251,7 +251,7 @@ def test_polish_lowers_the_reverse_divergence(model, tmp_path):
     def reverse() -> float:
         student = Student(rows_of(lessons), TeacherLogprobs.kl_from)
         with torch.no_grad():
-            logits = learned.model.next_token_logits(student.asked(range(len(student.rows))))
+            logits = learned.model.next_token_logits([row.tree for row in student.rows])
             return float(student.loss(range(len(student.rows)), logits).mean())
 
     before = reverse()

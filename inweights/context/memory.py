@@ -1,37 +1,56 @@
-"""How many tokens one forward pass may have, so that a model of 300M parameters learns within 2.5 GB."""
+"""How many tokens one pass may have, so that a model of 300M parameters learns within 2.5 GB."""
 
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from inweights.engine.trees import Tree
 from inweights.models.base import Backbone
+from inweights.models.training_forward import TrainingForward
 
-ACTIVATIONS = {"cpu": 1 << 27, "cuda": 1 << 30}
-"""Bytes of the blocks' inputs that a training pass keeps; within a block, as much again for a short time."""
+TRAINING = {"cpu": 0.7e9, "cuda": 6e9}
+"""Bytes that a training pass may keep for its backward pass."""
 LOGITS = {"cpu": 1 << 26, "cuda": 1 << 29}
-"""Bytes of one table of logits in a training pass, of which the loss and its gradient make about five."""
+"""Bytes of one table of logits, of which a pass without gradients makes about five."""
 MINIMUM, MAXIMUM = 256, 8192
-
-
-def training_tokens(model: Backbone) -> int:
-    """Tokens of a training pass whose blocks are checkpointed."""
-    kept = 8 * len(model.blocks()) * model.hidden_size
-    return _within(_budget(ACTIVATIONS, model) // kept)
-
-
-def training_reads(model: Backbone) -> int:
-    """Positions of a training pass at which logits of the whole vocabulary are computed."""
-    return max(32, _budget(LOGITS, model) // (4 * _vocabulary(model)))
 
 
 def reading_tokens(model: Backbone) -> int:
     """Tokens of a pass without gradients, should logits be computed at every one of them."""
-    return _within(4 * training_reads(model))
+    return _within(4 * reads_at_once(model))
 
 
-def _within(tokens: int) -> int:
-    return min(max(tokens, MINIMUM), MAXIMUM)
+def reads_at_once(model: Backbone) -> int:
+    """Positions with logits of the whole vocabulary in memory, where a training pass holds them all."""
+    return max(32, int(_budget(LOGITS, model)) // (4 * model.vocabulary_size))
 
 
-def _budget(sizes: dict[str, int], model: Backbone) -> int:
+def training_budget(model: Backbone) -> float:
+    return _budget(TRAINING, model)
+
+
+def kept_bytes(
+    forward: TrainingForward, model: Backbone, parameters: Mapping[str, nn.Parameter], trees: Sequence[Tree]
+) -> int:
+    """What a forward pass keeps for its backward pass, beside weights; every tensor is counted once."""
+    weights = {each.untyped_storage().data_ptr() for each in (*model.module.parameters(), *parameters.values())}
+    kept: dict[int, int] = {}
+
+    def seen(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(seen, lambda tensor: tensor):
+        forward.hidden_states({0: trees})
+    return sum(kept.values())
+
+
+def _within(tokens: float) -> int:
+    return int(min(max(tokens, MINIMUM), MAXIMUM))
+
+
+def _budget(sizes: Mapping[str, float], model: Backbone) -> float:
     return sizes.get(model.device.type, sizes["cpu"])
-
-
-def _vocabulary(model: Backbone) -> int:
-    return model.vocabulary_size

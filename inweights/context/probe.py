@@ -12,6 +12,7 @@ from inweights.context.chunks import Chunk
 from inweights.context.method_inputs import inputs_for, whole_text
 from inweights.context.methods import IN_PROMPT, systems_of
 from inweights.context.metrics import gap_recovered
+from inweights.context.passes import Passes
 from inweights.context.qa_tokens import Question, text_of
 from inweights.context.question_sampling import own_questions, question_counts
 from inweights.context.settings import EFFORTS, Settings
@@ -105,9 +106,10 @@ def _efforts(
     sizes = [float(len(ids)) for ids in model.encode(texts)]
     learned = initial_update(model, texts, settings)
     student = Student(learned.rows(rows))
-    mean_tokens = sum(student.lengths) / len(rows)
+    mean_tokens = sum(len(row.tree) for row in student.rows) / len(rows)
     schedule = settings.schedule(len(rows), mean_tokens, model.hidden_size)
-    step = seconds_of_step(learned, student, schedule.batch_size)
+    passes = Passes(learned.model, learned.adapted.parameters, student)
+    step = seconds_of_step(passes, schedule.batch_size)
     per_row = step / min(schedule.batch_size, len(rows))
     alone = times["alone"]["seconds"]
     found = {}

@@ -6,20 +6,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from inweights.context.memory import MAXIMUM, training_reads, training_tokens
+from inweights.context.passes import Passes
 from inweights.context.prefix import prefix_begun
 from inweights.context.settings import Settings
 from inweights.context.training_rows import Row, Student, without_front
 from inweights.models.base import Backbone
-from inweights.models.training_forward import TrainingForward
 from inweights.scoring.completions import Completion
 from inweights.scoring.teacher_logprobs import Divergence, TeacherLogprobs
 from inweights.training import Job, Resume, Trace, minimize
 from inweights.types import Seeds, UserError
 from inweights.updates import Adapted, LoRA
 
+TIMED_TOKENS = 1024
+"""Of the part of a step that is timed."""
 Watch = Callable[[int, int, float], None]
 
 
@@ -71,14 +70,12 @@ def train(
         raise UserError("there is nothing to learn from: no question was answered")
     model = learned.model
     student = Student(learned.rows(rows), divergence)
-    mean = sum(student.lengths) / len(rows)
+    mean = sum(len(row.tree) for row in rows) / len(rows)
     schedule = settings.schedule(len(rows), mean, model.hidden_size)
     steps = schedule.steps(len(rows), None)
+    passes = Passes(model, learned.adapted.parameters, student)
     if deadline < math.inf:
-        steps = max(
-            1, min(steps, int((deadline - time.monotonic()) / seconds_of_step(learned, student, schedule.batch_size)))
-        )
-    passes = _Passes(model, student)
+        steps = max(1, min(steps, int((deadline - time.monotonic()) / seconds_of_step(passes, schedule.batch_size))))
     seed = settings.seed
     return minimize(
         passes.loss,
@@ -91,44 +88,17 @@ def train(
     )
 
 
-class _Passes:
-    """Batches in passes that fit in memory: few tokens, and fewer positions with logits of the whole vocabulary."""
-
-    def __init__(self, model: Backbone, student: Student) -> None:
-        self.student = student
-        self.tokens, self.reads = training_tokens(model), training_reads(model)
-        # What fits in one pass whole is not run again.
-        self.forward = TrainingForward([model], checkpointing=self.tokens < MAXIMUM)
-
-    def loss(self, batch: Sequence[int]) -> Tensor:
-        return self.student.loss(batch, self.forward.logits({0: self.student.asked(batch)})[0])
-
-    def split(self, batch: Sequence[int]) -> list[list[int]]:
-        lengths, parts = self.student.lengths, list[list[int]]()
-        tokens = reads = 0
-        for row in sorted(batch, key=lambda row: lengths[row]):
-            tokens, reads = tokens + lengths[row], reads + len(self.student.rows[row].told)
-            # Where attention is in one block (a GPU, models that do not pack), short texts are padded to a long one.
-            unlike = parts and lengths[row] > 3 * lengths[parts[-1][0]]
-            if not parts or unlike or tokens > self.tokens or reads > self.reads:
-                parts.append([])
-                tokens, reads = lengths[row], len(self.student.rows[row].told)
-            parts[-1].append(row)
-        return parts
-
-
-def seconds_of_step(learned: LearnedContext, student: Student, batch: int) -> float:
+def seconds_of_step(passes: Passes, batch: int) -> float:
     """Measured on part of a batch, twice, the second time in earnest; nothing is changed."""
-    mean = sum(student.lengths) / len(student.rows)
-    passes = _Passes(learned.model, student)
-    count = max(1, min(batch, int(passes.tokens / mean)))
-    part = random.Random(0).sample(range(len(student.rows)), count)  # the last rows are longer than the first
+    lengths = passes.student.lengths
+    count = max(1, min(batch, int(TIMED_TOKENS * len(lengths) / max(1, sum(lengths)))))
+    part = random.Random(0).sample(range(len(lengths)), min(count, len(lengths)))  # the last rows are longer than the first
     seconds = 0.0
     for _ in range(2):
         started = time.perf_counter()
         for piece in passes.split(part):
             passes.loss(piece).sum().backward()
         seconds = (time.perf_counter() - started) * batch / count
-        for parameter in learned.adapted.parameters.values():
+        for parameter in passes.parameters.values():
             parameter.grad = None
     return max(seconds, 1e-4)

@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inweights.engine.shared_stems import joined, shared_stems
 from inweights.engine.trees import Tree
-from inweights.scoring.teacher_logprobs import Divergence, TeacherLogprobs, divergences
+from inweights.models.lm_head import Head
+from inweights.scoring.chunked_losses import chunked_losses
+from inweights.scoring.teacher_logprobs import Divergence, TeacherLogprobs, concatenated
+
+AT_ONCE = 32
+"""Positions whose logits are in memory at once; more are no faster on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,23 @@ class Student:
 
     def __init__(self, rows: Sequence[Row], divergence: Divergence = TeacherLogprobs.kl_to) -> None:
         self.rows, self.divergence = list(rows), divergence
-        self.lengths = [len(row.tree) for row in rows]
+        self.stems = shared_stems([row.tree for row in rows])
+        self.lengths = [len(row.tree) - len(stem) for row, stem in zip(rows, self.stems, strict=True)]
+        """Tokens of each row beside those of its stem, which a pass reads once."""
         self.mean = sum(len(row.told) for row in rows) / max(1, len(rows))
 
-    def asked(self, rows: Sequence[int]) -> list[Tree]:
-        return [self.rows[row].tree for row in rows]
+    def trees(self, rows: Sequence[int]) -> tuple[list[Tree], list[int]]:
+        """What a pass reads for some rows, and the rows in the order of its outputs."""
+        trees, order = joined([self.rows[row].tree for row in rows], [self.stems[row] for row in rows])
+        return trees, [rows[place] for place in order]
 
-    def loss(self, rows: Sequence[int], logits: Float[Tensor, "reads vocabulary"]) -> Float[Tensor, " rows"]:
+    def loss(self, rows: Sequence[int], outputs: Float[Tensor, "reads size"], head: Head | None = None) -> Float[Tensor, " rows"]:
+        """Of each row, from what was read for it, in the order of `rows`: logits, or last hidden states and the head."""
         targets = [self.rows[row].told for row in rows]
-        return divergences(targets, logits, list(map(len, targets)), self.divergence) / self.mean
+        teacher = concatenated(targets, outputs.device)
+
+        def losses(some: Tensor, at: slice) -> Tensor:
+            return self.divergence(teacher.at(at), (head(some) if head else some).log_softmax(-1))
+
+        each = chunked_losses(outputs, losses, AT_ONCE) if head else losses(outputs, slice(None))
+        return torch.stack([part.sum() for part in each.split(list(map(len, targets)))]) / self.mean

@@ -67,6 +67,9 @@ class CausalLM(LocalModel):
     ) -> Float[Tensor, "reads vocabulary"]:
         return self._forward.read(trees, prefix, "logits", vocabulary)
 
+    def hidden_states(self, trees: Sequence[Tree], prefix: Behind = None) -> Float[Tensor, "reads hidden"]:
+        return self._forward.read(trees, prefix, "hidden")
+
     def summaries(
         self, sequences: Sequence[Sequence[int]], pooling: Literal["own", "mean"] = "own"
     ) -> Float[Tensor, "sequences hidden"]:

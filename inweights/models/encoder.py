@@ -71,6 +71,9 @@ class Encoder(LocalModel):
     ) -> Float[Tensor, "reads vocabulary"]:
         self._refuse("predicts no next token")
 
+    def hidden_states(self, trees: Sequence[Tree], prefix: Behind = None) -> Float[Tensor, "reads hidden"]:
+        self._refuse("predicts no next token")
+
     def prefix(self, ids: Sequence[int]) -> Prefix:
         self._refuse("cannot continue from a prefix")
 

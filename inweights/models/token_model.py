@@ -76,6 +76,11 @@ class TokenModel(LanguageModel, Protocol):
         """
         ...
 
+    def hidden_states(self, trees: Sequence[Tree], prefix: Behind = None) -> Float[Tensor, "reads hidden"]:
+        """The last hidden states at every position read: the input of the LM head. Raises UserError for a family without
+        an LM head."""
+        ...
+
     def summaries(
         self, sequences: Sequence[Sequence[int]], pooling: Literal["own", "mean"] = "own"
     ) -> Float[Tensor, "sequences hidden"]:

@@ -47,9 +47,12 @@ class TrainingForward:
         if vocabulary is not None:
             rows = torch.tensor(vocabulary, device=self.models[0].device)
         model, flat = self._together(trees)
-        read = model.next_token_logits(flat, None, rows)
-        counts = [sum(len(tree.positions_read) for tree in trees[run]) for run in trees]
-        return dict(zip(trees, read.split(counts), strict=True))
+        return _by_run(trees, model.next_token_logits(flat, None, rows))
+
+    def hidden_states(self, trees: Mapping[int, Sequence[Tree]]) -> dict[int, Float[Tensor, "reads hidden"]]:
+        """The input of the LM head at every position read, by the number of the model."""
+        model, flat = self._together(trees)
+        return _by_run(trees, model.hidden_states(flat))
 
     def summaries(
         self, sequences: Mapping[int, Sequence[Sequence[int]]], pooling: Literal["own", "mean"]
@@ -69,6 +72,11 @@ class TrainingForward:
         if self.frozen or self.checkpointing:
             model = model.training_view(self.frozen, self.checkpointing)
         return model, flat
+
+
+def _by_run(trees: Mapping[int, Sequence[Tree]], outputs: Tensor) -> dict[int, Tensor]:
+    counts = [sum(len(tree.positions_read) for tree in trees[run]) for run in trees]
+    return dict(zip(trees, outputs.split(counts), strict=True))
 
 
 def stackable(models: Sequence[Backbone]) -> bool:

@@ -1,0 +1,73 @@
+"""The passes that a training batch is computed in: as few as memory allows, and nothing twice that rows share."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from inweights.context.memory import MAXIMUM, MINIMUM, kept_bytes, reads_at_once, training_budget
+from inweights.context.training_rows import Student
+from inweights.models.base import Backbone
+from inweights.models.lm_head import head_of
+from inweights.models.training_forward import TrainingForward
+
+SAMPLE_TOKENS = 256
+"""That show how many bytes a token keeps for the backward pass."""
+
+
+class Passes:
+    """Rows that begin alike are the branches of one tree; a batch that memory has no room for goes in parts.
+
+    With checkpointing a pass takes half as long again, so that only a row too long for one without it is read so. Where
+    the LM head can be run apart, logits limit no pass: they are in memory for a few positions at a time.
+    """
+
+    def __init__(
+        self, model: Backbone, parameters: Mapping[str, nn.Parameter], student: Student, budget: float | None = None
+    ) -> None:
+        self.student, self.parameters, self.head = student, parameters, head_of(model)
+        self.plain, self.checkpointed = TrainingForward([model]), TrainingForward([model], checkpointing=True)
+        self.budget = budget or training_budget(model)
+        self.reads = math.inf if self.head else reads_at_once(model)
+        trees, _ = student.trees(_first(student.lengths, SAMPLE_TOKENS))
+        self.kept, self.kept_checkpointed = (
+            kept_bytes(each, model, parameters, trees) / sum(map(len, trees)) for each in (self.plain, self.checkpointed)
+        )
+        self.tokens = self.budget / self.kept
+        """Of a pass without checkpointing."""
+        rare = self.tokens >= MINIMUM
+        self.most = min(MAXIMUM, self.tokens if rare else max(MINIMUM, self.budget / self.kept_checkpointed))
+        """Of a pass of several rows."""
+
+    def loss(self, batch: Sequence[int]) -> Tensor:
+        """Of each row of a pass."""
+        trees, order = self.student.trees(batch)
+        forward = self.plain if sum(map(len, trees)) <= self.tokens else self.checkpointed
+        outputs = (forward.hidden_states if self.head else forward.logits)({0: trees})[0]
+        losses = self.student.loss(order, outputs, self.head)
+        return losses[[order.index(row) for row in batch]]
+
+    def split(self, batch: Sequence[int]) -> list[list[int]]:
+        lengths, stems, parts = self.student.lengths, self.student.stems, list[list[int]]()
+        tokens = reads = 0
+        for row in sorted(batch, key=lambda row: (stems[row], lengths[row])):
+            tokens, reads = tokens + lengths[row], reads + len(self.student.rows[row].told)
+            # Where attention is in one block (a GPU, models that do not pack), short texts are padded to a long one.
+            unlike = parts and lengths[row] > 3 * lengths[parts[-1][0]]
+            if not parts or unlike or tokens > self.most or reads > self.reads:
+                parts.append([])
+                tokens, reads = lengths[row] + len(stems[row]), len(self.student.rows[row].told)
+            elif stems[row] != stems[parts[-1][-1]]:
+                tokens += len(stems[row])
+            parts[-1].append(row)
+        return parts
+
+
+def _first(lengths: Sequence[int], tokens: int) -> list[int]:
+    """Rows of about that many tokens together."""
+    rows, found = [], 0
+    for row, length in enumerate(lengths):
+        if rows and found + length > tokens:
+            break
+        rows, found = [*rows, row], found + length
+    return rows
