@@ -1,7 +1,6 @@
 """The passes of training: losses and gradients equal to plain ones, whatever is shared, chunked or run again."""
 
 import random
-from dataclasses import replace
 
 import pytest
 import torch
@@ -16,10 +15,6 @@ from inweights.context.template import Template
 from inweights.context.train import initial_update
 from inweights.context.training_mix import rows_of
 from inweights.context.training_rows import Student
-from inweights.engine.shared_stems import joined, shared_stems
-from inweights.engine.trees import Tree
-from inweights.models.lm_head import head_of
-from inweights.scoring.chunked_losses import chunked_losses
 from inweights.scoring.teacher_logprobs import TeacherLogprobs, divergences
 from inweights.sources.types import Context, Section
 from tests.tiny import ARCHITECTURES, tiny

@@ -4,12 +4,14 @@ T is the model with the context in its prompt, B the model alone, S the model wi
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from inweights.context.qa_tokens import answers, text_of
+from inweights.context.replay import ANSWER_TOKENS
 from inweights.context.template import Template
 from inweights.context.training_rows import Row
 from inweights.learn_records import Recovered
@@ -105,6 +107,8 @@ def contexts_read(model: Backbone, template: Template, rows: Sequence[Row]) -> f
     Token F1 of the answers' words, or equality where an answer is one token: 1 where all answers are the same.
     """
     score = METRICS["exact-match" if template.answer_tokens == 1 else "token-f1"]
+    # The bare model's answers end there as well: of one that goes on, its beginning would be compared with the whole.
+    template = replace(template, answer_tokens=min(template.answer_tokens, ANSWER_TOKENS))
     scores: list[float] = []
     for row in rows:
         stems, before = _asked_and_answered(row)

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from inweights.context.memory import MAXIMUM, MINIMUM, kept_bytes, reads_at_once, training_budget
-from inweights.context.training_rows import Student
+from inweights.context.training_rows import AT_ONCE, Student
 from inweights.models.base import Backbone
 from inweights.models.lm_head import head_of
 from inweights.models.training_forward import TrainingForward
 
 SAMPLE_TOKENS = 256
 """That show how many bytes a token keeps for the backward pass."""
+TABLES = 6
+"""Of logits, that a loss and its gradient make."""
 
 
 class Passes:
@@ -27,8 +29,10 @@ class Passes:
     ) -> None:
         self.student, self.parameters, self.head = student, parameters, head_of(model)
         self.plain, self.checkpointed = TrainingForward([model]), TrainingForward([model], checkpointing=True)
-        self.budget = budget or training_budget(model)
+        self.blocks, self.budget = len(model.blocks()), budget or training_budget(model)
         self.reads = math.inf if self.head else reads_at_once(model)
+        reads = AT_ONCE if self.head else self.reads
+        self.logits_bytes = TABLES * 4 * reads * model.vocabulary_size
         trees, _ = student.trees(_first(student.lengths, SAMPLE_TOKENS))
         self.kept, self.kept_checkpointed = (
             kept_bytes(each, model, parameters, trees) / sum(map(len, trees)) for each in (self.plain, self.checkpointed)
@@ -38,6 +42,15 @@ class Passes:
         rare = self.tokens >= MINIMUM
         self.most = min(MAXIMUM, self.tokens if rare else max(MINIMUM, self.budget / self.kept_checkpointed))
         """Of a pass of several rows."""
+
+    def forecast_bytes(self, batch: int) -> float:
+        """What a step of that many rows will need at its peak beside the model: gradients, Adam's moments and a pass."""
+        lengths = [len(stem) + length for stem, length in zip(self.student.stems, self.student.lengths, strict=True)]
+        longest, usual = max(lengths), batch * sum(self.student.lengths) / len(lengths)
+        # A checkpointed block is run again with all that it keeps.
+        long = longest * (self.kept_checkpointed + self.kept / self.blocks) if longest > self.tokens else longest * self.kept
+        updates = 12 * sum(each.numel() for each in self.parameters.values())
+        return updates + max(long, min(self.most, usual) * self.kept) + self.logits_bytes
 
     def loss(self, batch: Sequence[int]) -> Tensor:
         """Of each row of a pass."""
@@ -65,7 +78,7 @@ class Passes:
 
 def _first(lengths: Sequence[int], tokens: int) -> list[int]:
     """Rows of about that many tokens together."""
-    rows, found = [], 0
+    rows, found = list[int](), 0
     for row, length in enumerate(lengths):
         if rows and found + length > tokens:
             break

@@ -26,8 +26,11 @@ from inweights.models.next_token import sampling
 from inweights.scoring.completions import Completion, teacher_logprobs
 from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, concatenated
 
-QUESTIONS = 8
+QUESTIONS = 4
 """Behind one conflicting context: each is a branch of one tree, so that the context is read once for all of them."""
+WINDOW = (64, 256)
+"""Tokens of a conflicting context that is trained on, any number alike on a scale of logarithms: of many short ones more
+is kept than of a few long ones that cost as much."""
 NEUTRAL_TOKENS = 48
 ANSWER_TOKENS = 16
 """Of an answer to be replayed: longer ones took as long to write as all of training, and what is read shows early."""
@@ -68,22 +71,27 @@ def conflicting_rows(
     rng: random.Random,
     kept: TopK = TOP_K,
     until: float = math.inf,
+    window: tuple[int, int] | None = None,
 ) -> list[Row]:
     """Up to `count` changed pieces, each with questions behind it and what the bare model answers there.
 
-    `until`: on time.monotonic(); after it no more are begun.
+    `until`: on time.monotonic(); after it no more are begun. `window`: of each piece some sentences that follow each
+    other, about that many tokens; None: all.
     """
     rows: list[Row] = []
     of_chunk = [[each for each in lessons if each.question.chunk == number] for number in range(len(chunks))]
     asked_about = [number for number, each in enumerate(of_chunk) if each]
     questions = _Postings([each.question.text for each in lessons])
     said = [sorted({text_of(model, template, each.behind.completion_ids) for each in own}) for own in of_chunk]
+    tokens = model.count_tokens([chunk.text for chunk in chunks]) if window else []
     waiting: list[Asked] = []
     for turn in range(count if asked_about else 0):
         if rows and time.monotonic() > until:
             break
         number = rng.choice(asked_about)
         text = chunks[number].text
+        if window:
+            text = _part(text, tokens[number], window, rng)
         text = swap_answers(text, said[number], rng) if rng.random() < 0.5 else recombined(text, rng)
         if rng.random() < 0.5:
             text = drop_sentences(text, rng)
@@ -106,7 +114,7 @@ def _answered(model: Backbone, template: Template, read: Sequence[Asked], kept: 
     rows, start = [], 0
     for each in read:
         part = slice(start, start + len(each.behind))
-        rows.append(_branched(each.prefix.ids if each.prefix else (), pairs[part], told[part]))
+        rows.append(branched(each.prefix.ids if each.prefix else (), pairs[part], told[part]))
         start = part.stop
     return rows
 
@@ -150,6 +158,19 @@ def drop_sentences(text: str, rng: random.Random) -> str:
     return "".join("".join(parts[i : i + 2]) for i in kept).rstrip() or text
 
 
+def _part(text: str, tokens: int, window: tuple[int, int], rng: random.Random) -> str:
+    """Sentences that follow each other, from anywhere in a text of `tokens` tokens."""
+    wanted = math.exp(rng.uniform(*map(math.log, window))) / max(1, tokens) * len(text)
+    parts = _SENTENCE_END.split(text)
+    starts = range(0, len(parts), 2)
+    lengths = [len("".join(parts[at : at + 2])) for at in starts]
+    first = rng.choice([place for place in range(len(starts)) if sum(lengths[place:]) >= wanted] or [0])
+    last = first
+    while last < len(starts) and sum(lengths[first:last]) < wanted:
+        last += 1
+    return "".join(parts[2 * first : 2 * last]).rstrip()
+
+
 class _Postings:
     """Which questions have a word; to find those that a changed text may answer."""
 
@@ -183,7 +204,7 @@ def _word(text: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
 
 
-def _branched(shared: Sequence[int], pairs: Sequence[Completion], told: Sequence[TeacherLogprobs]) -> Row:
+def branched(shared: Sequence[int], pairs: Sequence[Completion], told: Sequence[TeacherLogprobs]) -> Row:
     """One tree: the context is its stem, the questions with their answers are its branches."""
     branches = [pair.tree.stem for pair in pairs]
     at = len(shared)

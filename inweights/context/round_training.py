@@ -1,9 +1,11 @@
 """The training of one round: the answers that are worth it, replayed prompts, and steps that a killed run goes on with."""
 
+import random
 import time
 from collections.abc import Callable, Sequence
 
 from inweights.context.given_answers import taught
+from inweights.context.returned_context import returned_rows
 from inweights.context.setup import Setup
 from inweights.context.teacher import teacher_kl
 from inweights.context.train import train
@@ -26,6 +28,7 @@ def training(setup: Setup, answers: TeacherAnswers, number: int) -> tuple[tuple[
     texts = [(each.question.chunk, each.question.gold, each.behind, each.alone) for each in answers.lessons]
     follows = (setup.ground, texts, len(rows), number)
     replayed = _replayed(setup, answers, rows, follows, number)
+    rows += _returned(setup, answers, chosen, number)
     if rows:
         setup.say(_plan(setup, len(chosen), [*rows, *replayed]))
     key = digest((follows, setup.start))
@@ -36,6 +39,7 @@ def training(setup: Setup, answers: TeacherAnswers, number: int) -> tuple[tuple[
         resume=Resume(setup.folder / "training" / f"{key}.safetensors", key),
         watch=_watch(setup),
         deadline=setup.clock.at((number + 1) / setup.rounds * (1 - setup.settings.polish)),
+        say=setup.say,
     )
     setup.clock.spent_on("training")
     return trace.losses, tuple(replayed)
@@ -62,6 +66,12 @@ def _replayed(setup: Setup, answers: TeacherAnswers, rows: Sequence[Row], follow
     found = setup.store.rows((follows, setup.clock.budget), make)
     setup.clock.spent_on("replay")
     return found
+
+
+def _returned(setup: Setup, answers: TeacherAnswers, rows: Sequence[Row], number: int) -> list[Row]:
+    share = setup.settings.returned * _epochs(setup, len(rows))
+    rng = random.Random(f"returned {number} {setup.settings.seed}")
+    return returned_rows(setup.model, setup.template, setup.chunks, answers.lessons, rows, share, rng)
 
 
 def _plan(setup: Setup, answers: int, rows: Sequence[Row]) -> str:

@@ -41,6 +41,8 @@ class Settings:
     """Maximum number of packed tokens of a step."""
     replay: float = 0.25
     """Share of the tokens trained on that are neutral and conflicting prompts."""
+    returned: float = 0.0
+    """Questions with their context in the prompt again, for each one without: what was learned is to hold there, too."""
     known: float = 3.0
     """Answers that the context does not change, for each that it does."""
     rounds: int = 2
@@ -49,6 +51,8 @@ class Settings:
     """Share of the steps on the student's own answers, by reverse KL (arXiv 2602.12275)."""
     held_out: float = 0.1
     """Share of the questions that nothing is trained on."""
+    memory: float | None = None
+    """GB that a training step may keep for its backward pass; None: what fits on the device usually."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,6 +65,8 @@ class Settings:
             "rounds": self.rounds < 1 and "at least 1",
             "batch_tokens": self.batch_tokens < 1 and "at least 1",
             "replay": not 0 <= self.replay < 1 and "a share below 1",
+            "returned": not 0 <= self.returned < math.inf and "at least 0",
+            "memory": self.memory is not None and self.memory <= 0 and "above 0",
             "polish": not 0 <= self.polish < 1 and "a share below 1",
             "held_out": not 0 <= self.held_out < 1 and "a share below 1",
             "size": self.size is not None and self.size < 2 and "at least 2",

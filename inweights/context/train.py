@@ -60,6 +60,7 @@ def train(
     watch: Watch | None = None,
     deadline: float = math.inf,
     divergence: Divergence = TeacherLogprobs.kl_to,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Trace:
     """Change the update in place, training on every row once; a row to be trained on again is given again.
 
@@ -73,7 +74,9 @@ def train(
     mean = sum(len(row.tree) for row in rows) / len(rows)
     schedule = settings.schedule(len(rows), mean, model.hidden_size)
     steps = schedule.steps(len(rows), None)
-    passes = Passes(model, learned.adapted.parameters, student)
+    budget = settings.memory * 1e9 if settings.memory else None
+    passes = Passes(model, learned.adapted.parameters, student, budget)
+    say(f"training needs about {passes.forecast_bytes(schedule.batch_size) / 1e9:.1f} GB of memory beside the model")
     if deadline < math.inf:
         steps = max(1, min(steps, int((deadline - time.monotonic()) / seconds_of_step(passes, schedule.batch_size))))
     seed = settings.seed

@@ -63,7 +63,9 @@ class Student:
         trees, order = joined([self.rows[row].tree for row in rows], [self.stems[row] for row in rows])
         return trees, [rows[place] for place in order]
 
-    def loss(self, rows: Sequence[int], outputs: Float[Tensor, "reads size"], head: Head | None = None) -> Float[Tensor, " rows"]:
+    def loss(
+        self, rows: Sequence[int], outputs: Float[Tensor, "reads size"], head: Head | None = None
+    ) -> Float[Tensor, " rows"]:
         """Of each row, from what was read for it, in the order of `rows`: logits, or last hidden states and the head."""
         targets = [self.rows[row].told for row in rows]
         teacher = concatenated(targets, outputs.device)

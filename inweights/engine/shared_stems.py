@@ -54,4 +54,6 @@ def _tree(stem: Stem, trees: Sequence[Tree]) -> Tree:
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    return next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other)))
+    return next(
+        (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other))
+    )

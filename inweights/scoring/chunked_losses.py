@@ -39,5 +39,5 @@ class _Chunked(torch.autograd.Function):
         return torch.cat(losses)
 
     @staticmethod
-    def backward(context: Any, *outer: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(context: Any, *outer: Tensor) -> tuple[Tensor, None, None]:
         return torch.cat(context.saved_tensors) * outer[0][:, None], None, None
