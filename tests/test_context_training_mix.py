@@ -14,12 +14,22 @@ from inweights.context.chunks import chunks_of
 from inweights.context.metrics import base_kl, contexts_read, gap_recovered, information_recovered
 from inweights.context.prefix import PIECE, pieces_of, prefix_begun
 from inweights.context.qa_tokens import Question
-from inweights.context.replay import conflicting_rows, drop_sentences, neutral_rows, recombined, swap_answers
+from inweights.context.replay import (
+    ANSWER_TOKENS,
+    _part,
+    conflicting_rows,
+    drop_sentences,
+    neutral_rows,
+    recombined,
+    swap_answers,
+)
+from inweights.context.returned_context import returned_rows
 from inweights.context.settings import Settings
 from inweights.context.systems import System, respond
 from inweights.context.teacher import teacher_answers_of
 from inweights.context.template import Template
 from inweights.context.train import initial_update
+from inweights.context.training_mix import rows_of
 from inweights.context.training_rows import Row, Student, row_of, without_front
 from inweights.engine.trees import Tree
 from inweights.metrics import exact_match
@@ -184,6 +194,57 @@ def test_no_more_is_replayed_than_there_is_time_for(causal):
     assert 0 < len(conflicting_rows(causal, TEMPLATE, pieces, lessons, 100, random.Random(0), until=past)) < 100
     assert 0 < len(neutral_rows(causal, 1000, random.Random(0), until=past)) < 1000
     assert conflicting_rows(causal, TEMPLATE, pieces, [], 10, random.Random(0)) == []
+
+
+def test_contexts_are_read_as_before_where_nothing_was_learned_however_long_answers_may_be(causal):
+    """The bare model's answers end after ANSWER_TOKENS; so must those that are compared with them."""
+    long = replace(TEMPLATE, answer_tokens=3 * ANSWER_TOKENS)
+    pieces = chunks_of(causal, Context((Section(TALE, source="tale"),)), 200)
+    lessons = teacher_answers_of(causal, long, pieces[0].text, QUESTIONS).lessons
+    rows = conflicting_rows(causal, long, pieces, lessons, 3, random.Random(0))
+    assert max(len(row.told) for row in rows) >= ANSWER_TOKENS
+    assert contexts_read(causal, long, rows) == 1.0
+
+
+def test_a_window_is_sentences_that_follow_each_other_about_as_long_as_asked_for():
+    text = " ".join(f"Sentence {number} says it." for number in range(60))
+    seen = set()
+    for seed in range(30):
+        part = _part(text, 600, (60, 120), random.Random(seed))
+        assert part in text
+        assert part.startswith("Sentence")
+        assert part.endswith("it.")
+        assert 0.1 * len(text) - 1 <= len(part) <= 0.2 * len(text) + 30
+        seen.add(part)
+    assert len(seen) > 10
+    assert _part("Short.", 3, (64, 256), random.Random(0)) == "Short."
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@torch.no_grad()
+def test_a_returned_context_has_the_same_targets_as_the_question_alone(architecture):
+    """Every branch after the stem is the teacher's whole prompt with the answer; its targets are the row's own."""
+    model = tiny(architecture)
+    pieces = chunks_of(model, Context((Section(TALE, source="tale"),)), 200)
+    answered = teacher_answers_of(model, TEMPLATE, pieces[0].text, QUESTIONS)
+    rows = rows_of(answered)
+    found = returned_rows(model, TEMPLATE, pieces, answered.lessons, rows, 2.0, random.Random(0))
+    assert [len(row.firsts) for row in found] == [len(rows)] * 2
+    expected = {}
+    for lesson, row in zip(answered.lessons, rows, strict=True):
+        [whole] = model.encode([TEMPLATE.context(pieces[0].text) + TEMPLATE.asked(lesson.question.text)])
+        expected[(*whole, *lesson.alone.completion_ids[:-1])] = row.told
+    for row in found:
+        starts = [*row.firsts, len(row.told)]
+        for branch, first, last in zip(row.tree.branches, starts[:-1], starts[1:], strict=True):
+            told = expected[(*row.tree.stem, *branch)]
+            teacher = TeacherLogprobs(row.told.ids[first:last], row.told.log_probs[first:last])
+            assert last - first == len(told)
+            assert teacher.likeliest.tolist() == told.likeliest.tolist()
+            torch.testing.assert_close(teacher.log_probs[:, -1], told.log_probs[:, -1])
+    # The teacher's own answers, in its own prompt: there is nothing to learn.
+    assert base_kl(model, found) == pytest.approx(0, abs=1e-5)
+    assert returned_rows(model, TEMPLATE, pieces, answered.lessons, rows, 0.0, random.Random(0)) == []
 
 
 # A prefix

@@ -11,8 +11,7 @@ from inweights.models.base import Backbone
 from inweights.models.lm_head import head_of
 from inweights.models.training_forward import TrainingForward
 
-SAMPLE_TOKENS = 256
-"""That show how many bytes a token keeps for the backward pass."""
+SAMPLE_TOKENS, LONG_TOKENS = 256, 512
 TABLES = 6
 """Of logits, that a loss and its gradient make."""
 
@@ -33,9 +32,10 @@ class Passes:
         self.reads = math.inf if self.head else reads_at_once(model)
         reads = AT_ONCE if self.head else self.reads
         self.logits_bytes = TABLES * 4 * reads * model.vocabulary_size
-        trees, _ = student.trees(_first(student.lengths, SAMPLE_TOKENS))
+        samples = [student.trees(rows)[0] for rows in _samples(student) if rows]
         self.kept, self.kept_checkpointed = (
-            kept_bytes(each, model, parameters, trees) / sum(map(len, trees)) for each in (self.plain, self.checkpointed)
+            max(kept_bytes(forward, model, parameters, trees) / sum(map(len, trees)) for trees in samples)
+            for forward in (self.plain, self.checkpointed)
         )
         self.tokens = self.budget / self.kept
         """Of a pass without checkpointing."""
@@ -76,11 +76,12 @@ class Passes:
         return parts
 
 
-def _first(lengths: Sequence[int], tokens: int) -> list[int]:
-    """Rows of about that many tokens together."""
-    rows, found = list[int](), 0
-    for row, length in enumerate(lengths):
-        if rows and found + length > tokens:
+def _samples(student: Student) -> list[list[int]]:
+    """Rows that show how many bytes a token keeps: some short ones, and a long one, whose attention keeps more."""
+    short, tokens = list[int](), 0
+    for row, length in enumerate(student.lengths):
+        if short and tokens + length > SAMPLE_TOKENS:
             break
-        rows, found = [*rows, row], found + length
-    return rows
+        short, tokens = [*short, row], tokens + length
+    fitting = [row for row, length in enumerate(student.lengths) if length <= LONG_TOKENS]
+    return [short, [max(fitting, key=lambda row: student.lengths[row])] if fitting else []]

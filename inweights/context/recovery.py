@@ -1,5 +1,6 @@
 """What one form of a learned context has taken over from its teacher, and what that has done to everything else."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -7,12 +8,14 @@ from inweights.context.learn import LearningResult, seconds_of
 from inweights.context.method_inputs import MethodInputs
 from inweights.context.metrics import base_kl, contexts_read, gap_recovered, information_recovered, parting
 from inweights.context.qa_tokens import Question
+from inweights.context.replay import conflicting_rows, neutral_rows
 from inweights.context.teacher import teacher_answers_of, teacher_kl
-from inweights.context.training_mix import replay, rows_of
 from inweights.learn_records import MINIMUM_QUESTIONS, Collateral, FormResult, Recovered
 from inweights.types import Outcome
 
 UNKNOWN = Recovered(None)
+COLLATERAL = 10
+"""Changed contexts, and texts from nothing, on which it is measured what learning has damaged."""
 
 
 def form_result(
@@ -65,11 +68,11 @@ def _divergences(
 
 
 def _collateral(inputs: MethodInputs, result: LearningResult) -> Collateral:
-    """On prompts of the replay's kinds, none of which was trained on."""
+    """On prompts of the replay's kinds, none of which was trained on, and whole pieces among them."""
     model, template = inputs.model, inputs.template
-    fresh = replace(inputs.settings, replay=max(inputs.settings.replay, 0.2))
-    trained = rows_of(result.answers)[:64]
-    rows = replay(model, template, inputs.chunks, result.answers, trained, fresh, "collateral")
+    rng = random.Random(f"collateral {inputs.settings.seed}")
+    rows = conflicting_rows(model, template, inputs.chunks, result.answers.lessons, COLLATERAL, rng)
+    rows += neutral_rows(model, COLLATERAL, rng)
     read = result.learned.rows(rows)
     conflicting = [row for row in read if row.firsts]
     neutral = [row for row in read if not row.firsts]

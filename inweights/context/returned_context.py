@@ -43,10 +43,11 @@ def returned_rows(
         behind = encode_with_context(model.encode, template.context(chunk.text), texts, spare=1)
         pairs = [(_answered(rest, row), row.told) for rest, row in zip(behind.rests, own, strict=True)]
         waiting: list[tuple[Completion, TeacherLogprobs]] = []
-        for _ in range(math.ceil(share * len(own) / QUESTIONS)):
-            if len(waiting) < QUESTIONS:
+        size = min(QUESTIONS, len(own))
+        for _ in range(math.ceil(share * len(own) / size)):
+            if len(waiting) < size:
                 waiting += rng.sample(pairs, len(pairs))
-            some, waiting = waiting[:QUESTIONS], waiting[QUESTIONS:]
+            some, waiting = waiting[:size], waiting[size:]
             found.append(branched(behind.shared, *zip(*some, strict=True)))
     return found
 

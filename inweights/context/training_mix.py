@@ -5,7 +5,14 @@ import random
 from collections.abc import Sequence
 
 from inweights.context.chunks import Chunk
-from inweights.context.replay import NEUTRAL_TOKENS, QUESTIONS, conflicting_rows, neutral_rows
+from inweights.context.replay import (
+    ANSWER_TOKENS,
+    NEUTRAL_TOKENS,
+    QUESTIONS,
+    WINDOW,
+    conflicting_rows,
+    neutral_rows,
+)
 from inweights.context.settings import Settings
 from inweights.context.template import Template
 from inweights.context.training_rows import Row, row_of
@@ -15,6 +22,8 @@ from inweights.models.base import Backbone
 KNOWN = 0.02
 """Nats per token from teacher to bare model: below, the context changes nothing."""
 LEAST_KNOWN = 64
+NEUTRAL = 0.2
+"""Share of the positions replayed that are of texts from nothing: drift on them is small without many."""
 
 
 def select_answers(lessons: TeacherAnswers, wrong: Sequence[float], settings: Settings) -> TeacherAnswers:
@@ -49,7 +58,7 @@ def replay(
     name: str = "replay",
     until: float = math.inf,
 ) -> list[Row]:
-    """Neutral and conflicting prompts, half of the positions each; they are `settings.replay` of all.
+    """Neutral and conflicting prompts, `NEUTRAL` of their positions neutral; they are `settings.replay` of all positions.
 
     Prompts that come back every epoch would be learnt by heart, and others no better read than before. `until`: on
     time.monotonic(); after it no more are made.
@@ -57,9 +66,11 @@ def replay(
     if not settings.replay or not rows:
         return []
     rng = random.Random(f"{name} {settings.seed}")
-    reads = sum(len(row.told) for row in rows)
-    wanted = max(16.0, reads * settings.replay / (1 - settings.replay) / 2)
-    per_question = reads / max(1, len(rows))
-    count = math.ceil(wanted / per_question / QUESTIONS)
-    neutral = neutral_rows(model, math.ceil(wanted / NEUTRAL_TOKENS), rng, until=until)
-    return [*conflicting_rows(model, template, chunks, lessons.lessons, count, rng, until=until), *neutral]
+    wanted = max(32.0, sum(len(row.told) for row in rows) * settings.replay / (1 - settings.replay))
+    read = QUESTIONS * min(template.answer_tokens, ANSWER_TOKENS)
+    count, texts = (1 - NEUTRAL) * wanted / read, NEUTRAL * wanted / NEUTRAL_TOKENS
+    neutral = neutral_rows(model, math.ceil(texts), rng, until=until)
+    conflicting = conflicting_rows(
+        model, template, chunks, lessons.lessons, math.ceil(count), rng, until=until, window=WINDOW
+    )
+    return [*conflicting, *neutral]
