@@ -39,7 +39,7 @@ class Settings:
     """Optimiser steps at least, from which the batch follows; None: `STEPS`, or no minimum where epochs are given."""
     batch_tokens: int = 16384
     """Maximum number of packed tokens of a step."""
-    replay: float = 0.25
+    replay: float = 0.5
     """Share of the tokens trained on that are neutral and conflicting prompts."""
     returned: float = 0.0
     """Questions with their context in the prompt again, for each one without: what was learned is to hold there, too."""

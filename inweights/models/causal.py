@@ -67,7 +67,7 @@ class CausalLM(LocalModel):
     ) -> Float[Tensor, "reads vocabulary"]:
         return self._forward.read(trees, prefix, "logits", vocabulary)
 
-    def hidden_states(self, trees: Sequence[Tree], prefix: Behind = None) -> Float[Tensor, "reads hidden"]:
+    def hidden_states(self, trees: Sequence[Tree], prefix: Prefixes = None) -> Float[Tensor, "reads hidden"]:
         return self._forward.read(trees, prefix, "hidden")
 
     def summaries(

@@ -71,7 +71,7 @@ class Encoder(LocalModel):
     ) -> Float[Tensor, "reads vocabulary"]:
         self._refuse("predicts no next token")
 
-    def hidden_states(self, trees: Sequence[Tree], prefix: Behind = None) -> Float[Tensor, "reads hidden"]:
+    def hidden_states(self, trees: Sequence[Tree], prefix: Prefixes = None) -> Float[Tensor, "reads hidden"]:
         self._refuse("predicts no next token")
 
     def prefix(self, ids: Sequence[int]) -> Prefix:

@@ -76,7 +76,7 @@ class TokenModel(LanguageModel, Protocol):
         """
         ...
 
-    def hidden_states(self, trees: Sequence[Tree], prefix: Behind = None) -> Float[Tensor, "reads hidden"]:
+    def hidden_states(self, trees: Sequence[Tree], prefix: Prefixes = None) -> Float[Tensor, "reads hidden"]:
         """The last hidden states at every position read: the input of the LM head. Raises UserError for a family without
         an LM head."""
         ...
