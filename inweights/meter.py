@@ -1,6 +1,7 @@
 """What a piece of work cost in time, tokens and memory."""
 
 import ctypes
+import os
 import re
 import sys
 import time
@@ -26,12 +27,44 @@ def measure(work: Callable[[], T], counter: Counter | None = None) -> tuple[T, C
     """
     tokens = counter.tokens if counter else 0
     meter, before = _started()
-    started = time.perf_counter()
+    busy, cpu, started = busy_seconds(), time.process_time(), time.perf_counter()
     result = work()
     peak = meter.peak()  # on CUDA this waits for the work to end, so it comes before the clock
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    others = _others_cores(busy, cpu, seconds)
     spent = (counter.tokens if counter else 0) - tokens
-    return result, Cost(seconds, spent, max(0, peak - before), before, meter.name)
+    return result, Cost(seconds, spent, max(0, peak - before), before, meter.name, cpu, others, _load_average())
+
+
+TICK = 0.01
+"""Seconds in which the kernel counts; phases shorter than a few of them say nothing about other processes."""
+
+
+def busy_seconds(text: str | None = None) -> float | None:
+    """Seconds that the cores which this process may use have been busy since the machine started; None where the kernel
+    does not say. `text`: in the form of /proc/stat."""
+    try:
+        lines = (Path("/proc/stat").read_text() if text is None else text).splitlines()
+        cores = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    except (OSError, AttributeError):  # not Linux
+        return None
+    # proc(5): user, nice, system, idle, iowait, irq, softirq, steal; guests are counted as users already.
+    counts = [[int(count) for count in line.split()[1:9]] for line in lines if line.split()[0] in cores]
+    return sum(sum(each) - each[3] - each[4] for each in counts) / os.sysconf("SC_CLK_TCK") if counts else None
+
+
+def _others_cores(before: float | None, own: float, seconds: float) -> float | None:
+    after = busy_seconds()
+    if before is None or after is None or seconds < 10 * TICK:
+        return None
+    return max(0.0, after - before - own) / seconds
+
+
+def _load_average() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except (OSError, AttributeError):
+        return None
 
 
 class _Cuda:

@@ -12,6 +12,7 @@ from inweights.methods import METHODS, generation, method
 from inweights.methods.context_distillation import ContextDistillation
 from inweights.methods.distillation_loss import DistillationLoss
 from inweights.methods.generation import generated_inputs, read_back
+from inweights.methods.teacher_gap import teacher_gap
 from inweights.models import load
 from inweights.models.decoding import end_ids
 from inweights.readouts import LabelWords
@@ -104,6 +105,20 @@ def test_where_teacher_and_bare_model_agree_there_is_nothing_to_distil():
     notes = METHODS["distill+lora"].fit(tiny("opt"), PROMPT, [SHOTS], Budget(steps=1))[0].diagnostics()
     assert notes["teacher_accuracy_on_shots"] - notes["zero_shot_accuracy_on_shots"] == notes["distillation_gap"]
     assert notes["distillation_verdict"].startswith("nothing to distil beyond noise (gap ")
+    assert notes["teacher_commonest_on_pool"] in PROMPT.labels
+    assert 0.5 <= notes["teacher_commonest_share"] <= 1
+
+
+def test_each_part_of_the_shots_is_asked_after_all_others():
+    model, shown = tiny("opt"), SHOTS.labelled
+    parts = [shown[i : i + 2] for i in range(0, len(shown), 2)]
+    right = 0
+    for asked in parts:
+        others = tuple(each for part in parts if part is not asked for each in part)
+        answers = LabelWords(model, PROMPT, others)(asked).argmax(-1).tolist()
+        right += sum(answer == example.label for answer, example in zip(answers, asked, strict=True))
+    assert teacher_gap(model, PROMPT, shown, 8192)["teacher_accuracy_on_shots"] == right / len(shown)
+    assert teacher_gap(model, PROMPT, shown[:2], 8192) == {}
 
 
 def test_a_model_that_cannot_write_inputs_asks_for_some():

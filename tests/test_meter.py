@@ -1,5 +1,7 @@
 """What a phase cost is of that phase alone, whatever ran before it, and says by what it was measured."""
 
+import os
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -81,3 +83,30 @@ def test_on_a_gpu_the_allocators_peak_is_taken():
     assert large.meter == "cuda allocator"
     assert 256 * MIB <= large.peak_bytes < 300 * MIB
     assert 32 * MIB <= small.peak_bytes < 60 * MIB
+
+
+def test_seconds_of_the_processor_are_of_all_threads_of_this_process():
+    _, cost = measure(lambda: sum(i * i for i in range(10**6)))
+    assert 0 < cost.cpu_seconds < 1.2 * cost.seconds + 0.02
+    _, asleep = measure(lambda: time.sleep(0.2))
+    assert asleep.cpu_seconds < 0.05
+
+
+@linux
+def test_cores_that_other_processes_keep_busy_are_counted_and_ones_own_are_not():
+    loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        _, cost = measure(lambda: time.sleep(0.6))
+    finally:
+        loop.kill()
+        loop.wait()
+    assert cost.others_cores > 0.3
+    assert cost.load_average >= 0
+
+
+@linux
+def test_the_kernels_counts_are_of_the_cores_that_this_process_may_use():
+    core = next(iter(os.sched_getaffinity(0)))
+    # user nice system idle iowait irq softirq steal guest: 7 + 1 + 2 + 1 + 1 + 3 ticks of 1/100 s busy, guests in users.
+    text = f"cpu  900 0 0 0 0 0 0 0 0 0\ncpu{core} 7 1 2 500 30 1 1 3 4 0\ncpu9999 800 0 0 0 0 0 0 0 0 0\nctxt 1\n"
+    assert meter.busy_seconds(text) == pytest.approx(15 / os.sysconf("SC_CLK_TCK"))

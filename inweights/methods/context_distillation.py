@@ -14,7 +14,7 @@ from inweights.methods.distillation_loss import DistillationLoss
 from inweights.methods.generation import generated_inputs
 from inweights.methods.in_context import room_beside_queries
 from inweights.methods.prepared import Prepared, fit_together, labelled
-from inweights.methods.teacher_gap import teacher_gap
+from inweights.methods.teacher_gap import pool_answers, teacher_gap
 from inweights.models.base import Backbone
 from inweights.readouts import LabelWords
 from inweights.scoring import fitting_demonstrations, teacher_targets, words_within
@@ -80,7 +80,7 @@ class ContextDistillation:
         adapted = self.update.apply(model, shots.seeds.init)
 
         def gap() -> dict[str, object]:
-            return teacher_gap(model, prompt, shown, budget.batch_tokens)
+            return teacher_gap(model, prompt, shown, budget.batch_tokens) | pool_answers(told, prompt.labels)
 
         def finish(trace: Trace, how: Mapping[str, object]) -> Fitted:
             notes = {

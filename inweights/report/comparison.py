@@ -1,10 +1,11 @@
 """What of a row needs the rows beside it: the methods it ties with, and from how many queries on it pays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from inweights.report.row import Row
-from inweights.report.statistics import break_even, holm, paired_p
+from inweights.report.statistics import Scores, break_even, holm, paired_p
+from inweights.types import Record
 
 
 def compared(row: Row, rows: Sequence[Row]) -> Row:
@@ -42,14 +43,15 @@ def _rival(beside: Sequence[Row]) -> tuple[Row | None, str]:
     prompted = [row for row in still if row not in plain]
     if not prompted:
         return None, ""
-    best = max(prompted, key=_in_domain)
-    if _in_domain(best) < _majority(best):
+    best = max(prompted, key=in_domain)
+    if in_domain(best) < _majority(best):
         return None, f"{best.name} is below the majority"
-    better = [row.name for row in plain if _in_domain(row) > _in_domain(best)]
+    better = [row.name for row in plain if in_domain(row) > in_domain(best)]
     return (None, f"{best.name} is below {better[0]}") if better else (best, "")
 
 
-def _in_domain(row: Row) -> float:
+def in_domain(row: Row) -> float:
+    """Mean accuracy over the in-domain sets, or over all where there is none."""
     found = row.mean_over("in-domain")
     return sum(each.mean for each in row.accuracy.values()) / len(row.accuracy) if found is None else found
 
@@ -62,25 +64,30 @@ def _majority(row: Row) -> float:
 def ties(row: Row, rows: Sequence[Row], domain: str) -> list[Row]:
     """Those beside it that a paired test on the sets of that domain does not tell from it (Holm, 5 %)."""
     beside = [r for r in rows if r.beside == row.beside and r is not row and not r.oracle and r.examples == row.examples]
-    tested = {r.name: p for r in beside if (p := _p(row, r, domain)) is not None}
+    tested = {r.name: p for r in beside if (p := p_value(row, r, domain)) is not None}
     kept = {name for name, p in holm(tested).items() if p >= 0.05}
     return [r for r in beside if r.name in kept]
 
 
-def _p(row: Row, other: Row, domain: str) -> float | None:
-    one, two = _scores(row, domain), _scores(other, domain)
-    # What no draw changes would have had the same scores with every seed of the other.
-    if row.once:
-        one = dict.fromkeys(two, next(iter(one.values())))
-    if other.once:
-        two = dict.fromkeys(one, next(iter(two.values())))
+def p_value(row: Row, other: Row, domain: str) -> float | None:
+    """Of a paired test on the sets of that domain; None where the two share no draw."""
+    one, two = scores_by_seed([row, other], domain)
     return paired_p(one, two)
 
 
-def _scores(row: Row, domain: str) -> Mapping[int, list[float]]:
-    """By seed, on the sets of that domain, or on all where there is none."""
-    found = {}
-    for record in row.records:
-        sets = [o for o in record.outcomes.values() if o.domain == domain] or list(record.outcomes.values())
-        found[record.run.seed] = [score for outcome in sets for score in outcome.scores]
-    return found
+def scores_by_seed(rows: Sequence[Row], domain: str) -> list[Scores]:
+    """Of each row on the sets of that domain, or on all where there is none.
+
+    What no draw changes would have had the same scores with every seed of the others.
+    """
+    found = [{record.run.seed: _scores(record, domain) for record in row.records} for row in rows]
+    drawn = [seed for row, scores in zip(rows, found, strict=True) if not row.once for seed in scores]
+    return [
+        dict.fromkeys(drawn, next(iter(scores.values()))) if row.once and drawn else scores
+        for row, scores in zip(rows, found, strict=True)
+    ]
+
+
+def _scores(record: Record, domain: str) -> list[float]:
+    sets = [o for o in record.outcomes.values() if o.domain == domain] or list(record.outcomes.values())
+    return [score for outcome in sets for score in outcome.scores]

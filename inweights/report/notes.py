@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from inweights.report.conditions import conditions
+from inweights.report.distillation import verdicts
 from inweights.report.row import Row
 from inweights.types import Record
 from inweights.wording import counted
@@ -55,6 +57,39 @@ def stacking_note(rows: Sequence[Row]) -> str:
     return (
         f"{which}: up to {most} seeds trained in one pass; adapt s is one's share, peak MB that of all (--isolated: alone)"
     )
+
+
+BUSY = 0.5
+"""Cores kept busy by other processes from which seconds are said to depend on them."""
+
+
+def others_cores(record: Record) -> float:
+    """Cores that other processes kept busy while a run was measured: of the phase with most."""
+    phases = [cost.others_cores for cost in (record.adapt, record.predict) if cost]
+    return max((each for each in phases if each is not None), default=0.0)
+
+
+def busy_note(rows: Sequence[Row]) -> str:
+    """How far other processes took the cores, in a sentence; "" where they did not."""
+    disturbed = [row.others_cores for row in rows if row.others_cores >= BUSY]
+    if not disturbed:
+        return ""
+    return (
+        f"busy machine: other processes kept up to {max(disturbed):.1f} cores busy while {len(disturbed)} of "
+        f"{counted(len(rows), 'row')} were measured; seconds, and what pays after, depend on it"
+    )
+
+
+def slow_paths(rows: Sequence[Row]) -> list[str]:
+    """A line for every model that cannot share a prefix between prompts."""
+    found = dict.fromkeys((row.model, row.slow_path) for row in rows if row.slow_path)
+    return [f"{model}: {how}; seconds, memory and what pays after are those of this slow path" for model, how in found]
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """All that is said beside the table, a line each."""
+    single = [each for each in (stacking_note(rows), busy_note(rows)) if each]
+    return [*conditions(rows), *single, *slow_paths(rows), *verdicts(rows), *fallback_notes(rows)]
 
 
 def failures(records: Sequence[Record]) -> list[dict[str, Any]]:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from inweights.report.best import choose
-from inweights.report.conditions import conditions
 from inweights.report.html import rendered
-from inweights.report.notes import failures, fallback_notes, legend, stacking_note, tied_text
+from inweights.report.notes import failures, legend, remarks, tied_text
 from inweights.report.row import Row
-from inweights.report.rows import rows_of
+from inweights.report.rows import rows_of, with_distillation
 from inweights.report.statistics import front
 from inweights.types import NothingFitsError, Record, UserError
 
@@ -20,12 +19,10 @@ def page(records: Sequence[Record], partial: str = "") -> str:
         "headlines": headlines(records),
         "environment": _environment(records),
         "failed": failures(records),
-        "fallbacks": fallback_notes(rows),
-        "stacks": stacking_note(rows),
+        "remarks": remarks(rows),
         "legend": legend(rows),
         "runs": len(records),
         "partial": partial,
-        "conditions": conditions(rows),
     }
     return rendered("page", _data(rows), parts)
 
@@ -50,7 +47,7 @@ def headlines(records: Sequence[Record]) -> list[str]:
 
 def _data(rows: Sequence[Row]) -> dict[str, Any]:
     return {
-        "rows": [{**row.as_json(), **_drawn(row), "tied": tied_text(row, rows)} for row in rows],
+        "rows": [{**with_distillation(row, rows), **_drawn(row), "tied": tied_text(row, rows)} for row in rows],
         "fronts": _fronts(rows),
     }
 

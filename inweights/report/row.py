@@ -70,6 +70,12 @@ class Row:
     """Examples too long to be read as they are, by evaluation set and what was done; of the seed that had most."""
     stacked: int = 1
     """Seeds that trained in one pass, at the most; what adapting took is then each one's share."""
+    slow_path: str = ""
+    """How the model reads several prompts, where it cannot share their prefix: slower; "" where it can."""
+    cpu_seconds: float | None = None
+    """To adapt, of this process's threads together."""
+    others_cores: float = 0.0
+    """Cores that other processes kept busy while it was measured: of the run and phase with most."""
     prompt: str = ""
     """The name of the pattern; where it was chosen on the shots, each name with the seeds that chose it."""
     several_patterns: bool = False
@@ -100,7 +106,8 @@ class Row:
             return f"- ({self.no_rival})" if self.no_rival else ""
         again, kept = (None if n is None else f"{n:,}" for n in (self.break_even_queries, self.break_even_kept_queries))
         first = "never" if again is None else f"{again} {'query' if again == '1' else 'queries'}"
-        return first if again == kept else f"{first} ({kept or 'never'} if kept)"
+        text = first if again == kept else f"{first} ({kept or 'never'} if kept)"
+        return f"{text}, slow path" if self.slow_path else text
 
     def mean_over(self, domain: str) -> float | None:
         """Mean accuracy over the sets of a domain; None where there is none."""
@@ -125,6 +132,9 @@ class Row:
             "accuracy": {name: self._bounds(each) for name, each in self.accuracy.items()},
             "metric": self.metric,
             "adapt_seconds": self.adapt_seconds,
+            "adapt_cpu_seconds": self.cpu_seconds,
+            "others_cores": self.others_cores,
+            "slow_path": self.slow_path or None,
             "seconds_per_query": self.seconds_per_query,
             "peak_bytes": self.peak_bytes,
             "trained_parameters": self.trained_parameters,

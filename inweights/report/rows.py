@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from inweights.report.comparison import compared
 from inweights.report.conditions import learning_rate
-from inweights.report.notes import failures
+from inweights.report.distillation import distilled
+from inweights.report.notes import failures, others_cores
 from inweights.report.row import Row
 from inweights.report.statistics import (
     by_subset,
@@ -66,7 +67,13 @@ def _most(group: Sequence[Record]) -> dict[str, dict[str, int]]:
 
 
 def as_json(records: Sequence[Record]) -> dict[str, Any]:
-    return {"rows": [row.as_json() for row in rows_of(records)], "failed": failures(records)}
+    rows = rows_of(records)
+    return {"rows": [with_distillation(row, rows) for row in rows], "failed": failures(records)}
+
+
+def with_distillation(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
+    found = distilled(row, rows)
+    return row.as_json() | {"distillation": found.as_json() if found else None}
 
 
 def _conditions(record: Record) -> dict[str, str]:
@@ -151,6 +158,9 @@ def _row(key: Key, group: list[Record], several_patterns: bool) -> Row:
         once=bool(first.notes.get("independent_of_draws")),
         pattern=str(first.notes.get("pattern", "")),
         label_words=tuple(cast(Sequence[str], first.notes.get("label_words", ()))),
+        slow_path=_slow_path(first),
+        cpu_seconds=_median([adapt.cpu_seconds for adapt, _ in costs]),
+        others_cores=max(others_cores(record) for record in group),
         prompt=_chosen_pattern(group),
         several_patterns=several_patterns,
         limit=first.run.limit,
@@ -159,6 +169,16 @@ def _row(key: Key, group: list[Record], several_patterns: bool) -> Row:
         stacked=max(int(str(r.notes.get("stacked", 1))) for r in group),
         records=tuple(group),
     )
+
+
+def _slow_path(record: Record) -> str:
+    attention = record.environment.get("attention", "")
+    return "" if attention.startswith("packed") else attention
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [each for each in values if each is not None]
+    return median(known) if known else None
 
 
 def _chosen_pattern(group: Sequence[Record]) -> str:

@@ -151,6 +151,30 @@ def paired_p(one: Scores, other: Scores, resamples: int = 2000) -> float | None:
     return float((1 + (np.abs(means) >= observed).sum()) / (1 + resamples))
 
 
+def share_of_gap(student: Scores, teacher: Scores, zero_shot: Scores, resamples: int = 2000) -> Interval | None:
+    """(student - zero-shot) / (teacher - zero-shot) with its 95 % interval, on shared seeds and the same examples.
+
+    Paired bootstrap of seeds and examples, percentiles over the resamples in which the teacher is the better one. None
+    without a shared seed, or where the teacher is no better.
+    """
+    import numpy as np
+
+    seeds = sorted(set(student) & set(teacher) & set(zero_shot))
+    if not seeds:
+        return None
+    tables = np.array([[each[seed] for seed in seeds] for each in (student, teacher, zero_shot)], dtype=float)
+    rows, counts = _resampled(len(seeds), tables.shape[2], resamples)
+    per_seed = tables @ counts.T.astype(float) / tables.shape[2]  # [3, seeds, resamples]
+    means = np.take_along_axis(per_seed, rows.T[None], 1).mean(1)
+    whole = tables.mean((1, 2))
+    better = means[1] > means[2]
+    if whole[1] <= whole[2]:
+        return None
+    shares = (means[0] - means[2])[better] / (means[1] - means[2])[better]
+    low, high = np.percentile(shares, [2.5, 97.5])
+    return Interval(float((whole[0] - whole[2]) / (whole[1] - whole[2])), float(low), float(high))
+
+
 @lru_cache(maxsize=2)
 def _resampled(seeds: int, size: int, resamples: int) -> tuple[Any, Any]:
     """Seeds [resamples, seeds] and counts of examples [resamples, size]; the same for every pair of methods."""

@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inweights.report.conditions import conditions
-from inweights.report.notes import failures, fallback_notes, legend, stacking_note, tied_text
+from inweights.report.notes import failures, legend, remarks, tied_text
 from inweights.report.row import Row
 from inweights.report.rows import as_json, rows_of
 from inweights.types import Record
@@ -67,18 +66,8 @@ def markdown(records: Sequence[Record]) -> str:
 
     table = [line(heads), line(["---"] * len(heads)), *map(line, lines)]
     failed = [f"- {_failure(each)}" for each in failures(records)]
-    cut = [f"- {each}" for each in fallback_notes(rows)]
-    shared = [stacking_note(rows)] if stacking_note(rows) else []
-    parts = [
-        *table,
-        "",
-        legend(rows),
-        *shared,
-        "",
-        *(f"- {each}" for each in conditions(rows)),
-        *(["", "Failed:", *failed] if failed else []),
-    ]
-    return "\n".join([*parts, *(["", "Not read as they are:", *cut] if cut else [])]) + "\n"
+    parts = [*table, "", legend(rows), "", *(f"- {each}" for each in remarks(rows))]
+    return "\n".join([*parts, *(["", "Failed:", *failed] if failed else [])]) + "\n"
 
 
 def csv_text(records: Sequence[Record]) -> str:
@@ -135,14 +124,10 @@ def terminal(records: Sequence[Record], width: int | None = None) -> str:
         console.print(table)
         console.print()
     console.print(legend(rows), markup=False)
-    if stacking_note(rows):
-        console.print(stacking_note(rows), markup=False)
     for each in failures(records):
         console.print("failed: " + _failure(each), markup=False)
-    for condition in conditions(rows):
-        console.print(condition, markup=False)
-    for note in fallback_notes(rows):
-        console.print("note: " + note, markup=False)
+    for remark in remarks(rows):
+        console.print(remark, markup=False)
     return out.getvalue()
 
 

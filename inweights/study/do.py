@@ -48,12 +48,17 @@ def _together(together: Sequence[PlannedRun], loaded: Loaded) -> Iterator[Record
     # What fails keeps its tensors alive until its error is let go of, which is when this block is left.
     with suppress(Exception):
         fitted, whole = _adapted(lambda: first.method.fit(loaded.model, first.prompt, draws, first.run.budget), loaded.model)
-        share = replace(whole, seconds=whole.seconds / len(together), tokens=round(whole.tokens / len(together)))
+        share = _share(whole, len(together))
     if not fitted:
         yield from (execute(setting, loaded) for setting in together)
         return
     for setting, each, shots in zip(together, fitted, draws, strict=True):
         yield _recorded(setting, loaded, partial(_scored, setting, loaded, each, shots, {}, share))
+
+
+def _share(whole: Cost, runs: int) -> Cost:
+    cpu = None if whole.cpu_seconds is None else whole.cpu_seconds / runs
+    return replace(whole, seconds=whole.seconds / runs, tokens=round(whole.tokens / runs), cpu_seconds=cpu)
 
 
 def _adapted(work: Callable[[], T], model: Backbone) -> tuple[T, Cost]:

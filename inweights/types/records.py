@@ -22,6 +22,12 @@ class Cost:
     """In use when the phase began: the loaded model, the libraries."""
     meter: str
     """What measured `peak_bytes`, such as `VmHWM` (the kernel) or `cuda allocator`."""
+    cpu_seconds: float | None = None
+    """Of this process, all its threads together; None in older records."""
+    others_cores: float | None = None
+    """Cores that other processes kept busy meanwhile, on average; None where the kernel does not say."""
+    load_average: float | None = None
+    """The kernel's, of the minute before the phase ended."""
 
 
 @dataclass(frozen=True)
