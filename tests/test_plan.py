@@ -69,7 +69,7 @@ def test_what_does_not_fit_is_named_with_what_takes_most(tmp_path, monkeypatch):
     text = as_text(forecast(study(tmp_path, ["pbft", "icl"], limit=1)))
     assert f"\npbft on {folder('opt')} needs " in text
     assert f"\nicl on {folder('opt')} needs " in text
-    assert "0 MB are free: " in text
+    assert " and 1.00 kB are free: " in text
     assert "(another update)" in text
 
 

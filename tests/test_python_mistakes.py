@@ -1,6 +1,5 @@
 """What goes wrong from Python is said in one line: names that stand for two things, studies that are damaged or lost."""
 
-import sys
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,6 @@ from inweights import METHODS, Weights, compare
 from inweights.cli import main
 from inweights.exports.refit import planned_again
 from inweights.study.given_models import named_models
-from inweights.study.progress import State, _plain
 from inweights.study.spec import read_spec, spec_of
 from inweights.types import UserError
 from tests.test_python_api import GRID, ROWS, LastShots, own_task
@@ -97,13 +95,6 @@ def test_a_study_file_that_is_not_text_is_said_in_one_line(tmp_path):
     (tmp_path / "study.json").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="cannot be read"):
         read_spec(tmp_path)
-
-
-def test_progress_goes_to_the_stream_that_is_asked_for(capsys, of_own):
-    _plain(State(1, 1), sys.stderr)(of_own.settings[0], of_own.records[0])
-    told = capsys.readouterr()
-    assert "[1/1] mine lastshots" in told.err
-    assert not told.out
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +15,6 @@ from inweights.report.rows import rows_of
 from inweights.study.api import compare, study_of
 from inweights.study.applicability import default_methods, trainable, why_not_applicable
 from inweights.study.grid import planned_runs, tasks_of
-from inweights.study.progress import State
 from inweights.study.spec import spec_of, to_keep, weights_of
 from inweights.types import UserError, Weights
 from tests.tiny import folder
@@ -110,18 +108,7 @@ def test_records_of_other_data_under_the_same_name_are_not_mixed(tmp_path):
     task = tasks_of(spec)[0][0]
     changed = replace(task, splits={**task.splits, "test": task.splits["ood"]})
     with pytest.raises(UserError, match="data digest"):
-        study_of(spec, [changed], tmp_path).run(None, lambda setting, record: None)  # type: ignore[arg-type]
-
-
-def test_progress_tells_the_time_left_from_the_pace_so_far():
-    state = State(total=12, to_do=10)
-    assert state.left == ""
-    setting = grid(methods="icl")[0][0]
-    state.started -= 30
-    for _ in range(2):
-        state.tell(setting, SimpleNamespace(status="ok", outcomes={}, adapt=SimpleNamespace(seconds=1.0)))  # type: ignore[arg-type]
-    assert state.left == "about 120 s left" or state.left == "about 2 min left"
-    assert state.done == 4
+        study_of(spec, [changed], tmp_path).run()
 
 
 def test_a_spec_is_read_the_same_from_any_folder(tmp_path, monkeypatch):

@@ -31,8 +31,9 @@ from inweights.report.learn_summary import (
     undefined,
     verdict,
 )
-from inweights.report.learn_table import cells, duration, heads, legend, size
+from inweights.report.learn_table import cells, heads, legend
 from inweights.types import Record
+from inweights.wording import duration, size
 
 SHOWN = 50
 """Sample answers of each form; the card holds all."""

@@ -4,9 +4,10 @@ import math
 
 from inweights.learn_records import MINIMUM_QUESTIONS, FormResult, LearnReport, Recovered, system_of
 from inweights.report.learn_scores import latency, learning_seconds, score, worth_unknown
-from inweights.report.learn_table import duration, too_few
+from inweights.report.learn_table import too_few
 from inweights.report.statistics import break_even
 from inweights.types import Record
+from inweights.wording import duration
 
 LITTLE = 0.5
 """Share of the context's gain in right answers: below, no number of queries makes a stand-in for the text of it."""

@@ -5,6 +5,7 @@ from statistics import mean
 
 from inweights.learn_records import MINIMUM_QUESTIONS, LearnReport
 from inweights.report.learn_scores import answers, context_again, figure, latency, learning_seconds, unknown_only
+from inweights.wording import duration, size
 
 
 def heads(report: LearnReport) -> list[str]:
@@ -50,17 +51,3 @@ def cells(report: LearnReport) -> list[list[str]]:
 
 def _mean(scores: Sequence[float]) -> str:
     return f"{mean(scores):.3f}" if scores else ""
-
-
-def duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{1e3 * seconds:.2f} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
-
-
-def size(count: int) -> str:
-    """Bytes in powers of 1,000."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= factor:
-            return f"{count / factor:.2f} {unit}"
-    return f"{count} B"

@@ -1,6 +1,5 @@
 """`inweights.compare(...)` and `inweights.open(folder)`: studies from Python."""
 
-import builtins
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -13,7 +12,7 @@ from inweights.study.given_models import Model, named_models
 from inweights.study.grid import planned_runs, tasks_of
 from inweights.study.loading import loader
 from inweights.study.objects import Objects, named_methods
-from inweights.study.placement import Watch
+from inweights.study.placement import Watch, quiet
 from inweights.study.spec import Spec, read_spec, spec_of
 from inweights.study.store import Store
 from inweights.study.study import Study
@@ -154,7 +153,7 @@ def compare(
     objects = Objects({each.name: each for each in given_tasks if isinstance(each, Task)}, own, loaded)
     if dry_run:
         return study_of(spec, tasks_of(spec, objects.tasks)[0], folder, objects)
-    return _run(spec, objects, folder, watch, retry_failed, _interactive() if progress is None else progress)
+    return _run(spec, objects, folder, watch, retry_failed, progress)
 
 
 def open_study(folder: str | Path) -> Study:
@@ -169,23 +168,26 @@ def open_study(folder: str | Path) -> Study:
 
 def study_of(spec: Spec, tasks: Sequence[Task], folder: Path, objects: Objects | None = None) -> Study:
     """The study of a spec, all its runs checked. Nothing is run and nothing written."""
-    planned, left_out = planned_runs(spec, tasks, objects or Objects())
-    return Study(Store(folder), tuple(planned), spec, left_out)
+    objects = objects or Objects()
+    planned, left_out = planned_runs(spec, tasks, objects)
+    return Study(Store(folder), tuple(planned), spec, left_out, loader(spec.device, objects.models))
 
 
-def _run(spec: Spec, objects: Objects, folder: Path, watch: Watch | None, retry_failed: bool, progress: bool) -> Study:
-    from inweights.study.progress import watching
+def _run(
+    spec: Spec, objects: Objects, folder: Path, watch: Watch | None, retry_failed: bool, progress: bool | None
+) -> Study:
+    from inweights.study.progress import interactive, watching
 
     tasks, lines = tasks_of(spec, objects.tasks)
     study = study_of(spec, tasks, folder, objects)
     retried = FAILED if retry_failed else ()
+    progress = interactive() if progress is None else progress
     if progress:
         for line in [*lines, *(f"left out: {name}: {reason}" for name, reason in study.left_out.items())]:
             print(line, file=sys.stderr)
-    quiet: Watch = lambda planned, record: None  # noqa: E731
     shown = progress and watch is None
     with watching(study, len(study.missing(retried)), sys.stderr) if shown else nullcontext(watch or quiet) as told:
-        study.run(loader(spec.device, objects.models), told, retried)
+        study.run(watch=told, retry_failed=retried)
     return study
 
 
@@ -215,8 +217,3 @@ def _seeds(seeds: int | Sequence[int] | None, first: int | None) -> tuple[int | 
     if not numbers or listed != list(range(listed[0], listed[0] + len(listed))):
         raise UserError(f"seeds is {listed}: expected a number, or seeds in a row, such as [0, 1, 2]")
     return listed[0], len(listed)
-
-
-def _interactive() -> bool:
-    """In IPython and its notebooks, or where somebody watches a terminal."""
-    return hasattr(builtins, "__IPYTHON__") or sys.stderr.isatty()

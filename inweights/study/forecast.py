@@ -14,6 +14,7 @@ from inweights.study.estimate import Estimate, estimate
 from inweights.study.machine import device, free_bytes
 from inweights.study.planned import PlannedRun
 from inweights.types import Record, Weights
+from inweights.wording import duration, size
 
 if TYPE_CHECKING:
     from inweights.study.study import Study
@@ -67,7 +68,7 @@ def as_text(forecasts: Sequence[Forecast]) -> str:
     for each in forecasts:
         run = each.setting.run
         changed = "".join(f" {path}={value}" for path, value in run.settings.items())
-        took = f"{_span(each.estimate.seconds)}, {_size(each.estimate.peak_bytes)} above the model"
+        took = f"{duration(each.estimate.seconds)}, {size(each.estimate.peak_bytes)} above the model"
         lines.append(
             f"{run.weights} {run.task} {run.method} {run.shots} shots seed {run.seed} pattern {run.prompt}{changed}: "
             + ("done" if each.done else took)
@@ -78,7 +79,7 @@ def as_text(forecasts: Sequence[Forecast]) -> str:
     done = len(forecasts) - len(left)
     early = " (less where training stops early)" if any(each.stops_early for each in left) else ""
     lines.append(
-        f"{len(forecasts)} runs, {done} done; the rest takes about {_span(seconds)}{early} and at most {_size(peak)} "
+        f"{len(forecasts)} runs, {done} done; the rest takes about {duration(seconds)}{early} and at most {size(peak)} "
         "with the model, each run by itself; nothing was run"
     )
     return "\n".join([*lines, *_too_large(left, free_bytes())])
@@ -91,9 +92,9 @@ def _too_large(left: Sequence[Forecast], free: float) -> list[str]:
         if each.peak_bytes > free:
             run, model = each.setting.run, ("the model (--dtype bf16, or a smaller one)", each.model_bytes)
             named = sorted([model, *each.estimate.parts], key=lambda part: -part[1])[:2]
-            most = " and ".join(f"{_size(size)} for {name}" for name, size in named)
+            most = " and ".join(f"{size(taken)} for {name}" for name, taken in named)
             lines[str(run.weights), run.method] = (
-                f"{run.method} on {run.weights} needs {_size(each.peak_bytes)} and {_size(free)} are free: {most}"
+                f"{run.method} on {run.weights} needs {size(each.peak_bytes)} and {size(free)} are free: {most}"
             )
     return list(lines.values())
 
@@ -114,11 +115,3 @@ def _correction(setting: PlannedRun, ratios: Sequence[tuple[PlannedRun, Estimate
     if not found:
         return Estimate(1.0, 1.0)
     return Estimate(statistics.median(r.seconds for r in found), statistics.median(r.peak_bytes for r in found))
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _size(size: float) -> str:
-    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

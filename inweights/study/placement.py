@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
 from inweights.scoring.target_cache import kept_in
 from inweights.study.batches import Batch, batches
@@ -15,6 +16,18 @@ from inweights.types import Record, Weights
 Load = Callable[[Weights], Loaded]
 Watch = Callable[[PlannedRun, Record | None], None]
 """Called with every run when it begins (no record yet) and when it has ended."""
+
+
+def quiet(planned: PlannedRun, record: Record | None) -> None:
+    """Watches nothing."""
+
+
+class Placement(Protocol):
+    """Where runs are done: in this process, in several, on other machines that see the study's folder."""
+
+    def place(self, planned: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """Do the runs and write a record of each to the store; returns those that others hold, which will be waited for."""
+        ...
 
 
 @dataclass

@@ -1,77 +1,145 @@
 """What a person sees while a study runs: a live table on a terminal, plain lines anywhere else."""
 
+import builtins
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
+from inweights.report.notes import BUSY, others_cores
+from inweights.study.forecast import forecast
 from inweights.study.placement import Watch
 from inweights.study.planned import PlannedRun
+from inweights.study.store import run_id
 from inweights.study.study import Study
+from inweights.training.watching import steps_watched
 from inweights.types import Record
+from inweights.wording import about
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN = 8
 """Runs that ended last, in the live table."""
+EVERY, EVERY_IN_PIPE = 5.0, 60.0
+"""Minimum seconds between two lines about steps: where somebody watches, and in a pipe, where only long runs need them."""
+LONG = 5.0
+"""Seconds after which a study's runs are forecast, which takes a second or two itself."""
 
 
 @dataclass
 class State:
-    """How far a study is, and how long it will take at the pace so far."""
+    """How far a study is, and how long the rest takes: by the forecast of its runs, else at the pace so far."""
 
     total: int
     to_do: int
+    forecast: Callable[[], Mapping[str, float]] = dict
+    """Predicted seconds by the run's id."""
     started: float = field(default_factory=time.monotonic)
     ended: int = 0
     failed: int = 0
     running: str = ""
     last: list[tuple[str, str]] = field(default_factory=list)
+    several_patterns: bool = False
+    warning: str = ""
+    step: str = ""
+    """Of the run in progress, such as `step 12 of 40, loss 0.531, about 20 s left`."""
+    began: float = field(default_factory=time.monotonic)
+    _predicted: Mapping[str, float] = field(default_factory=dict)
+    _done: list[str] = field(default_factory=list)
+    _first_step: tuple[int, float] = (0, 0.0)
 
     def tell(self, setting: PlannedRun, record: Record | None) -> None:
+        self.step, self._first_step, self.began = "", (0, 0.0), time.monotonic()
         if record is None:
-            self.running = _name(setting)
+            self.running = self.name(setting)
+            if not self._predicted and self.began - self.started > LONG:
+                # A study is worth more than its forecast.
+                with suppress(Exception):
+                    self._predicted = self.forecast()
             return
         self.ended += 1
         self.failed += record.status != "ok"
         self.running = ""
-        self.last = [*self.last[-SHOWN + 1 :], (_name(setting), _result(record))]
+        self._done.append(run_id(setting.run) if self._predicted else "")
+        self.last = [*self.last[-SHOWN + 1 :], (self.name(setting), _result(record))]
+
+    def tell_step(self, step: int, steps: int, loss: float) -> None:
+        now = time.monotonic()
+        first, since = self._first_step
+        if not first or step <= first:
+            self._first_step = first, since = step, now
+        left = (now - since) / (step - first) * (steps - step) if step > first else None
+        ending = f", {about(left)} left" if left else ""
+        self.step = f"step {step} of {steps}, loss {loss:.3f}{ending}"
 
     @property
     def left(self) -> str:
         """Such as `about 3 min left`; "" at the beginning and the end."""
-        if not self.ended or self.ended >= self.to_do:
+        if self.ended >= self.to_do or not (self.ended or self._predicted):
             return ""
-        seconds = (time.monotonic() - self.started) / self.ended * (self.to_do - self.ended)
-        return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"
+        now = time.monotonic()
+        if not self._predicted:
+            return f"{about((now - self.started) / self.ended * (self.to_do - self.ended))} left"
+        done = sum(self._predicted.get(name, 0.0) for name in self._done)
+        rest = sum(self._predicted.values()) - done
+        pace = (self.began - self.started) / done if done else 1.0
+        return f"{about(max(0.0, pace * rest - (now - self.began)))} left"
 
     @property
     def done(self) -> int:
         return self.total - self.to_do + self.ended
 
+    def name(self, setting: PlannedRun) -> str:
+        run = setting.run
+        by = f" by {run.prompt}" if self.several_patterns else ""
+        return f"{run.task} {run.method}{by} {run.shots} shots seed {run.seed}"
+
+    def busy(self, record: Record) -> str:
+        """A warning, the first time that other processes keep cores busy."""
+        if self.warning or others_cores(record) < BUSY:
+            return ""
+        cores = others_cores(record)
+        self.warning = f"warning: other processes keep {cores:.1f} cores busy: seconds and what pays after depend on it"
+        return self.warning
+
 
 @contextmanager
 def watching(study: Study, to_do: int, file: TextIO | None = None) -> Iterator[Watch]:
-    """On `file`: from the command line stdout, which is its result; from Python stderr."""
+    """On `file`: from the command line stdout, which is its result; from Python stderr. Steps go to stderr."""
     file = file or sys.stdout
-    state = State(len(study.settings), to_do)
+    state = State(len(study.settings), to_do, lambda: _seconds(study))
+    state.several_patterns = len({each.run.prompt for each in study.settings}) > 1
     if not file.isatty():
-        yield _plain(state, file)
+        with steps_watched(_step_lines(state, sys.stderr)):
+            yield _plain(state, file)
         return
     from rich.console import Console
     from rich.live import Live
 
     console = Console(file=file)
-    with Live(console=console, get_renderable=lambda: _table(str(study.folder), state), refresh_per_second=2) as live:
+    live = Live(console=console, get_renderable=lambda: _table(str(study.folder), state), refresh_per_second=2)
+    with live, steps_watched(state.tell_step):
 
         def watch(setting: PlannedRun, record: Record | None) -> None:
             state.tell(setting, record)
+            if record:
+                state.busy(record)
             live.refresh()
 
         yield watch
+
+
+def interactive() -> bool:
+    """In IPython and its notebooks, or where somebody watches a terminal."""
+    return hasattr(builtins, "__IPYTHON__") or sys.stderr.isatty()
+
+
+def _seconds(study: Study) -> dict[str, float]:
+    """Of every run that is not done."""
+    return {run_id(each.setting.run): each.estimate.seconds for each in forecast(study) if not each.done}
 
 
 def _plain(state: State, file: TextIO) -> Watch:
@@ -79,7 +147,26 @@ def _plain(state: State, file: TextIO) -> Watch:
         state.tell(setting, record)
         if record is not None:
             left = f" ({state.left})" if state.left else ""
-            print(f"[{state.done}/{state.total}] {_name(setting)}: {_result(record)}{left}", file=file, flush=True)
+            print(f"[{state.done}/{state.total}] {state.name(setting)}: {_result(record)}{left}", file=file, flush=True)
+            if warning := state.busy(record):
+                print(warning, file=sys.stderr, flush=True)
+
+    return watch
+
+
+def _step_lines(state: State, file: TextIO) -> Callable[[int, int, float], None]:
+    """One line every few seconds of a run, none in a run that is over before."""
+    every = EVERY if interactive() else EVERY_IN_PIPE
+    spoke = time.monotonic()
+
+    def watch(step: int, steps: int, loss: float) -> None:
+        nonlocal spoke
+        state.tell_step(step, steps, loss)
+        now = time.monotonic()
+        if now - max(spoke, state.began) >= every:
+            spoke = now
+            left = f"; {state.left} of the study" if state.left else ""
+            print(f"{state.running}: {state.step}{left}", file=file, flush=True)
 
     return watch
 
@@ -94,15 +181,11 @@ def _table(title: str, state: State) -> "Table":
     for name, result in state.last:
         table.add_row(escape(name), escape(result))
     if state.ended < state.to_do:
-        table.add_row(f"[bold]{escape(state.running or 'loading the model')}[/bold]", "running")
+        running = state.running or "loading the model"
+        table.add_row(f"[bold]{escape(running)}[/bold]", escape(state.step or "running"))
     parts = [f"{state.done} of {state.total} done", f"{state.failed} failed" * bool(state.failed), state.left]
-    table.caption = ", ".join(part for part in parts if part)
+    table.caption = "\n".join(filter(None, [", ".join(filter(None, parts)), escape(state.warning)]))
     return table
-
-
-def _name(setting: PlannedRun) -> str:
-    run = setting.run
-    return f"{run.task} {run.method} {run.shots} shots seed {run.seed}"
 
 
 def _result(record: Record) -> str:

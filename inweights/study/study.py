@@ -1,6 +1,6 @@
 """A study: a grid of runs in a folder, done where they are missing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -11,7 +11,8 @@ from inweights import records as stored
 from inweights.methods import canonical
 from inweights.study.answers import answers
 from inweights.study.do import fit
-from inweights.study.placement import Load, Local, Watch
+from inweights.study.loading import backbone, loader
+from inweights.study.placement import Load, Local, Placement, Watch, quiet
 from inweights.study.planned import Loaded, PlannedRun
 from inweights.study.spec import Spec, to_keep
 from inweights.study.store import Store, run_id
@@ -32,6 +33,8 @@ class Study:
     spec: Spec
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Methods that do not run on the model and were not asked for by name, with the reason."""
+    load: Load | None = None
+    """What loads its models; None: from where they are named."""
     unplanned: str = ""
     """Why its runs are not known, in a study that was opened again; its records are there."""
 
@@ -51,20 +54,31 @@ class Study:
         found = [(setting, self.store.find(setting.run)) for setting in self.settings]
         return [setting for setting, record in found if record is None or record.status in retry_failed]
 
-    def run(self, load: Load, watch: Watch, retry_failed: Sequence[str] = ()) -> None:
-        """Do what is missing. Runs that another process holds are left to it, and waited for at the end."""
+    def run(
+        self,
+        load: Load | None = None,
+        watch: Watch = quiet,
+        retry_failed: Sequence[str] = (),
+        placement: Callable[[Store, Load, Watch, Sequence[str]], Placement] = Local,
+    ) -> None:
+        """Do what is missing. Runs that another process holds are left to it, and waited for at the end.
+
+        `load`: another way of loading models. `watch` is called with every run. `retry_failed`: statuses whose runs are done
+        again. `placement`: where runs are done; by default in this process, one backbone at a time.
+        """
         self._check_planned()
         for planned in self.settings:
             self._check_ground(planned, planned.environment)
         self._check_order()
         self.store.prepare(to_keep(self.spec), [each.run for each in self.settings])
         missing = self.missing(retry_failed)
-        held = Local(self.store, partial(self._loaded, load), watch, retry_failed).place(missing)
+        load = load or self.load or loader(self.spec.device)
+        held = placement(self.store, partial(self._loaded, load), watch, retry_failed).place(missing)
         for planned in held:
             self.store.wait(planned.run)
         if held and self.missing():
             # The other process ended before its run did.
-            self.run(load, watch)
+            self.run(load, watch, (), placement)
 
     def __repr__(self) -> str:
         if self.unplanned:
@@ -139,7 +153,6 @@ class Study:
         Raises UserError where there is none, with those that there are.
         """
         from inweights.report.wanted import Wanted, no_such
-        from inweights.study.loading import backbone
 
         self._check_planned()
         runs = [each.run for each in self.settings]

@@ -18,6 +18,7 @@ from inweights.engine.switches import in_mode
 from inweights.training.jobs import Job, RunningJob, Trace
 from inweights.training.resume import Resume
 from inweights.training.step import Losses, Pieces, backward
+from inweights.training.watching import Watch, current_watch
 from inweights.types import is_out_of_memory
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ def minimize(
     pieces: Callable[[Sequence[T]], Sequence[Sequence[T]]] = lambda batch: [batch],
     autocast: Literal["", "bf16", "fp16"] = "",
     resume: Resume | None = None,
-    watch: Callable[[int, int, float], None] | None = None,
+    watch: Watch | None = None,
 ) -> Trace:
     """`minimize_together` for one run."""
 
@@ -69,7 +70,7 @@ def minimize_together(
     pieces: Pieces[T] = lambda run, batch: [batch],
     autocast: Literal["", "bf16", "fp16"] = "",
     resume: Resume | None = None,
-    watch: Callable[[int, int, float], None] | None = None,
+    watch: Watch | None = None,
 ) -> list[Trace]:
     """Take optimizer steps on each job's mean loss of shuffled batches of its items; parameters change in place.
 
@@ -82,6 +83,7 @@ def minimize_together(
     Order and dropout have seeds of their own, and the global generators are left as they were. `module` is in training
     mode (dropout on) only while this runs. Raises DivergedError at the first loss that is not finite.
     """
+    watch = watch or current_watch()
     device = next(iter(jobs[0].parameters.values())).device
     scaled = autocast == "fp16"
     runs = [RunningJob(job, most_steps, snapshots, torch.amp.GradScaler(device.type, enabled=scaled)) for job in jobs]
