@@ -222,7 +222,7 @@ def test_a_family(tmp_path, monkeypatch):
     torch.testing.assert_close(fitted.readout(examples()), expected, atol=1e-4, rtol=1e-4)
     query = Query("I like the")
     assert fitted.readout.model.generate([query], 4) == packed.generate([query], 4)
-    with pytest.raises(UserError, match="has no place for a prefix: take lora"):
+    with pytest.raises(UserError, match="cannot take a prefix: take lora"):
         compare(**{**grid, "methods": "pbft+prefix"}, dry_run=True)
     inweights.export(fitted, tmp_path / "out", TEXTS)
     predicts_the_same(tmp_path / "out", fitted)

@@ -111,7 +111,7 @@ def test_a_query_longer_than_the_context_window_is_scored_and_counted(call: Call
 def test_a_scaffold_longer_than_the_context_window(call: Call) -> None:
     code, out, err = call("--pattern", "{text} " + "is it good " * 400)
     assert code in (1, 2)
-    assert re.search("room for [0-9]+: take a shorter pattern", " ".join((out + err).split()))
+    assert re.search("room for [0-9]+: use a shorter pattern", " ".join((out + err).split()))
     assert "Traceback" not in out + err
 
 

@@ -195,7 +195,7 @@ def test_the_model_card_tells_results_in_and_out_of_domain_cost_settings_and_lim
         "- schedule.lr: 0.001",
         "- training examples drawn: 4, 2",
         "- pattern: `'Review: {text} Sentiment:'`",
-        "servers that load plain LoRA only",
+        "servers that load only plain LoRA",
     ):
         assert line in card
 

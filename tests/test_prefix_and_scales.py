@@ -102,11 +102,11 @@ def test_prefixes_stack_where_attention_drops_nothing():
 def test_what_cannot_be_is_said():
     with pytest.raises(UserError, match="expected a prefix of at least 1 token, not 0"):
         PrefixTuning(0)
-    with pytest.raises(UserError, match="BloomForCausalLM reads whole padded prompts and has no place for a prefix"):
+    with pytest.raises(UserError, match="BloomForCausalLM reads whole padded prompts and cannot take a prefix"):
         PrefixTuning().apply(tiny("bloom"), 0)
     with pytest.raises(UserError, match="of the family encoder"):
         PrefixTuning().apply(tiny("bert"), 0)
-    with pytest.raises(UserError, match="finds no keys, values and feed-forward layers by name in LlamaForCausalLM"):
+    with pytest.raises(UserError, match="finds no layers of keys, values and feed-forward by name in LlamaForCausalLM"):
         IA3(attention="nothing", feedforward="nothing").apply(tiny("llama"), 0)
     with pytest.raises(UserError, match="is not a regular expression"):
         IA3(attention="(")

@@ -116,11 +116,11 @@ def test_texts_are_cut_to_the_room_that_what_is_learnt_in_front_leaves(update):
 def test_what_cannot_be_is_said(tmp_path):
     with pytest.raises(UserError, match="expected a learned prompt of at least 1 token, not 0"):
         PromptTuning(0)
-    with pytest.raises(UserError, match="BloomForCausalLM reads whole padded prompts and has no place for a prompt"):
+    with pytest.raises(UserError, match="BloomForCausalLM reads whole padded prompts and cannot take a prompt"):
         PromptTuning().apply(tiny("bloom"), 0)
-    with pytest.raises(UserError, match=r"a prompt is learned on causal models, and .* is of the family encoder"):
+    with pytest.raises(UserError, match=r"a prompt needs a causal model, and .* is of the family encoder"):
         PromptTuning().apply(tiny("bert"), 0)
-    with pytest.raises(UserError, match=r"a head on a learned prompt has no form that PEFT reads: export pbft\+prompt"):
+    with pytest.raises(UserError, match=r"PEFT has no format for a head on a learned prompt: export pbft\+prompt"):
         write(head(tiny("opt"), "prompt"), tmp_path, CHECKS, About())
 
 
@@ -228,7 +228,10 @@ def saved(tmp_path, auto, tokenizer, kind: str, **sizes):
 def test_blocks_without_one_feedforward_layer_of_their_own_are_refused_by_name(tmp_path):
     sizes = {"num_hidden_layers": 2, "num_key_value_heads": 4, "num_local_experts": 2}
     mixture = saved(tmp_path / "mixtral", AutoModelForCausalLM, metaspace(), "mixtral", **sizes)
-    with pytest.raises(UserError, match="one feed-forward layer in every block of MixtralForCausalLM: take lora"):
+    with pytest.raises(
+        UserError,
+        match="MixtralForCausalLM does not have one attention and one feed-forward layer in every block: take lora",
+    ):
         Adapter().apply(mixture, 0)
     shared = saved(tmp_path / "albert", AutoModel, wordpiece(), "albert", num_hidden_layers=3)
     with pytest.raises(UserError, match="AlbertModel has no list of 3 blocks"):
@@ -241,6 +244,6 @@ def test_the_card_of_adapters_says_that_no_library_reads_them(tmp_path):
     fitted = head(tiny("bert"), "adapter")
     write(fitted, tmp_path, [Example({"text": "the doctor paid"}, 0)], About())
     text = (tmp_path / "README.md").read_text()
-    assert "PEFT has no such adapters and they merge into no weights: the code above puts them on with hooks." in text
+    assert "PEFT has no such adapters, and they merge into no weights: the code above adds them with hooks." in text
     assert "library_name: transformers" in text
     assert not (tmp_path / "adapter_config.json").exists()

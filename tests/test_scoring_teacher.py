@@ -127,7 +127,7 @@ def test_coarser_cells_never_diverge_more(causal):
 
 
 def test_a_top_k_of_none_is_refused(causal):
-    with pytest.raises(UserError, match="the teacher's top k must be at least 1, not 0"):
+    with pytest.raises(UserError, match="top_k is 0: expected at least 1"):
         teacher_targets(causal, PROMPT, CONTEXTS, EXAMPLES, "top_k", 0)
 
 

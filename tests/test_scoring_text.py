@@ -91,7 +91,7 @@ def test_text_is_cut_at_the_end_of_its_longest_field_and_the_scaffold_stays(caus
 
 
 def test_text_around_the_field_that_does_not_fit_is_an_error(causal):
-    with pytest.raises(UserError, match=r"takes \d+ tokens and there is room for 5: take a shorter pattern"):
+    with pytest.raises(UserError, match=r"takes \d+ tokens and there is room for 5: use a shorter pattern"):
         fitting_example(causal, PAIRS, QUERIES[0], 5)
 
 

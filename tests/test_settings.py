@@ -113,7 +113,7 @@ def test_an_unknown_method_names_the_nearest(name, message):
 def test_a_value_that_a_method_cannot_work_with_is_refused_by_name():
     with pytest.raises(UserError, match=r"schedule\.lr is -1\.0: expected above 0"):
         method("pbft", {"schedule.lr": "-1"})
-    with pytest.raises(UserError, match="a LoRA has a rank of at least 1, not 0"):
+    with pytest.raises(UserError, match=r"update\.rank is 0: expected at least 1"):
         method("pbft+lora", {"update.rank": "0"})
     with pytest.raises(UserError, match="'all' is not a valid targets: expected one of labels, top_k, vocabulary"):
         method("distill", {"targets": "all"})

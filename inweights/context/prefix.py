@@ -11,7 +11,7 @@ from inweights.models.base import Backbone
 from inweights.plain_text import as_data
 from inweights.types import UserError
 from inweights.updates import Adapted
-from inweights.updates.prefix import has_place_in_front
+from inweights.updates.prefix import check_takes_prefix
 
 PIECE = 16
 """Tokens that are taken from one place of the context."""
@@ -24,7 +24,7 @@ def prefix_begun(model: Backbone, texts: Sequence[str], tokens: int, seed: int) 
     al. 2025, table 2); pieces from all over the context do better than its beginning (arXiv 2508.17032). The first
     position, which most heads rest on, never changes. Raises UserError where the model has no place for a prefix.
     """
-    has_place_in_front(model, "a prefix")
+    check_takes_prefix(model, "a prefix")
     ids = pieces_of(model, texts, tokens, seed)
     with torch.no_grad():
         found = model.prefix(ids)

@@ -1,4 +1,4 @@
-"""The fast core: label scores and teacher targets of many queries behind one shared prefix."""
+"""The fast core: label scores and teacher targets of many queries that share a prefix."""
 
 from inweights.models.batched_forward import batches_of, tokens_at_once
 from inweights.models.choice_scores import longest_word, only_tokens, token_log_probs, word_logits

@@ -1,4 +1,4 @@
-"""Completions of prompts, as token ids, and what a model predicts at every token of them."""
+"""Completions of prompts as token ids, and a model's predictions at each of their tokens."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Completion:
-    """A prompt's token ids and those of its completion; the completion is never tokenised again."""
+    """The token ids of a prompt and of its completion; the completion is never tokenised again, which could give others."""
 
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[int, ...]
 
     @property
     def tree(self) -> Tree:
-        """Read at the positions that predict the completion's tokens."""
+        """Read at the positions that predict the completion's tokens: from the prompt's last one on."""
         first = len(self.prompt_ids) - 1
         return Tree(self.prompt_ids + self.completion_ids[:-1], reads=tuple(range(first, first + len(self.completion_ids))))
 
@@ -40,9 +40,9 @@ def teacher_logprobs(
     *,
     batch_tokens: int = 8192,
 ) -> list[TeacherLogprobs]:
-    """The model's distributions at every token of each completion, on the CPU, in their order.
+    """The model's distributions at every token of each completion, on the CPU, in order.
 
-    `prefixes`: the encoded context in front of all completions, or one for each.
+    `prefixes`: the encoded context of all completions, or one for each.
     """
 
     def of(_: Sequence[int], rows: Sequence[Tensor]) -> list[TeacherLogprobs]:
@@ -62,25 +62,27 @@ def read_completions(
     of: Callable[[Sequence[int], Sequence[Float[Tensor, "tokens vocabulary"]]], list[T]],
     batch_tokens: int,
 ) -> list[T]:
-    """What `of` makes of the logits at some completions' tokens, given the completions' numbers.
+    """For each completion a value that `of` makes of the completions' numbers and the logits at their tokens.
 
-    A pass that memory has no room for is run again in halves.
+    `of` is called once per pass, so that logits over the vocabulary exist for one pass at a time. A pass for which there
+    is not enough memory is repeated in halves.
     """
-    most = tokens_at_once(batch_tokens, model.hidden_size, model.device.type)
+    maximum = tokens_at_once(batch_tokens, model.hidden_size, model.device.type)
     trees = [each.tree for each in completions]
-    before = prefix_of_each(prefixes, len(completions))
-    waiting = batches_of([len(tree) for tree in trees], most)
-    found: dict[int, T] = {}
+    by_tree = prefix_of_each(prefixes, len(completions))
+    waiting = batches_of([len(tree) for tree in trees], maximum)
+    made: dict[int, T] = {}
     while waiting:
         batch = waiting.pop(0)
         try:
-            logits = model.next_token_logits([trees[i] for i in batch], [before[i] for i in batch])
+            logits = model.next_token_logits([trees[i] for i in batch], [by_tree[i] for i in batch])
             rows = logits.split([len(completions[i].completion_ids) for i in batch])
-            found.update(zip(batch, of(batch, rows), strict=True))
+            made.update(zip(batch, of(batch, rows), strict=True))
             continue
         except Exception as error:
             if not is_out_of_memory(error) or len(batch) == 1:
                 raise
+        # Outside of the handler, which would keep the tensors of the failed pass alive.
         half = len(batch) // 2
         waiting = [batch[:half], batch[half:], *waiting]
-    return [found[i] for i in range(len(completions))]
+    return [made[i] for i in range(len(completions))]

@@ -11,8 +11,8 @@ from inweights.models.queries import Queries
 from inweights.models.token_model import TokenModel
 from inweights.types import Example, Prompt
 
-Asked = tuple[Sequence[Example], str]
-"""Examples, and the context in front of them."""
+ExamplesInContext = tuple[Sequence[Example], str]
+"""Examples, and the context that precedes each of them."""
 
 
 def queries_of(model: TokenModel, prompt: Prompt, examples: Sequence[Example], context: str = "") -> Queries:
@@ -28,10 +28,10 @@ def label_scores(
 
 
 def label_scores_of_each(
-    model: TokenModel, prompt: Prompt, asked: Sequence[Asked], *, batch_tokens: int = 8192
+    model: TokenModel, prompt: Prompt, sets: Sequence[ExamplesInContext], *, batch_tokens: int = 8192
 ) -> list[Float[Tensor, "examples labels"]]:
-    """The same for several sets of examples, each with a context of its own, in as few passes as memory allows."""
-    return [table.sum(-1) for table in _token_log_probs(model, prompt, asked, batch_tokens)]
+    """The same for several sets of examples, each with its own context, in as few passes as memory allows."""
+    return [table.sum(-1) for table in _token_log_probs(model, prompt, sets, batch_tokens)]
 
 
 def label_token_log_probs(
@@ -42,17 +42,19 @@ def label_token_log_probs(
 
 
 def label_logits(
-    model: TokenModel, prompt: Prompt, asked: Sequence[Asked], *, batch_tokens: int = 8192
+    model: TokenModel, prompt: Prompt, sets: Sequence[ExamplesInContext], *, batch_tokens: int = 8192
 ) -> list[Float[Tensor, "examples labels"]]:
-    """Label scores less a constant for each example: their softmax over the labels is that of the scores."""
-    queries = [queries_of(model, prompt, examples, context) for examples, context in asked]
+    """Label scores up to a constant for each example, so that their softmax over the labels is that of the scores."""
+    queries = [queries_of(model, prompt, examples, context) for examples, context in sets]
     if not any(each.trees for each in queries):
         return [torch.zeros(0, len(prompt.labels)) for _ in queries]
     return logits_of_queries(model, queries, batch_tokens)
 
 
-def _token_log_probs(model: TokenModel, prompt: Prompt, asked: Sequence[Asked], batch_tokens: int) -> list[Tensor]:
-    queries = [queries_of(model, prompt, examples, context) for examples, context in asked]
+def _token_log_probs(
+    model: TokenModel, prompt: Prompt, sets: Sequence[ExamplesInContext], batch_tokens: int
+) -> list[Tensor]:
+    queries = [queries_of(model, prompt, examples, context) for examples, context in sets]
     if not any(each.trees for each in queries):
         return [torch.zeros(0, len(prompt.labels), 1) for _ in queries]
     return token_log_probs_of_each(model, queries, batch_tokens)

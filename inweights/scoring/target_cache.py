@@ -1,7 +1,7 @@
-"""A teacher's targets, kept on disk while they are computed: a run that is stopped does not compute them again.
+"""A teacher's targets, kept on disk while they are computed, so that a run that was stopped does not compute them again.
 
-Targets are stored shard by shard, each under the digest of all that it follows from: the model, the context's tokens,
-the queries' tokens, and what is kept of the distributions. A file's name can therefore never come to mean another thing.
+Targets are stored in shards, each under the digest of all that it depends on: the model, the context's tokens, the
+queries' tokens, and which part of the distributions is kept. So a file never has to be invalidated.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from inweights.models.queries import Queries
 from inweights.records import write_whole
 
 SHARD = 256
-"""Queries in one."""
+"""Queries in one shard."""
 Tables = tuple[Tensor, ...]
 
 
 @dataclass
 class Reused:
-    """What the targets found in a cache had cost when they were computed, by whichever process computed them."""
+    """What the reused targets had cost when they were computed, whichever process computed them."""
 
     seconds: float = 0.0
     tokens: float = 0.0
@@ -37,7 +37,7 @@ _cache: ContextVar[tuple[Path, Reused] | None] = ContextVar("target_cache", defa
 
 @contextmanager
 def kept_in(folder: Path) -> Iterator[Reused]:
-    """Within, targets are looked for in the folder and kept there; gives a running total of what was found."""
+    """Within, targets are read from the folder, or computed and kept there; gives a running total of what was reused."""
     reused = Reused()
     token = _cache.set((folder, reused))
     try:
@@ -47,23 +47,23 @@ def kept_in(folder: Path) -> Iterator[Reused]:
 
 
 def reused() -> tuple[float, float]:
-    """Seconds and tokens of the targets found so far: a run that goes on with them has spent these, too."""
+    """Seconds and tokens of the targets reused so far. A resumed run adds them to its own costs."""
     cache = _cache.get()
     return (cache[1].seconds, cache[1].tokens) if cache else (0.0, 0.0)
 
 
 def in_shards(
-    model: Backbone, asked: Sequence[Queries], what: str, read: Callable[[Sequence[Queries]], list[Tables]]
+    model: Backbone, query_sets: Sequence[Queries], what: str, read: Callable[[Sequence[Queries]], list[Tables]]
 ) -> list[Tables]:
-    """What `read` gives for each set of queries; from the folder where it is there already. `what` names what is kept."""
+    """The tables that `read` gives for each set of queries, or those in the folder. `what` names their kind."""
     import torch
 
     cache = _cache.get()
     if cache is None:
-        return read(asked)
+        return read(query_sets)
     folder, found_cost = cache
     found = []
-    for queries in asked:
+    for queries in query_sets:
         starts = range(0, len(queries.trees), SHARD)
         shards = [queries.at(range(start, min(start + SHARD, len(queries.trees)))) for start in starts]
         parts = [

@@ -1,6 +1,6 @@
 """A teacher's targets: its distribution over the labels, or over the next token at every position of the label words.
 
-The teacher is the model with a context in front; its targets are computed once per context, which is encoded once.
+The teacher is the model with a context in its prompt. The context is encoded once, and its targets are computed once.
 """
 
 import math
@@ -34,14 +34,13 @@ class LabelTargets:
         return LabelTargets(self.log_probs[rows])
 
     def kl_to(self, student: Float[Tensor, "examples labels"]) -> Float[Tensor, " examples"]:
-        """KL(teacher || student) in nats; the student's label scores need not add up to 1."""
+        """KL(teacher || student) in nats; the student's label scores need not be normalised."""
         return kl(self.log_probs, student.log_softmax(-1))
 
 
 Targets = LabelTargets | list[TeacherLogprobs]
-"""Over the labels, or for each example over tokens: at the prompt's end, then at every token but the last of every label
-word, in label order. Only label words are followed, so a position inside a word weighs as much as the teacher is likely
-to reach it."""
+"""Over the labels; or for each example over tokens, at the prompt's end and then at every token but the last of every
+label word, in label order. The weight of a position inside a word is the teacher's probability of reaching it."""
 TargetKind = Literal["labels", "top_k", "vocabulary"]
 
 
@@ -56,11 +55,11 @@ def teacher_targets(
     *,
     batch_tokens: int = 8192,
 ) -> list[Targets]:
-    """The model's targets for all examples behind each context; `k` is for `top_k` (Askell et al. 2021, B.5: 50 + 1).
+    """The model's targets for all examples after each context; `k` is for `top_k` (Askell et al. 2021, B.5: 50 + 1).
 
-    Kept on disk shard by shard where `target_cache.kept_in` says where. Raises UserError where k is below 1.
+    Within `target_cache.kept_in` they are kept on disk. Raises UserError where k is below 1.
     """
-    queries = [queries_of(model, prompt, examples, each) for each in contexts]
+    queries = [queries_of(model, prompt, examples, context) for context in contexts]
     if kind == "labels":
         tables = in_shards(
             model, queries, "labels", lambda some: [(x,) for x in logits_of_queries(model, some, batch_tokens)]
@@ -72,8 +71,8 @@ def teacher_targets(
         return _padded_tables(model, some, batch_tokens, positions, k if kind == "top_k" else None)
 
     what = f"{kind} {k} {positions}" if kind == "top_k" else f"{kind} {positions}"
-    found = in_shards(model, queries, what, read)
-    return [_by_example(each, tables) for each, tables in zip(queries, found, strict=True)]
+    kept = in_shards(model, queries, what, read)
+    return [_by_example(of_context, tables) for of_context, tables in zip(queries, kept, strict=True)]
 
 
 def student_kl(
@@ -105,9 +104,9 @@ def answer_positions(queries: Sequence[Queries]) -> int:
 def _padded_tables(
     model: Backbone, queries: Sequence[Queries], batch_tokens: int, positions: int, k: int | None
 ) -> list[tuple[Tensor, ...]]:
-    """Log-probabilities, weights and, of the top k, ids, for each set of queries; padded to `positions`.
+    """Log-probabilities and weights for each set of queries, and ids if only the top k are kept; padded to `positions`.
 
-    Cut to the top k pass by pass: the whole vocabulary of all examples may not fit in memory.
+    They are cut to the top k pass by pass, since the whole vocabulary of all examples may not fit in memory.
     """
 
     def of_logits(part: Queries, logits: Tensor) -> tuple[Tensor, ...]:
@@ -122,7 +121,8 @@ def _padded_tables(
 
 def _whole(queries: Queries, logits: Float[Tensor, "reads vocabulary"], positions: int) -> tuple[Tensor, Tensor]:
     rows = logits.log_softmax(-1).split([len(tree.positions_read) for tree in queries.trees])
-    # Positions beyond an example's own carry a uniform distribution and no weight; `_by_example` cuts them off.
+    # Padding is a uniform distribution without weight and not -inf, whose divergences would be NaN; `_by_example` cuts it
+    # off.
     padded = [F.pad(row, (0, 0, 0, positions - len(row)), value=-math.log(row.shape[1])) for row in rows]
     weights = [F.pad(_reach(row, words), (0, positions - len(row))) for row, words in zip(rows, queries.words, strict=True)]
     return torch.stack(padded), torch.stack(weights)
@@ -138,7 +138,11 @@ def _by_example(queries: Queries, tables: tuple[Tensor, ...]) -> list[TeacherLog
 
 
 def _reach(log_probs: Float[Tensor, "positions vocabulary"], words: Sequence[Sequence[int]]) -> Float[Tensor, " positions"]:
-    """The probability of reaching each position: 1 at the prompt's end, inside a word that of its tokens so far."""
+    """The teacher's probability of reaching each position: 1 at the prompt's end, inside a word that of its tokens so far.
+
+    Positions are in the order of a tree's reads: the stem's end, then word after word. All words begin at the stem's end
+    (place 0); each further token of a word is predicted at the position of the token before it.
+    """
     fixed = log_probs.detach()
     reach = [fixed.new_zeros(())]
     for word in words:

@@ -12,12 +12,12 @@ from inweights.scoring.divergence import kl, with_rest
 from inweights.types import UserError
 
 SMALLEST_LOG_PROB = -13.8
-"""Of 1e-6: bounds the divergence from a teacher that all but rules a token out."""
+"""The logarithm of 1e-6: bounds the reverse divergence where the teacher almost excludes a token."""
 
 
 @dataclass(frozen=True)
 class TopK:
-    """How much of a teacher's distribution is kept: at each position, the fewest tokens that hold `mass`."""
+    """How much of a teacher's distribution is kept: at each position the fewest tokens that hold `mass`."""
 
     mass: float = 0.995
     minimum: int = 4
@@ -62,10 +62,11 @@ class TeacherLogprobs:
         return self._weighted(kl(self.log_probs, student if self.ids is None else with_rest(student, self.ids.long())))
 
     def kl_from(self, student: Float[Tensor, "positions vocabulary"]) -> Float[Tensor, " positions"]:
-        """KL(student || teacher) over the same cells, in nats; a cell that the teacher leaves out counts as 1e-6."""
+        """KL(student || teacher) over the same cells, in nats; a cell that the teacher excludes counts as 1e-6."""
         cells = student if self.ids is None else with_rest(student, self.ids.long())
         terms = cells.exp() * (cells - self.log_probs.clamp_min(SMALLEST_LOG_PROB))
         if self.ids is not None:
+            # Spare cells repeat the likeliest token, so that here they would count the student's probability again.
             spare = F.pad(torch.isinf(self.log_probs[:, :-1]), (0, 1))
             terms = terms.masked_fill(spare, 0.0)
         return self._weighted(terms.sum(-1))
@@ -81,11 +82,11 @@ class TeacherLogprobs:
 
 
 def truncated(log_probs: Float[Tensor, "tokens vocabulary"], kept: TopK = TOP_K) -> TeacherLogprobs:
-    """Distributions cut to `kept.minimum` to `kept.maximum` tokens each; the probability of the rest is exact in fp32."""
-    size = log_probs.shape[-1] - 1  # one token at least is the rest's
+    """Distributions cut to `kept.minimum` to `kept.maximum` tokens; the probability of the rest is exact in fp32."""
+    size = log_probs.shape[-1] - 1  # the rest has at least one token
     top, ids = log_probs.topk(min(kept.maximum, size), -1)
-    wanted = (top.exp().cumsum(-1) < kept.mass).sum(-1) + 1
-    counts = wanted.clamp(min(kept.minimum, size), top.shape[1])
+    fewest = (top.exp().cumsum(-1) < kept.mass).sum(-1) + 1  # the tokens that hold the mass, at each position
+    counts = fewest.clamp(min(kept.minimum, size), top.shape[1])
     columns = int(counts.max())
     out = torch.arange(columns, device=top.device) >= counts[:, None]
     ids = torch.where(out, ids[:, :1], ids[:, :columns])
@@ -95,7 +96,7 @@ def truncated(log_probs: Float[Tensor, "tokens vocabulary"], kept: TopK = TOP_K)
 
 
 def concatenated(tables: Sequence[TeacherLogprobs], device: torch.device) -> TeacherLogprobs:
-    """Several answers' distributions, one after the other, as wide as the widest; all truncated, or none."""
+    """The distributions of several answers one after the other, padded to the widest; either all are truncated or none."""
     weights = None
     if any(each.weights is not None for each in tables):
         ones = (torch.ones(len(each)) if each.weights is None else each.weights for each in tables)
@@ -113,13 +114,13 @@ def concatenated(tables: Sequence[TeacherLogprobs], device: torch.device) -> Tea
 
 
 def gold_targets(tokens: Sequence[int]) -> TeacherLogprobs:
-    """A teacher that is certain of the next token: KL(teacher || student) is then the cross-entropy (SFT)."""
+    """Targets of a teacher that is certain of every token: KL(teacher || student) is then the cross-entropy (SFT)."""
     cells = torch.tensor([[0.0, -torch.inf]]).repeat(len(tokens), 1)
     return TeacherLogprobs(torch.tensor(tokens, dtype=torch.int)[:, None], cells)
 
 
 Divergence = Callable[[TeacherLogprobs, Tensor], Tensor]
-"""Of a teacher's distributions and a student's log-probabilities, in nats for each position."""
+"""From a teacher's distributions and a student's log-probabilities to nats at each position."""
 
 
 def divergences(
@@ -130,7 +131,7 @@ def divergences(
 ) -> Float[Tensor, " answers"]:
     """The divergence of every answer, summed over its positions. `counts`: the positions of each answer in `logits`.
 
-    Where a label word is spelled in another number of tokens behind the teacher's context, the common first positions
+    A label word may have another number of tokens after the teacher's context. Then the first positions, which both have,
     are compared.
     """
     common = [min(len(target), count) for target, count in zip(targets, counts, strict=True)]

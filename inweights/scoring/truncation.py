@@ -1,4 +1,4 @@
-"""What to do where a prompt is longer than the context window: whole demonstrations go, text is cut inside a field."""
+"""Prompts that are longer than the context window: whole demonstrations are left out, texts are cut inside a field."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,9 +11,10 @@ from inweights.types import Example, Prompt, UserError
 def fitting_demonstrations(
     model: Backbone, prompt: Prompt, demonstrations: Sequence[Example], room: int
 ) -> tuple[Example, ...]:
-    """As many demonstrations from the front as fit `room` tokens, in whole turns of the labels.
+    """The first demonstrations that fit `room` tokens, in whole turns of the labels.
 
-    Drawn label by label in turn, every whole turn is balanced. `room`: the context window less the longest query.
+    Demonstrations are drawn label by label in turn, so that whole turns are balanced. `room`: the context window less the
+    longest query.
     """
     kept = list(demonstrations)
     turn = len(prompt.labels)
@@ -25,7 +26,7 @@ def fitting_demonstrations(
 def demonstrations_per_label(
     model: Backbone, prompt: Prompt, demonstrations: Sequence[Example], examples: Sequence[Example]
 ) -> list[int]:
-    """How many demonstrations of each label each example can have in front of it: all, or as many as leave it room."""
+    """For each example the number of demonstrations of each label that fit before it."""
     most = most_of_a_label(demonstrations)
     if not most or not examples:
         return [0] * len(examples)
@@ -36,7 +37,7 @@ def demonstrations_per_label(
     def tokens(count: int) -> int:
         return len(model.encode([prompt.context(first_of_each_label(demonstrations, count))])[0])
 
-    # Nearly always all demonstrations fit, so that the contexts between none and all are rarely tokenised.
+    # All demonstrations nearly always fit, so that the contexts between none and all are rarely tokenised.
     lengths = {0: tokens(0), most: tokens(most)}
     if lengths[most] > min(room):
         lengths |= {count: tokens(count) for count in range(1, most)}
@@ -44,7 +45,7 @@ def demonstrations_per_label(
 
 
 def first_of_each_label(demonstrations: Sequence[Example], count: int) -> tuple[Example, ...]:
-    """The first `count` of every label, in their order: whole demonstrations go, and the labels stay balanced."""
+    """The first `count` demonstrations of every label, in order: the labels stay balanced."""
     first = {id(example) for group in _by_label(demonstrations) for example in group[:count]}
     return tuple(example for example in demonstrations if id(example) in first)
 
@@ -54,21 +55,21 @@ def most_of_a_label(demonstrations: Sequence[Example]) -> int:
 
 
 def words_within(model: Backbone, prompt: Prompt, examples: Sequence[Example], before: int = 0) -> list[Example]:
-    """The examples, those that leave no room for a label word shortened inside a field; the others themselves.
+    """The same examples; those that leave no room for a label word are shortened inside a field.
 
-    `before`: tokens in front of them.
+    `before`: tokens that precede them.
     """
     return _within(model, prompt, examples, model.card.max_tokens - before - longest_word_tokens(model, prompt))
 
 
 def texts_within(model: Backbone, prompt: Prompt, examples: Sequence[Example]) -> list[Example]:
-    """The examples, those too long for the backbone shortened inside a field; the others themselves."""
+    """The same examples; those that are too long for the model are shortened inside a field."""
     return _within(model, prompt, examples, model.card.max_tokens)
 
 
 def _within(model: Backbone, prompt: Prompt, examples: Sequence[Example], room: int) -> list[Example]:
     bodies = [prompt.whole(example) for example in examples]
-    # Tokens are at least a byte long, but for a few that stand around a text.
+    # A token has at least one byte, except for a few special ones around a text, so that short texts need no tokenizer.
     if all(len(body.encode()) + 8 <= room for body in bodies):
         return list(examples)
     fits = [len(ids) <= room for ids in model.encode(bodies)]
@@ -76,15 +77,15 @@ def _within(model: Backbone, prompt: Prompt, examples: Sequence[Example], room: 
 
 
 def longest_word_tokens(model: Backbone, prompt: Prompt) -> int:
-    """Room to leave after a text: of the longest label word, with what follows it where that is scored too."""
+    """Tokens that a text must leave room for: those of the longest label word, with its suffix if that is scored, too."""
     return longest_choice(model.encode, prompt.choices, prompt.ends_answer)
 
 
 def fitting_example(model: Backbone, prompt: Prompt, example: Example, room: int) -> Example:
-    """The example with words taken off the end of its longest fields until its text has at most `room` tokens.
+    """The example with words cut from the end of its longest fields, until its text has no more than `room` tokens.
 
-    As many words of every field are kept as can be, the same number of each that has more; characters where words are
-    too long for that, as in Chinese. The pattern stays whole. Raises UserError where it does not fit by itself.
+    Every field keeps the same maximum number of words, the largest that fits; of characters, where words are too long for
+    that, as in Chinese. The pattern is kept whole. Raises UserError where it does not fit by itself.
     """
 
     def tokens(short: Example) -> int:
@@ -96,28 +97,28 @@ def fitting_example(model: Backbone, prompt: Prompt, example: Example, room: int
         if tokens(_shortened(example, cut, fewest)) > room:
             continue
         low, high = fewest, max(len(text) for text in example.fields.values())
-        while low + 1 < high:  # `low` fit, `high` do not
+        while low + 1 < high:  # bisection: `low` fits, `high` does not
             middle = (low + high) // 2
             fits = tokens(_shortened(example, cut, middle)) <= room
             low, high = (middle, high) if fits else (low, middle)
         return _shortened(example, cut, low)
     raise UserError(
         f"the text around the fields takes {tokens(_shortened(example, _characters, 0)):,} tokens "
-        f"and there is room for {room:,}: take a shorter pattern, or a model with a longer context window"
+        f"and there is room for {room:,}: use a shorter pattern, or a model with a longer context window"
     )
 
 
-def _words(text: str, most: int) -> str:
+def _words(text: str, maximum: int) -> str:
     words = text.split()
-    return text if len(words) <= most else " ".join(words[:most])
+    return text if len(words) <= maximum else " ".join(words[:maximum])
 
 
-def _characters(text: str, most: int) -> str:
-    return text[:most]
+def _characters(text: str, maximum: int) -> str:
+    return text[:maximum]
 
 
-def _shortened(example: Example, cut: Callable[[str, int], str], most: int) -> Example:
-    return replace(example, fields={name: cut(text, most) for name, text in example.fields.items()})
+def _shortened(example: Example, cut: Callable[[str, int], str], maximum: int) -> Example:
+    return replace(example, fields={name: cut(text, maximum) for name, text in example.fields.items()})
 
 
 def _by_label(demonstrations: Sequence[Example]) -> list[list[Example]]:

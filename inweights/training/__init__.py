@@ -1,4 +1,4 @@
-"""The fast core's other half: one loop that changes parameters, and how long, how fast and in what steps it does."""
+"""Training: one loop that changes parameters, its schedule, its optimizers, and how it is resumed."""
 
 from inweights.training.jobs import Job, Trace
 from inweights.training.loop import minimize, minimize_together

@@ -1,4 +1,4 @@
-"""One training run: what changes, what it learns from and how; its state while it runs, and what it reports."""
+"""One training run: its parameters, items and schedule; its state while it runs, and its trace."""
 
 import math
 import random
@@ -30,7 +30,7 @@ class Job(Generic[T]):
     lr_scales: Mapping[str, float] = field(default_factory=dict)
     """Factors on the learning rate, by name."""
     starts: Mapping[str, float] = field(default_factory=dict)
-    """The share of the steps after which a parameter begins to learn, by name."""
+    """The share of the steps after which a parameter begins to train, by name."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Trace:
     optimizer_bytes: int
     """Size of the optimizer's state at the end."""
     moved: frozenset[str] = frozenset()
-    """Names of the parameters that a gradient has reached."""
+    """Names of the parameters that have received a gradient."""
     snapshots: Mapping[int, Mapping[str, Tensor]] = field(default_factory=dict)
-    """Copies of the parameters after that many steps."""
+    """Copies of the parameters, by the number of steps after which they were made."""
 
 
 class RunningJob(Generic[T]):
@@ -61,9 +61,9 @@ class RunningJob(Generic[T]):
         self.losses: list[float] = []
 
     def resumed(self, resume: Resume, streams: RandomStreams) -> int:
-        """Restore the state that was kept; returns the number of steps done."""
+        """Restore the state that was kept; returns the number of steps that are done."""
         self.losses = list(resume.load(self.job.parameters, self.optimizer, streams.states))
-        for _ in self.losses:
+        for _ in self.losses:  # the generator of batches has to be where it was, too
             next(self.batches)
         self._stop_early()
         return len(self.losses)
@@ -89,22 +89,24 @@ class RunningJob(Generic[T]):
             self.snapshots[step + 1] = {name: p.detach().clone() for name, p in self.job.parameters.items()}
 
     def _stop_early(self) -> None:
-        """After an epoch whose mean loss is low enough."""
+        """End the run after an epoch with a mean loss below `stop_loss`."""
         done, stop_loss = len(self.losses), self.job.schedule.stop_loss
         if stop_loss and done and done % self.epoch == 0 and sum(self.losses[-self.epoch :]) / self.epoch < stop_loss:
             self.steps = done
 
     def trace(self) -> Trace:
+        # A loss can still be finite where the step after it was not.
         largest = [torch.linalg.vector_norm(p.detach(), torch.inf) for p in self.job.parameters.values()]
         if not all(map(torch.isfinite, largest)):
             raise DivergedError(f"a weight was not finite after step {self.steps}: lower the learning rate")
         state = [v for values in self.optimizer.state.values() for v in values.values() if isinstance(v, Tensor)]
+        # Optimizers make a state for a parameter when they first see its gradient.
         moved = frozenset(name for name, parameter in self.job.parameters.items() if parameter in self.optimizer.state)
         return Trace(tuple(self.losses), sum(v.numel() * v.element_size() for v in state), moved, self.snapshots)
 
 
 def _batches(items: Sequence[T], size: int, rng: random.Random) -> Iterator[list[T]]:
-    """Epoch after epoch, each in an order of its own; the last batch of an epoch may be smaller."""
+    """Endless epochs, each in a new order; the last batch of an epoch may be smaller."""
     while True:
         epoch = rng.sample(list(items), len(items))
         for start in range(0, len(epoch), size):

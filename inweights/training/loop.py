@@ -1,7 +1,7 @@
 """The one training loop: batches, a loss, a schedule; for one run or for several at the same time.
 
-The loop knows no methods. Runs that train together share only their forward and backward passes: each has its own
-batches, stream of random numbers, clipping, schedule and end, and gives the result that it would give alone.
+Runs that train together share only their forward and backward passes. Each has its own batches, stream of random numbers,
+clipping, schedule and end, and gives the result that it would give alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from inweights.types import is_out_of_memory
 
 T = TypeVar("T")
 Loss = Callable[[Sequence[T]], Float[Tensor, " items"]]
-"""One number per item. The mean over a batch is minimised, whatever pieces the batch is computed in."""
+"""One number per item. The mean over a batch is minimised, in whatever pieces the batch is computed."""
 
 
 def minimize(
@@ -72,15 +72,15 @@ def minimize_together(
     resume: Resume | None = None,
     watch: Watch | None = None,
 ) -> list[Trace]:
-    """Take optimizer steps on each job's mean loss of shuffled batches of its items; parameters change in place.
+    """Minimise each job's mean loss over shuffled batches of its items; parameters change in place.
 
-    `snapshots`: copies to keep, at equal distances, the last of them at the end. `pieces`: gradients of a batch's
-    parts add up to the batch's; where memory runs out all the same, a step is done again in smaller ones. `autocast`:
-    forward passes in that precision; in fp16 losses are scaled, each run's by a factor of its own. `resume`: where a
-    single run's state is kept on the way, and resumed from. `watch(step, total_steps, loss)` is called after each step
-    of the first run.
+    `snapshots`: how many copies of the parameters to keep, at equal distances, the last at the end. `pieces`: splits a
+    batch, whose gradient is the sum over its pieces; where memory still runs out, a step is repeated in smaller pieces.
+    `autocast`: precision of forward passes; in fp16 each run's losses have a scale of their own. `resume`: where a single
+    run's state is kept, and from where it is resumed. `watch(step, total_steps, loss)` is called after each step of the
+    first run.
 
-    Order and dropout have seeds of their own, and the global generators are left as they were. `module` is in training
+    Order and dropout have their own seeds, and the global random generators are left as they were. `module` is in training
     mode (dropout on) only while this runs. Raises DivergedError at the first loss that is not finite.
     """
     watch = watch or current_watch()
@@ -90,7 +90,7 @@ def minimize_together(
     precision = {"": None, "bf16": torch.bfloat16, "fp16": torch.float16}[autocast]
     streams = RandomStreams([job.seeds.dropout for job in jobs], device)
     cut, first = 1, runs[0]
-    assert resume is None or (len(runs) == 1 and not snapshots and not scaled), "neither several runs nor these are kept"
+    assert resume is None or (len(runs) == 1 and not snapshots and not scaled), "the state of these is not kept"
     done = first.resumed(resume, streams) if resume else 0
     with ExitStack() as stack:
         stack.enter_context(_generators_kept(device))
@@ -108,7 +108,8 @@ def minimize_together(
                 except Exception as error:
                     if not is_out_of_memory(error) or cut >= max(map(len, batches.values())):
                         raise
-                # Outside the handler, which would keep the failed pass's tensors alive.
+                # Outside of the handler, which would keep the failed pass's tensors alive. The step begins again with the
+                # random numbers that it had, and later steps stay as small, since they would fail, too.
                 cut, streams.states = 2 * cut, states
                 for number in active:
                     runs[number].optimizer.zero_grad(set_to_none=True)
@@ -125,6 +126,6 @@ def minimize_together(
 
 @contextmanager
 def _generators_kept(device: torch.device) -> Iterator[None]:
-    """torch's global generators untouched outside, whatever is drawn inside."""
+    """Within, random numbers may be drawn; torch's global generators are then put back as they were."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield

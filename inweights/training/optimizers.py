@@ -1,4 +1,4 @@
-"""Optimizers by name, each with one group per learning rate."""
+"""Optimizers by name, with one group of parameters per learning rate."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from inweights.types import UserError
 def optimizer_of(
     parameters: Mapping[str, nn.Parameter], schedule: Schedule, scales: Mapping[str, float]
 ) -> torch.optim.Optimizer:
-    """Every parameter is in exactly one group, none is empty; a group's `peak` is its highest learning rate.
+    """Every parameter is in exactly one group, and no group is empty; a group's `peak` is its highest learning rate.
 
     Raises UserError where the optimizer's library is not installed.
     """
@@ -35,8 +35,8 @@ def _adamw(groups: list[dict[str, Any]], weight_decay: float) -> torch.optim.Opt
 
 
 def _adafactor(groups: list[dict[str, Any]], weight_decay: float) -> torch.optim.Optimizer:
-    # torch multiplies the rate by a parameter's size, at least eps[1]: with its 1e-3 LoRA's B, which is 0 at the start,
-    # would stand still. With 1 a schedule means what it means for AdamW.
+    # torch multiplies the learning rate by the parameter's root mean square, but at least by eps[1]. With its default of
+    # 1e-3, LoRA's B, which starts at 0, would hardly move; with 1 the rate means what it means for AdamW.
     return torch.optim.Adafactor(groups, eps=(None, 1.0), weight_decay=weight_decay)
 
 

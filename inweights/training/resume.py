@@ -1,4 +1,4 @@
-"""A training run's state on disk, so that one that is killed goes on where it was: to the same numbers."""
+"""A training run's state on disk: a run that is killed continues where it was, and ends with the same numbers."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from inweights.records import write_whole
 
 @dataclass
 class Resume:
-    """Keeps a run's state in `path` every `seconds`. `key` says what the run is: another run's state is not taken up."""
+    """Keeps a run's state in `path` every `seconds`. `key` identifies the run: another run's state is not used."""
 
     path: Path
     key: str
@@ -24,14 +24,14 @@ class Resume:
     def load(
         self, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer, streams: list[Tensor]
     ) -> tuple[float, ...]:
-        """Put back what was kept, into what is given; the losses of the steps done, none where nothing was kept."""
+        """Restore the kept state into the arguments; returns the losses of the steps done, () if nothing was kept."""
         from safetensors import safe_open
 
         if not self.path.is_file():
             return ()
         with safe_open(self.path, "pt") as file:
-            told = file.metadata()
-            if told["key"] != self.key:
+            metadata = file.metadata()
+            if metadata["key"] != self.key:
                 return ()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is not a dict
         state: dict[int, dict[str, Tensor]] = {}
@@ -45,11 +45,11 @@ class Resume:
             else:
                 streams[int(rest)] = tensor
         optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-        return tuple(json.loads(told["losses"]))
+        return tuple(json.loads(metadata["losses"]))
 
     @property
     def due(self) -> bool:
-        """It is time to keep the state again."""
+        """Whether it is time to keep the state again."""
         return time.monotonic() - self._last >= self.seconds
 
     def keep(
@@ -59,7 +59,7 @@ class Resume:
         streams: list[Tensor],
         losses: list[float],
     ) -> None:
-        """The file is whole at any instant."""
+        """Write the state; the file is whole at any instant."""
         from safetensors.torch import save
 
         tensors = {f"parameter {name}": each.detach() for name, each in parameters.items()}

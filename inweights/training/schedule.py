@@ -1,4 +1,4 @@
-"""How long, how fast and in what steps training goes."""
+"""The schedule of training: epochs, batches, learning rate, optimizer."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,13 +9,13 @@ from inweights.types import UserError
 
 @dataclass(frozen=True)
 class Schedule:
-    """AdamW with betas .9 and .999, epsilon 1e-8, unless said otherwise; decoupled decay on every parameter alike."""
+    """By default AdamW with betas .9 and .999 and epsilon 1e-8; weight decay is decoupled, the same for all parameters."""
 
     lr: float = 1e-3
     """Peak learning rate."""
     width: int | None = None
-    """Hidden size of the backbones that `lr` is meant for; on another, Adam's rate for matrices goes with 1 / width
-    (Yang et al. 2022, arXiv 2203.03466). None: `lr` as it is."""
+    """Hidden size of the backbones that `lr` is meant for. On others Adam's rate for matrices is scaled by width / hidden
+    size (Yang et al. 2022, arXiv 2203.03466). None: `lr` is used as it is."""
     epochs: int = 20
     batch_size: int = 16
     warmup: float = 0.1
@@ -41,22 +41,22 @@ class Schedule:
             "stop_loss": not 0 <= self.stop_loss < math.inf and "at least 0",
             "clip_norm": not 0 <= self.clip_norm < math.inf and "at least 0",
         }
-        for name, wanted in wrong.items():
-            if wanted:
-                raise UserError(f"schedule.{name} is {getattr(self, name)}: expected {wanted}")
+        for name, expected in wrong.items():
+            if expected:
+                raise UserError(f"schedule.{name} is {getattr(self, name)}: expected {expected}")
 
     def on(self, hidden_size: int) -> "Schedule":
         """The schedule with the rate for a backbone of that width."""
         return self if self.width is None else replace(self, lr=self.lr * self.width / hidden_size, width=None)
 
-    def steps(self, items: int, most: int | None) -> int:
-        wanted = self.epochs * math.ceil(items / self.batch_size)
-        return wanted if most is None else min(wanted, most)
+    def steps(self, items: int, maximum: int | None) -> int:
+        of_epochs = self.epochs * math.ceil(items / self.batch_size)
+        return of_epochs if maximum is None else min(of_epochs, maximum)
 
     def factor(self, step: int, steps: int) -> float:
         """What the peak learning rate is multiplied by at `step` of `steps`, counted from 0.
 
-        The first step already moves: transformers' warm-up, one step behind ours, begins with a step at rate 0.
+        The first step has a rate above 0. In transformers the warm-up is one step later: its first step has a rate of 0.
         """
         rising = math.ceil(self.warmup * steps)
         if step < rising:

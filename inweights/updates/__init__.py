@@ -1,4 +1,4 @@
-"""Every update by name. To add one: write its file, add its line; the contract suite tests it with every kind."""
+"""Every update by name. A new one is a file and a name here; the contract suite tests it with every kind of training."""
 
 from inweights.updates.adapter import Adapter
 from inweights.updates.base import Adapted, Update

@@ -35,9 +35,9 @@ class Adapter:
     stacks = True
     schedule = Schedule(lr=1e-3, epochs=20, batch_size=8, stop_loss=0.01)
     peft = False
-    limits = "PEFT has no such adapters and they merge into no weights: the code above puts them on with hooks."
+    limits = "PEFT has no such adapters, and they merge into no weights: the code above adds them with hooks."
     size: int = 64
-    """Of the bottleneck."""
+    """Width of the bottleneck."""
     placement: Literal["houlsby", "pfeiffer"] = "houlsby"
     """After attention and feed-forward, or after feed-forward alone (Pfeiffer et al. 2020, arXiv 2005.00247)."""
     activation: Literal["gelu", "relu", "silu"] = "gelu"
@@ -47,7 +47,7 @@ class Adapter:
             raise UserError(f"expected an adapter's bottleneck of size 1 or more, not {self.size}")
 
     def apply(self, model: Backbone, seed: int) -> Adapted:
-        layers = {name: layer for pair in ends_of_sublayers(model) for name, layer in self._wanted(pair).items()}
+        layers = {name: layer for pair in ends_of_sublayers(model) for name, layer in self._chosen(pair).items()}
         device = model.device
         generator = torch.Generator().manual_seed(seed)
         parameters: dict[str, nn.Parameter] = {}
@@ -71,9 +71,10 @@ class Adapter:
         return None
 
     def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
+        # Without gradients of backbone weights, a block keeps about three quarters of its activations.
         return Work(count(parameters), narrow=count(parameters), kept=0.75)
 
-    def _wanted(self, pair: tuple[dict[str, Linear], dict[str, Linear]]) -> dict[str, Linear]:
+    def _chosen(self, pair: tuple[dict[str, Linear], dict[str, Linear]]) -> dict[str, Linear]:
         attention, feedforward = pair
         return attention | feedforward if self.placement == "houlsby" else feedforward
 
@@ -81,11 +82,11 @@ class Adapter:
 def ends_of_sublayers(model: Backbone) -> list[tuple[dict[str, Linear], dict[str, Linear]]]:
     """For every block the last layer of its attention and the last of its feed-forward sub-layer, by name.
 
-    Found by structure: the output of a sub-layer is as wide as the block, and only attention has "att" in its name.
+    They are found by structure: the output of a sub-layer is as wide as the block, and only attention has "att" in its name.
     Raises UserError where a block does not have one of each.
     """
     card, width, linear = model.card, int(model.config.hidden_size), model.linear_layers()
-    found = []
+    ends = []
     for block in model.blocks():
         inside = {id(module) for module in block.modules()}
         wide = {name: layer for name, layer in linear.items() if id(layer.module) in inside and layer.outputs == width}
@@ -93,15 +94,16 @@ def ends_of_sublayers(model: Backbone) -> list[tuple[dict[str, Linear], dict[str
         feedforward = [name for name in wide if name not in attention]
         if not attention or not feedforward or any("expert" in name for name, _ in block.named_modules()):
             raise UserError(
-                f"adapters find no one attention and one feed-forward layer in every block of {card.architecture}: take lora"
+                f"{card.architecture} does not have one attention and one feed-forward layer in every block: take lora"
             )
-        found.append(({attention[-1]: wide[attention[-1]]}, {feedforward[-1]: wide[feedforward[-1]]}))
-    return found
+        # Layers come in the order of the forward pass, so the last one is the end of the sub-layer.
+        ends.append(({attention[-1]: wide[attention[-1]]}, {feedforward[-1]: wide[feedforward[-1]]}))
+    return ends
 
 
 @dataclass(frozen=True)
 class _Bottlenecks:
-    """The patch: forward hooks, of one run or of several in one pass."""
+    """The patch: forward hooks, of one run or of several in one row."""
 
     layers: Mapping[str, nn.Module]
     parameters: tuple[Mapping[str, nn.Parameter], ...] = field(repr=False)
@@ -111,11 +113,11 @@ class _Bottlenecks:
         return hooked(self._hook(name, layer) for name, layer in self.layers.items())
 
     def beside(self, others: Sequence[Patch]) -> Patch | None:
-        several = [self, *(each for each in others if isinstance(each, _Bottlenecks))]
-        alike = [each for each in several if each._kind() == self._kind()]
+        patches = [self, *(patch for patch in others if isinstance(patch, _Bottlenecks))]
+        alike = [patch for patch in patches if patch._kind() == self._kind()]
         if len(alike) <= len(others):
             return None
-        return _Bottlenecks(self.layers, tuple(own for each in alike for own in each.parameters), self.activation)
+        return _Bottlenecks(self.layers, tuple(run for patch in alike for run in patch.parameters), self.activation)
 
     def _kind(self) -> tuple[object, ...]:
         return self.activation, [(name, tensor.shape) for name, tensor in self.parameters[0].items()]
@@ -126,7 +128,8 @@ class _Bottlenecks:
         def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             states = output.to(segments[0][0].dtype).flatten(0, -2)
             pieces = states.split(_sizes(len(states), len(segments)))
-            added = [self._through(piece, *own) for piece, own in zip(pieces, segments, strict=True)]
+            # Each run's bottleneck reads the tokens of its segment only.
+            added = [self._through(piece, *parts) for piece, parts in zip(pieces, segments, strict=True)]
             return output + torch.cat(added).view(output.shape).to(output.dtype)
 
         return layer.register_forward_hook(add)
@@ -136,7 +139,7 @@ class _Bottlenecks:
 
 
 def _sizes(tokens: int, segments: int) -> list[int]:
-    """Tokens of each run."""
+    """The number of tokens of each run."""
     if segments == 1:
         return [tokens]
     layout = current()

@@ -1,4 +1,4 @@
-"""What an update is: the choice of which numbers may change, and all that others must know of it."""
+"""What an update is: the choice of the numbers that may change, and all that other parts have to know about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,33 +15,33 @@ from inweights.updates.peft_format import Stored, Target
 
 @dataclass(frozen=True)
 class Adapted:
-    """A backbone with an update on, and the parameters that may change. The shared weights stay as they were."""
+    """A backbone with an update on, and the parameters that may change. The shared weights are never changed."""
 
     model: Backbone
     parameters: Mapping[str, nn.Parameter]
-    """Private to this update. Named as in the backbone where they replace one of its parameters, else as PEFT would
-    name them (`model.layers.0.self_attn.q_proj.lora_A.weight`). In fp32 whatever the backbone's dtype: steps of
-    fine-tuning are smaller than what bf16 can tell apart."""
+    """Private to this update. Those that replace a parameter of the backbone have its name, others have the name that
+    PEFT would give them (`model.layers.0.self_attn.q_proj.lora_A.weight`). They are fp32 whatever the backbone's dtype,
+    since steps of fine-tuning are smaller than the precision of bf16."""
     lr_scales: Mapping[str, float] = field(default_factory=dict)
     """Factor on the learning rate of a parameter; 1 for those not named."""
     starts: Mapping[str, float] = field(default_factory=dict)
-    """Share of the steps after which a parameter begins to learn; 0 for those not named."""
+    """Share of the steps after which a parameter begins to train; 0 for those not named."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What training with an update takes beside the backbone's own passes, in counts: rates are the machine's."""
+    """What training with an update takes in addition to the backbone's passes, in counts, for forecasts."""
 
     numbers: int
-    """Trained: each has a gradient and the optimizer's state."""
+    """Trained numbers: each has a gradient and the optimizer's state."""
     products: int = 0
-    """Of these, weights of linear layers, whose gradient is a product over all tokens."""
+    """Those that are weights of linear layers, whose gradient is a product over all tokens."""
     narrow: int = 0
-    """Of these, factors of products with few columns, which wait for memory."""
+    """Those that are factors of products with few columns, which are limited by memory bandwidth."""
     tokens: int = 0
-    """Trained positions that pass through all blocks in each forward pass."""
+    """Trained positions that go through all blocks in each forward pass."""
     kept: float = 1.0
-    """Share of the activations that the backward pass needs, of those that full fine-tuning needs."""
+    """Activations that the backward pass needs, as a share of those in full fine-tuning."""
 
 
 @runtime_checkable
@@ -55,17 +55,18 @@ class Update(Protocol):
 
     @property
     def stacks(self) -> bool:
-        """Several runs can train in one pass: the update adds to each token, and multiplies it with nothing new."""
+        """Whether several runs can train in one pass: the update adds something to each token, and multiplies it with no
+        weight of its own."""
         ...
 
     @property
     def schedule(self) -> Schedule:
-        """The usual one, for 16 to 64 labelled examples."""
+        """The default schedule, for 16 to 64 labelled examples."""
         ...
 
     @property
     def peft(self) -> bool:
-        """Whether PEFT reads what `stored` gives; the reference loader puts anything else on with hooks."""
+        """Whether PEFT reads the files of `stored`; the reference loader adds anything else with hooks."""
         ...
 
     @property
@@ -76,14 +77,14 @@ class Update(Protocol):
     def apply(self, model: Backbone, seed: int) -> Adapted:
         """Attach to `model` without changing it. Equal seeds give equal starts.
 
-        Raises UserError where this backbone has nothing for it to train, saying why.
+        Raises UserError with the reason where this backbone has nothing that it could train.
         """
         ...
 
     def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored | None:
         """The files of an adapter, `trained` named as in `target.module`; None where an export is a whole model.
 
-        Raises UserError where no format has room for it.
+        Raises UserError where no file format can hold it.
         """
         ...
 
@@ -92,7 +93,7 @@ class Update(Protocol):
         ...
 
     def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor] | None:
-        """What it adds to which weight of the backbone, in that weight's layout, in fp32; None: it is no sum of weights."""
+        """What it adds to which weight of the backbone, in that weight's layout, in fp32; None: it cannot be merged."""
         ...
 
     def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
@@ -101,17 +102,17 @@ class Update(Protocol):
 
 
 def private_copies(model: Backbone, names: Sequence[str]) -> Adapted:
-    """The parameters of those names as copies of this update's own, in the place of the shared ones while it runs."""
+    """Private fp32 copies of the named parameters, which are in the place of the shared ones during forward passes."""
     shared = dict(model.module.named_parameters())
     copies = {name: nn.Parameter(shared[name].detach().to(torch.float32, copy=True)) for name in names}
     return Adapted(model.patched(Swap(model.module, copies)), copies)
 
 
 def difference(model: Backbone, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Private copies less the shared parameters they replace."""
+    """Private copies minus the shared parameters that they replace."""
     shared = dict(model.module.named_parameters())
-    own = {name: each for name, each in parameters.items() if name in shared}
-    return {name: each.detach().float() - shared[name].detach().float() for name, each in own.items()}
+    copies = {name: copy for name, copy in parameters.items() if name in shared}
+    return {name: copy.detach().float() - shared[name].detach().float() for name, copy in copies.items()}
 
 
 def count(parameters: Mapping[str, Tensor]) -> int:
@@ -119,7 +120,7 @@ def count(parameters: Mapping[str, Tensor]) -> int:
 
 
 def trainable(model: Backbone) -> Iterator[tuple[str, nn.Parameter]]:
-    """Every parameter on the way to what is read off. An encoder's pooler is not: hidden states are read before it."""
+    """Every parameter that an output depends on; not an encoder's pooler, since hidden states are read before it."""
     for name, parameter in model.module.named_parameters():
         if "pooler" not in name.split("."):
             yield name, parameter

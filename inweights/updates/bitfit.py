@@ -20,7 +20,7 @@ class BitFit:
     stacks = True
     schedule = Schedule(lr=1.6e-3, epochs=20, batch_size=8, stop_loss=0.01)
     peft = True
-    limits = "The adapter holds biases (`bias: all`); servers that load plain LoRA only need it merged first."
+    limits = "The adapter holds biases (`bias: all`); for servers that load only plain LoRA, merge it first."
 
     def apply(self, model: Backbone, seed: int) -> Adapted:
         names = [name for name, _ in trainable(model) if name.split(".")[-1] == "bias"]
@@ -41,5 +41,5 @@ class BitFit:
         return difference(model, parameters)
 
     def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
-        # No product needs its input for a weight's gradient.
+        # No linear layer has to keep its input for a weight's gradient.
         return Work(count(parameters), kept=0.85)

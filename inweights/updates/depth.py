@@ -1,4 +1,4 @@
-"""How deep in a backbone parameters lie: which blocks an update leaves as they are."""
+"""The depth of parameters in a backbone: which blocks an update leaves unchanged."""
 
 from collections.abc import Iterable
 
@@ -10,35 +10,36 @@ from inweights.updates.base import trainable
 
 
 def distances_from_top(model: Backbone) -> dict[str, int]:
-    """0 for the last block and what follows it, 1 for the block before, and so on; nothing of what precedes them.
+    """0 for the last block and all after it, 1 for the block before, and so on; parameters before the blocks are left out.
 
-    An LM head tied to the embeddings is an embedding and not named; one of its own is part of what follows.
+    An LM head that is tied to the embeddings counts as an embedding; an untied one is after the blocks.
     """
     blocks = list(model.blocks())
     inside = {id(p): len(blocks) - 1 - number for number, block in enumerate(blocks) for p in block.parameters()}
     modules = list(model.module.modules())
+    # By identity, because a tied LM head and the embeddings are one parameter with one name.
     tables = {id(p) for each in modules if isinstance(each, nn.Embedding) for p in each.parameters()}
     output = model.output_embeddings
     head = {id(p) for p in output.parameters()} if output is not None else set()
-    found = {}
+    distances = {}
     for name, parameter in trainable(model):
         before = id(parameter) in tables or (id(parameter) not in head and _before_blocks(name))
         if id(parameter) in inside:
-            found[name] = inside[id(parameter)]
+            distances[name] = inside[id(parameter)]
         elif not before:
-            found[name] = 0
-    return found
+            distances[name] = 0
+    return distances
 
 
 def first_changed_block(model: Backbone, parameters: Iterable[str]) -> int:
-    """The first block that an update's parameters are in; 0 where some precede the blocks, their number where none
-    is in one.
+    """The first block that an update changes; 0 where it changes something before the blocks, and the number of blocks
+    where it changes none.
 
-    `parameters`: named as in `Adapted.parameters`, which is by the module they belong to or are added to.
+    `parameters`: named as in `Adapted.parameters`, by the module that they belong to or are added to.
     """
     try:
         count = len(model.blocks())
-    except UserError:  # blocks that share their weights (ALBERT): none is below another
+    except UserError:  # blocks share their weights (ALBERT), so that none is below another
         return 0
     distances: dict[str, int] = {}
     for name, away in distances_from_top(model).items():
@@ -47,20 +48,20 @@ def first_changed_block(model: Backbone, parameters: Iterable[str]) -> int:
     modules = dict(model.module.named_modules())
     first = count
     for name in parameters:
-        owner = next((each for each in _owners(name) if each in distances), None)
-        if owner is None:
+        owner = next((module for module in _owners(name) if module in distances), None)
+        if owner is None:  # before the blocks, such as an embedding or a learned prefix
             return 0
         first = min(first, count - 1 - distances[owner] if id(modules[owner]) in inside else count)
     return first
 
 
 def _owners(name: str) -> Iterable[str]:
-    """Everything that a parameter's name begins with, the longest first."""
+    """The names of the modules that may own a parameter, the innermost first."""
     while name:
         name = name.rpartition(".")[0]
         yield name
 
 
 def _before_blocks(name: str) -> bool:
-    """Norms and projections of embeddings; no attribute says so, and definition order does not either (OPT)."""
+    """Norms and projections of embeddings. Only their names say so; in OPT not even the order of definition does."""
     return "embed" in name or "project_in" in name

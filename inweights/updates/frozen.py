@@ -1,4 +1,4 @@
-"""Nothing of the backbone may change."""
+"""Nothing of the backbone is trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from inweights.updates.peft_format import Stored, Target, named_by_backbone, on_
 
 @dataclass(frozen=True)
 class Frozen:
-    """Linear probe (Alain & Bengio 2016, arXiv 1610.01644): only what a method trains of its own on top, its head."""
+    """Linear probe (Alain & Bengio 2016, arXiv 1610.01644): only the head that a method adds is trained."""
 
     name = "frozen"
     stacks = True

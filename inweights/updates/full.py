@@ -1,4 +1,4 @@
-"""Every parameter may change."""
+"""Every parameter is trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +39,6 @@ class Full:
 
 
 def matrices(model: Backbone, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those parameters that are weights of linear layers."""
+    """The parameters that are weights of linear layers."""
     names = {f"{name}.weight" for name in model.linear_layers()}
     return {name: each for name, each in parameters.items() if name in names}

@@ -21,7 +21,7 @@ from inweights.updates.peft_format import Stored, Target, is_conv, named_by_back
 
 @dataclass(frozen=True)
 class IA3:
-    """(IA)3 (Liu et al. 2022, arXiv 2205.05638): l * W x for keys and values, W (l * x) behind the feed-forward activation.
+    """(IA)3 (Liu et al. 2022, arXiv 2205.05638): l * W x for keys and values, W (l * x) after the feed-forward activation.
 
     Every l is 1 at the start.
     """
@@ -33,7 +33,7 @@ class IA3:
     limits = ""
     attention: str = r"(^|\.)(k_proj|v_proj|key|value|k_lin|v_lin|c_attn|query_key_value|qkv_proj)$"
     """Layers whose outputs are scaled, as a regular expression searched for in module names. Where one layer makes
-    queries, keys and values, all that it makes is."""
+    queries, keys and values, all of its outputs are scaled."""
     feedforward: str = r"(^|\.)(fc2|down_proj|mlp\.c_proj|dense_4h_to_h|(?<!attention\.)output\.dense|lin2)$"
     """Layers whose inputs are scaled."""
 
@@ -51,13 +51,13 @@ class IA3:
         if not outer and not inner:
             known = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in layers))
             raise UserError(
-                f"(IA)3 finds no keys, values and feed-forward layers by name in {model.card.architecture}, which has "
+                f"(IA)3 finds no layers of keys, values and feed-forward by name in {model.card.architecture}, which has "
                 f"{known}: set update.attention and update.feedforward"
             )
         device = model.device
         parameters: dict[str, nn.Parameter] = {}
         for name, layer in {**outer, **inner}.items():
-            size = (1, layer.inputs) if name in inner else (layer.outputs, 1)  # as PEFT lays them out
+            size = (1, layer.inputs) if name in inner else (layer.outputs, 1)  # PEFT's shapes
             parameters[scale_name(name)] = nn.Parameter(torch.ones(size, device=device))
         of_outputs, of_inputs = ({name: layer.module for name, layer in each.items()} for each in (outer, inner))
         return Adapted(model.patched(_Scaled(of_outputs, of_inputs, (parameters,))), parameters)
@@ -75,15 +75,16 @@ class IA3:
         return named_by_backbone(stored)
 
     def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        found = {}
+        deltas = {}
         for name, layer in model.linear_layers().items():
             if scale_name(name) in parameters:
+                # l W x is W x + (l - 1) W x. The scale is a column for outputs and a row for inputs.
                 change = parameters[scale_name(name)].detach().float() - 1
                 bias = layer.module._parameters["bias"]
-                found[f"{name}.weight"] = layer.as_stored(layer.weight.float() * change)
+                deltas[f"{name}.weight"] = layer.as_stored(layer.weight.float() * change)
                 if bias is not None and not re.search(self.feedforward, name):
-                    found[f"{name}.bias"] = bias.float() * change[:, 0]
-        return found
+                    deltas[f"{name}.bias"] = bias.float() * change[:, 0]
+        return deltas
 
     def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), kept=0.85)
@@ -105,11 +106,11 @@ class _Scaled:
         return hooked(self._hooks())
 
     def beside(self, others: Sequence[Patch]) -> Patch | None:
-        scaled = [self, *(each for each in others if isinstance(each, _Scaled))]
-        alike = [each for each in scaled if each.outer == self.outer and each.inner == self.inner]
+        patches = [self, *(patch for patch in others if isinstance(patch, _Scaled))]
+        alike = [patch for patch in patches if patch.outer == self.outer and patch.inner == self.inner]
         if len(alike) <= len(others):
             return None
-        return _Scaled(self.outer, self.inner, tuple(own for each in alike for own in each.parameters))
+        return _Scaled(self.outer, self.inner, tuple(run for patch in alike for run in patch.parameters))
 
     def _hooks(self) -> Iterator[RemovableHandle]:
         for name, layer in self.outer.items():
@@ -125,6 +126,7 @@ class _Scaled:
                 return (x * scales[0]).to(x.dtype)
             layout = current()
             assert layout is not None
+            # A product of 0/1 rows with the scales picks each token's run, with a fast gradient.
             return (x * (layout.segment_of @ torch.stack(scales)).view(x.shape)).to(x.dtype)
 
         return scaled

@@ -1,4 +1,4 @@
-"""The last blocks, the final norm and the head."""
+"""The last blocks, the final norm and the head are trained."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ from inweights.updates.full import Full
 class LastBlocks:
     """Adaptive fine-tuning (Srinivasan et al. 2024, arXiv 2405.13181): the last blocks, the final norm and the head.
 
-    Blocks further from the top learn more slowly: lr * decay^(distance from the top).
+    Blocks further from the top have a lower learning rate: lr * decay^(distance from the top).
     """
 
     name = "last-blocks"
@@ -31,7 +31,7 @@ class LastBlocks:
     def apply(self, model: Backbone, seed: int) -> Adapted:
         count = len(model.blocks())
         if not 1 <= self.blocks <= count:
-            raise UserError(f"the last {self.blocks} blocks cannot train: {model.card.name} has {count}")
+            raise UserError(f"the last {self.blocks} blocks cannot be trained: {model.card.name} has {count}")
         if not 0 < self.decay <= 1:
             raise UserError(f"update.decay is {self.decay}: expected a factor above 0 and at most 1")
         distances = {name: away for name, away in distances_from_top(model).items() if away < self.blocks}

@@ -30,19 +30,19 @@ class LoRA:
     rank: int = 8
     alpha: float = 16.0
     targets: str = "all-linear"
-    """A regular expression searched for in module names, such as `q_proj|v_proj`, or `all-linear`: every linear layer
-    but the LM head."""
+    """A regular expression that is searched for in module names, such as `q_proj|v_proj`, or `all-linear`: every linear
+    layer but the LM head."""
 
     def __post_init__(self) -> None:
         if self.rank < 1:
-            raise UserError(f"a LoRA has a rank of at least 1, not {self.rank}")
+            raise UserError(f"update.rank is {self.rank}: expected at least 1")
         try:
             re.compile(self.targets)
         except re.error as error:
             raise UserError(f"LoRA targets {self.targets!r} is not a regular expression: {error}") from error
 
     def apply(self, model: Backbone, seed: int) -> Adapted:
-        layers = {name: layer for name, layer in model.linear_layers().items() if self._wanted(name)}
+        layers = {name: layer for name, layer in model.linear_layers().items() if self._is_target(name)}
         if not layers:
             known = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in model.linear_layers()))
             raise UserError(
@@ -52,7 +52,7 @@ class LoRA:
         parameters: dict[str, nn.Parameter] = {}
         for name, layer in layers.items():
             a = torch.empty(self.rank, layer.inputs)
-            nn.init.kaiming_uniform_(a, a=5**0.5, generator=generator)  # as PEFT and microsoft/LoRA start it
+            nn.init.kaiming_uniform_(a, a=5**0.5, generator=generator)  # as in PEFT and microsoft/LoRA
             parameters[f"{name}.lora_A.weight"] = nn.Parameter(a.to(layer.weight.device))
             parameters[f"{name}.lora_B.weight"] = nn.Parameter(
                 torch.zeros(layer.outputs, self.rank, device=layer.weight.device)
@@ -60,7 +60,7 @@ class LoRA:
         modules = {name: layer.module for name, layer in layers.items()}
         return Adapted(model.patched(_Added(modules, (parameters,), self.alpha / self.rank)), parameters)
 
-    def _wanted(self, name: str) -> bool:
+    def _is_target(self, name: str) -> bool:
         return self.targets == "all-linear" or re.search(self.targets, name) is not None
 
     def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
@@ -83,14 +83,14 @@ class LoRA:
         return named_by_backbone(stored)
 
     def deltas(self, model: Backbone, parameters: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "..."]]:
-        """(alpha / rank) B A for every weight it adds to, by the weight's name and in its layout; fp32."""
-        found = {}
+        """(alpha / rank) B A for every weight that it adds to, by the weight's name and in its layout; fp32."""
+        deltas = {}
         for name, layer in model.linear_layers().items():
             if f"{name}.lora_A.weight" in parameters:
                 a, b = parameters[f"{name}.lora_A.weight"], parameters[f"{name}.lora_B.weight"]
                 delta = self.alpha / self.rank * (b.detach().float() @ a.detach().float())
-                found[f"{name}.weight"] = layer.as_stored(delta)
-        return found
+                deltas[f"{name}.weight"] = layer.as_stored(delta)
+        return deltas
 
     def work(self, model: Backbone, parameters: Mapping[str, Tensor]) -> Work:
         return Work(count(parameters), narrow=count(parameters))
@@ -112,17 +112,18 @@ class _Added:
         return added(self.layers, factors, self.scale)
 
     def beside(self, others: Sequence[Patch]) -> Patch | None:
-        alike = [self, *(each for each in others if isinstance(each, _Added) and each._shapes() == self._shapes())]
-        if len(alike) <= len(others) or any(each.scale != self.scale for each in alike):
+        patches = [self, *(patch for patch in others if isinstance(patch, _Added))]
+        alike = [patch for patch in patches if patch._shapes() == self._shapes() and patch.scale == self.scale]
+        if len(alike) <= len(others):
             return None
-        return _Added(self.layers, tuple(own for each in alike for own in each.parameters), self.scale)
+        return _Added(self.layers, tuple(run for patch in alike for run in patch.parameters), self.scale)
 
     def _shapes(self) -> list[tuple[str, torch.Size]]:
         return [(name, tensor.shape) for name, tensor in self.parameters[0].items()]
 
 
 def _shortest(layers: list[str], module: nn.Module) -> list[str]:
-    """Last names (`q_proj`), which other loaders expect, where they mean exactly `layers`; whole names otherwise."""
+    """Last names (`q_proj`), which other loaders expect, if they match exactly `layers`; else whole names."""
     last = {name.rpartition(".")[2] for name in layers}
     meant = {name for name, _ in module.named_modules() if name.rpartition(".")[2] in last}
     return sorted(last) if meant == set(layers) else layers

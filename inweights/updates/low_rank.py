@@ -1,8 +1,8 @@
-"""What a LoRA does to a linear layer: W x + scale * B A x, for one run or for several in one row.
+"""A linear layer with LoRA: W x + scale * B A x, for one run or for several in one row.
 
-Beside the product with W those with A and B are small, and cost what reading and writing their tables costs. So base
-and low rank are one function with a backward of its own: each table is written once and added to in place, and each
-small product is written the way round in which its 8 or so columns lie along memory: 4 to 5 times faster on a CPU.
+The products with A and B are small beside the product with W: what they cost is reading and writing memory. So base and
+low rank are one function with its own backward pass. Each tensor is written once and added to in place, and each small
+product is transposed so that its 8 or so columns are contiguous in memory: 4 to 5 times faster on a CPU.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +24,10 @@ Factors = Sequence[tuple[nn.Parameter, nn.Parameter]]
 
 @contextmanager
 def added(layers: Mapping[str, nn.Module], factors: Mapping[str, Factors], scale: float) -> Iterator[None]:
-    """Within, each layer adds its own factors' product; several runs' to the tokens of each."""
+    """Within, each layer adds the product of its factors; with several runs, each run's to the tokens of its segment."""
     before = {name: vars(layer).get("forward") for name, layer in layers.items()}
     for name, layer in layers.items():
-        # Others may do more than multiply, such as round what goes in; so may a forward pass put there by others.
+        # Other layers may do more than multiply, such as quantise their input, and so may a replaced forward pass.
         plain = type(layer) is nn.Linear or type(layer).__name__ == "Conv1D"
         layer.forward = _with(layer, factors[name], scale, plain and before[name] is None)
     try:
@@ -38,15 +38,17 @@ def added(layers: Mapping[str, nn.Module], factors: Mapping[str, Factors], scale
 
 
 def _with(layer: nn.Module, factors: Factors, scale: float, one_function: bool) -> Any:
-    own, transposed = layer.forward, not isinstance(layer, nn.Linear)
+    base, transposed = layer.forward, not isinstance(layer, nn.Linear)
 
     def forward(x: Tensor) -> Tensor:
         weight, bias = cast(Tensor, layer.weight), cast(Tensor | None, layer.bias)
         a = factors[0][0]
+        # `_LowRank` computes no gradients of W and bias, knows one dtype, and on a GPU one run: there the small products
+        # of several runs are better joined into two (`_added`).
         trained = weight.requires_grad or (bias is not None and bias.requires_grad)
         simple = x.dtype == weight.dtype == a.dtype and not torch.is_autocast_enabled(x.device.type)
         if not one_function or trained or not simple or (x.is_cuda and len(factors) > 1):
-            return _added(own(x), x.to(a.dtype).flatten(0, -2), factors, scale)
+            return _added(base(x), x.to(a.dtype).flatten(0, -2), factors, scale)
         rows = x.flatten(0, -2)
         whole: Any = _LowRank  # torch's `apply` has no types
         of_inputs = weight if transposed else weight.T
@@ -57,13 +59,17 @@ def _with(layer: nn.Module, factors: Factors, scale: float, one_function: bool) 
 
 
 class _LowRank(torch.autograd.Function):
-    """x W + bias + scale * x A^T B^T, with the A and B of each run for its stretch of rows. W and bias are frozen."""
+    """x W + bias + scale * x A^T B^T, with the A and B of each run for its rows of x. W and bias are frozen.
+
+    x is tokens x inputs and W inputs x outputs; A is rank x inputs and B outputs x rank.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, scale: float, sizes: list[int], *factors: Tensor
     ) -> Tensor:
         out = x @ weight if bias is None else torch.addmm(bias, x, weight)
+        # x A^T is kept for the gradient of B, transposed: the tokens are contiguous.
         low = [a @ piece.T for piece, a in zip(x.split(sizes), factors[::2], strict=True)]  # rank x tokens
         for piece, each, b in zip(out.split(sizes), low, factors[1::2], strict=True):
             piece.addmm_(each.T, b.T, alpha=scale)
@@ -77,43 +83,44 @@ class _LowRank(torch.autograd.Function):
         x, weight, *others = ctx.saved_tensors
         low, factors = others[: len(ctx.sizes)], others[len(ctx.sizes) :]
         of_x = grad @ weight.T if ctx.needs_input_grad[0] else None
-        found: list[Tensor] = []
+        of_factors: list[Tensor] = []
         start = 0
-        for size, own, a, b in zip(ctx.sizes, low, factors[::2], factors[1::2], strict=True):
+        for size, low_of_run, a, b in zip(ctx.sizes, low, factors[::2], factors[1::2], strict=True):
             rows = slice(start, start + size)
             of_low = (b.T @ grad[rows].T).mul_(ctx.scale)  # rank x tokens
-            found += [of_low @ x[rows], (own @ grad[rows]).mul_(ctx.scale).T]
+            of_factors += [of_low @ x[rows], (low_of_run @ grad[rows]).mul_(ctx.scale).T]
             if of_x is not None:
                 of_x[rows].addmm_(of_low.T, a)
             start += size
-        return of_x, None, None, None, None, *found
+        return of_x, None, None, None, None, *of_factors
 
 
 def _added(output: Tensor, x: Tensor, factors: Factors, scale: float) -> Tensor:
-    """The same behind a layer of whatever kind and dtype, left to torch to differentiate."""
+    """The same after a layer of any kind and dtype, with gradients by torch."""
     if len(factors) == 1:
         return _plus(output, F.linear(x, factors[0][0]), factors[0][1], scale)
     if x.is_cuda:
-        # Two products whatever the number of runs: each token's numbers for other runs are put to 0.
+        # Two products whatever the number of runs: x with the A of all runs, in which each token keeps only the numbers of
+        # its run, and that with the B of all runs.
         layout = current()
         assert layout is not None
         low = F.linear(x, torch.cat([a for a, _ in factors])).unflatten(1, (len(factors), -1))
-        own = (low * layout.segment_of[..., None].to(low.dtype)).flatten(1)
-        return _plus(output, own, torch.cat([b for _, b in factors], 1), scale)
+        masked = (low * layout.segment_of[..., None].to(low.dtype)).flatten(1)
+        return _plus(output, masked, torch.cat([b for _, b in factors], 1), scale)
     pieces = x.split(_sizes(x, factors))
     low = torch.cat([F.linear(piece, a) @ b.T for piece, (a, b) in zip(pieces, factors, strict=True)])
     return output + (scale * low).view(output.shape).to(output.dtype)
 
 
 def _plus(output: Tensor, low: Tensor, b: Tensor, scale: float) -> Tensor:
-    """Output + scale * low B^T; in one pass over what the layer gave, which nothing has read yet, where dtypes allow."""
+    """Output + scale * low B^T; as one operation where the dtypes are the same."""
     if output.dtype == b.dtype:
         return output.flatten(0, -2).addmm_(low, b.T, alpha=scale).view(output.shape)
     return output + (scale * (low @ b.T)).to(output.dtype).view(output.shape)
 
 
 def _sizes(rows: Tensor, factors: Factors) -> list[int]:
-    """How many of the rows are whose."""
+    """The number of rows of each run."""
     if len(factors) == 1:
         return [len(rows)]
     layout = current()

@@ -18,31 +18,31 @@ TENSORS = "adapter_model.safetensors"
 
 @dataclass(frozen=True)
 class Target:
-    """What a stored adapter is put on when it is loaded."""
+    """The model that a stored adapter is loaded on."""
 
     model: Backbone
     base: str
-    """A hub name or the whole path of a folder."""
+    """A hub name or the absolute path of a folder."""
     task_type: TaskType = "CAUSAL_LM"
-    """Which class of transformers loads the base model; SEQ_CLS and FEATURE_EXTRACTION have a head on it."""
+    """Which class of transformers loads the base model; with SEQ_CLS and FEATURE_EXTRACTION there is a head."""
 
     @property
     def module(self) -> nn.Module:
-        """The module that names in the file begin at."""
+        """The module in which the file's names begin."""
         inner = self.task_type == "FEATURE_EXTRACTION"
         return cast(nn.Module, self.model.module.base_model) if inner else self.model.module
 
     @property
     def prefix(self) -> str:
-        """How the names of its parameters begin in `model`."""
+        """The beginning of the names of its parameters in `model`."""
         return inner_prefix(self.model.module) if self.task_type == "FEATURE_EXTRACTION" else ""
 
     def common(self) -> dict[str, Any]:
-        """Of every PEFT configuration."""
+        """The settings of every PEFT configuration."""
         return {"inference_mode": True, "task_type": self.task_type, "base_model_name_or_path": self.base}
 
     def with_head(self) -> dict[str, Any]:
-        """The same, and the head that is stored beside the adapter."""
+        """The same, and the head that is stored with the adapter."""
         return {**self.common(), "modules_to_save": ["score"] if self.task_type == "SEQ_CLS" else None}
 
 
@@ -52,7 +52,7 @@ class Stored:
 
     tensors: Mapping[str, Tensor]
     config: Any = None
-    """A PeftConfig; None for what PEFT does not know."""
+    """A PeftConfig; None for an update that PEFT does not have."""
     file: str = TENSORS
 
     def write(self, folder: Path) -> None:
@@ -69,14 +69,14 @@ def named_by_peft(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def named_by_backbone(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The reverse. PEFT moves a layer that carries a LoRA one level down."""
+    """The reverse. In PEFT a layer with a LoRA is moved one level down."""
     return {name.removeprefix(ROOT).replace(".base_layer.", "."): each for name, each in tensors.items()}
 
 
 def on_a_zero_lora(trained: Mapping[str, Tensor], target: Target) -> Stored:
-    """Biases, or a head alone, beside a LoRA of rank 1 whose factors are zero: PEFT stores them with a LoRA only.
+    """Biases, or only a head, together with a LoRA of rank 1 whose factors are zero: PEFT stores them only with a LoRA.
 
-    Loads and merges to exactly the trained biases (METHODS: checked on OPT).
+    Loaded or merged, this gives exactly the trained biases.
     """
     from peft import LoraConfig
 
@@ -101,7 +101,7 @@ def on_a_zero_lora(trained: Mapping[str, Tensor], target: Target) -> Stored:
 def refuse_head(name: str, target: Target) -> None:
     """Raises UserError for a head on a model with a learned prefix, which no task type of PEFT has."""
     if target.task_type != "CAUSAL_LM":
-        raise UserError(f"a head on a learned {name} has no form that PEFT reads: export pbft+{name}")
+        raise UserError(f"PEFT has no format for a head on a learned {name}: export pbft+{name}")
 
 
 def is_conv(layer: nn.Module) -> bool:
@@ -110,6 +110,6 @@ def is_conv(layer: nn.Module) -> bool:
 
 
 def inner_prefix(module: nn.Module) -> str:
-    """How the names of a backbone's parameters begin where it stands inside a model with an LM head."""
+    """The beginning of a backbone's parameter names inside a model with an LM head."""
     inner = module.base_model
     return next((f"{name}." for name, each in module.named_modules() if each is inner and name), "")

@@ -1,4 +1,4 @@
-"""Prefix tuning: learned keys and values before every text, and PEFT's format of keys and values."""
+"""Prefix tuning: learned keys and values that precede every text, and PEFT's format for them."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -35,20 +35,20 @@ class PrefixTuning:
             raise UserError(f"expected a prefix of at least 1 token, not {self.tokens}")
 
     def apply(self, model: Backbone, seed: int) -> Adapted:
-        has_place_in_front(model, "a prefix")
+        check_takes_prefix(model, "a prefix")
         on_shapes = model.card.device == "none"
-        keys, values = _empty(model, self.tokens) if on_shapes else _begun(model, self.tokens, seed)
+        keys, values = _empty(model, self.tokens) if on_shapes else _initial(model, self.tokens, seed)
         parameters = {}
         for block in range(len(keys)):
             parameters[f"prefix.{block}.key"] = nn.Parameter(keys[block])
             parameters[f"prefix.{block}.value"] = nn.Parameter(values[block])
-        front = LearnedPrefix(
+        learned = LearnedPrefix(
             tuple(parameters[f"prefix.{block}.key"] for block in range(len(keys))),
             tuple(parameters[f"prefix.{block}.value"] for block in range(len(keys))),
-            # Dropout of attention over a prefix draws from one stream for all lanes.
+            # Attention over a prefix is one product for all runs, and so is its dropout mask.
             stacks=not drops_attention(model),
         )
-        return Adapted(model.patched(front), parameters)
+        return Adapted(model.patched(learned), parameters)
 
     def stored(self, trained: Mapping[str, Tensor], target: Target) -> Stored:
         from peft import PrefixTuningConfig
@@ -75,7 +75,7 @@ class PrefixTuning:
 
 
 def cartridge(prefix: LearnedPrefix, target: Target) -> Stored:
-    """A prefix whose first positions do not change, as PEFT has it (CartridgeConfig)."""
+    """A prefix whose first positions are not trained, in PEFT's format (CartridgeConfig)."""
     from peft import CartridgeConfig
 
     whole = prefix.prefix_in(torch.float32)
@@ -85,14 +85,17 @@ def cartridge(prefix: LearnedPrefix, target: Target) -> Stored:
 
 
 def keys_and_values(stored: Mapping[str, Tensor], blocks: int, heads: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """By block, heads x tokens x size, from PEFT's table."""
+    """Keys and values by block, each kv_heads x tokens x head_dim, from PEFT's table.
+
+    The table is tokens x (blocks * 2 * kv_heads * head_dim), keys before values in each block.
+    """
     table = stored["prompt_embeddings"]
     pairs = table.view(table.shape[0], 2 * blocks, heads, -1).permute(1, 2, 0, 3)
     return pairs[0::2].unbind(0), pairs[1::2].unbind(0)
 
 
 def _rows(keys: Sequence[Tensor], values: Sequence[Tensor]) -> dict[str, Tensor]:
-    """PEFT's table: a row for each token, its keys and values in every block, head by head."""
+    """PEFT's table (see `keys_and_values`)."""
     pairs = [each.detach().cpu() for pair in zip(keys, values, strict=True) for each in pair]
     return {"prompt_embeddings": torch.stack(pairs).permute(2, 0, 1, 3).flatten(1)}
 
@@ -107,28 +110,31 @@ def _sizes(keys: Sequence[Tensor]) -> dict[str, int]:
     }
 
 
-def has_place_in_front(model: Backbone, what: str) -> None:
-    """Raises UserError where the model has no room for a learned prefix; from its shapes, only the family is known."""
+def check_takes_prefix(model: Backbone, what: str) -> None:
+    """Raises UserError where no learned prefix can precede the model's texts.
+
+    Of a model that is not loaded only its family is known: whether it packs is tested when it is loaded.
+    """
     card = model.card
     if "text" not in card.abilities:
-        raise UserError(f"{what} is learned on causal models, and {card.name} is of the family {card.family}")
+        raise UserError(f"{what} needs a causal model, and {card.name} is of the family {card.family}")
     if "prefix" not in card.abilities:
-        raise UserError(f"{card.architecture} reads whole padded prompts and has no place for {what}: take lora")
+        raise UserError(f"{card.architecture} reads whole padded prompts and cannot take {what}: take lora")
 
 
 def drops_attention(model: Backbone) -> bool:
-    """Whether some of the attention is dropped in training."""
+    """Whether attention has dropout in training."""
     settings = vars(model.config)
     rates = [rate for name, rate in settings.items() if "drop" in name and "att" in name and isinstance(rate, float)]
     return any(rate > 0 for rate in rates)
 
 
 @torch.no_grad()
-def _begun(model: Backbone, tokens: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Those of real tokens: random ones are far from those of any text, and hardly learn."""
+def _initial(model: Backbone, tokens: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    """The keys and values of random tokens. Random numbers are far from those of any text, and hardly train."""
     rng, size = random.Random(f"prefix {seed}"), model.vocabulary_size
-    found = model.prefix([rng.randrange(size) for _ in range(tokens)])
-    return [each.float().clone() for each in found.keys], [each.float().clone() for each in found.values]
+    start = model.prefix([rng.randrange(size) for _ in range(tokens)])
+    return [keys.float().clone() for keys in start.keys], [values.float().clone() for values in start.values]
 
 
 def _empty(model: Backbone, tokens: int) -> tuple[list[Tensor], list[Tensor]]:

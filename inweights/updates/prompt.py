@@ -1,4 +1,4 @@
-"""Prompt tuning: learned embeddings before every text."""
+"""Prompt tuning: learned embeddings that precede every text."""
 
 import random
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from inweights.training import Schedule
 from inweights.types import UserError
 from inweights.updates.base import Adapted, Work, count
 from inweights.updates.peft_format import Stored, Target, refuse_head
-from inweights.updates.prefix import drops_attention, has_place_in_front
+from inweights.updates.prefix import check_takes_prefix, drops_attention
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class PromptTuning:
 
     @torch.no_grad()
     def apply(self, model: Backbone, seed: int) -> Adapted:
-        has_place_in_front(model, "a prompt")
+        check_takes_prefix(model, "a prompt")
         table = model.input_embeddings
         rng, size = random.Random(f"prompt {seed}"), model.vocabulary_size
         drawn = torch.tensor([rng.randrange(size) for _ in range(self.tokens)], device=model.device)
-        # Run, not indexed: some architectures scale what they look up.
+        # The embedding layer is called, not indexed: some architectures scale its output.
         learned = nn.Parameter(table(drawn).float().clone())
         return Adapted(model.patched(SoftPrompt((learned,), not drops_attention(model))), {"prompt.embeddings": learned})
 
