@@ -96,6 +96,10 @@ class LearnReport:
     peak_bytes: int = 0
     evaluation_seconds: float = 0.0
     skipped: tuple[Skipped, ...] = ()
+    asker: str = ""
+    """The model that wrote the questions; "": the one that learned."""
+    teacher: str = ""
+    """The model that answered them with the context; "": the one that learned."""
 
     @property
     def primary(self) -> str:

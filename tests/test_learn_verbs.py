@@ -78,6 +78,11 @@ def test_a_context_that_tells_nothing_is_not_to_be_distilled(call, tmp_path):
         (("facts.txt", "--model", "embedded", "-o", "out", "--method", "dpo"), r"--method dpo: there are icl, "),
         (("facts.txt", "--model", "embedded", "-o", "out", "--time-budget", "soon"), r"soon"),
         (("facts.txt", "--model", "embedded", "-o", "out", "--chunk-tokens", "4"), r"4 tokens are no room for a chunk"),
+        (
+            ("facts.txt", "--model", "embedded", "-o", "out", "--teacher", str(folder("opt"))),
+            r"--teacher .* another tokenizer",
+        ),
+        (("facts.txt", "--model", "embedded", "-o", "out", "--asker", "minilm"), r"--asker minilm is of the family encoder"),
         (("facts.txt", "--model", "embedded", "-o", "out", "--epochs", "0"), r"epochs is 0: expected at least 1"),
         (("facts.txt", "--model", "embedded", "-o", "out", "--template", "Q:"), r"a template has \{question\}"),
         (

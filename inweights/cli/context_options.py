@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from inweights.context.template import Template
 
 
+ASKER = "A model that writes the questions, such as a stronger one; it is freed before training."
+TEACHER = "A model with the same tokenizer that answers them with the context; it is freed before training."
+
+
 class Kind(StrEnum):
     """What sources are; auto: told by name and content."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from inweights.cli.context_options import Kind, parsed_seconds, parsed_template
+from inweights.cli.context_options import ASKER, TEACHER, Kind, parsed_seconds, parsed_template
 from inweights.types import UserError
 from inweights.wording import counted
 
@@ -56,6 +56,8 @@ def learn(
         Path | None,
         Option(help='Questions with right answers, JSONL with "question" and "answer".', rich_help_panel=TRAINING),
     ] = None,
+    asker: Annotated[str, Option(help=ASKER, rich_help_panel=TRAINING)] = "",
+    teacher: Annotated[str, Option(help=TEACHER, rich_help_panel=TRAINING)] = "",
     method: Annotated[
         str,
         Option(
@@ -133,6 +135,8 @@ def learn(
         answer_tokens,
         dtype,
         device,
+        asker,
+        teacher,
     )
     for each in given.context.skipped:
         print(f"skipped {each.source}: {each.reason}")
@@ -143,7 +147,7 @@ def learn(
     try:
         report = learn_into(out, given, wish, lambda text: print(f"  {text}", flush=True))
     except KeyboardInterrupt:
-        print(f"\nstopped; what is asked and learnt is in {out}.work: give the same command again to go on")
+        print(f"\nstopped; what is asked and learned is in {out}.work: give the same command again to go on")
         raise
     print(terminal(report))
     print(write_learned_page(out))

@@ -8,6 +8,7 @@ from pathlib import Path
 from inweights.context.chunks import Chunk
 from inweights.context.metrics import information_recovered
 from inweights.context.on_policy import polish
+from inweights.context.other_model import OtherModel
 from inweights.context.qa_tokens import Question
 from inweights.context.question_sampling import Asked, question_counts, split_held_out
 from inweights.context.rounds import Progress, next_round
@@ -63,15 +64,18 @@ def learn(
     warm: LearnedContext | None = None,
     say: Callable[[str], None] = lambda text: None,
     remedy: str = "raise --held-out",
+    asker: OtherModel | None = None,
+    teacher: OtherModel | None = None,
 ) -> LearningResult:
     """Learn the pieces. `folder`: where it goes on from after being killed. `queries`: to be asked. `seconds`: a time
     budget. `about`: pieces that the model is to ask about itself; None: all, unless there are queries. `warm`: what
     another version of the context has left, to be trained further. `remedy`: what to do where too few questions will
-    be held out; "": nothing is said of it.
+    be held out; "": nothing is said of it. `asker`, `teacher`: who writes the questions and who answers them, if not the
+    model itself; the teacher has the same tokenizer.
 
     Raises UserError where the model writes no usable question and none are given.
     """
-    setup = setup_of(model, template, chunks, settings, folder, queries, seconds, about, warm, say)
+    setup = setup_of(model, template, chunks, settings, folder, queries, seconds, about, warm, say, asker, teacher)
     questions = split_held_out(assign_chunks(model, template, chunks, queries), settings.held_out)
     _warn_of_few(setup, len(queries), remedy)
     setup.clock.spent_on("questions")
@@ -104,8 +108,9 @@ def _polished(setup: Setup, progress: Progress) -> LearningResult:
     """What the rounds came to, after the steps on the student's own answers where the settings have some."""
     recovered, losses = progress.recovered, progress.losses
     if setup.settings.polish:
-        teacher = (setup.model, setup.template, setup.chunks)
-        losses += polish(setup.learned, *teacher, progress.answers, setup.settings, setup.clock.at(1.0))
+        with setup.teaching() as (teacher, _):
+            lessons = (setup.template, setup.chunks, progress.answers)
+            losses += polish(setup.learned, teacher, *lessons, setup.settings, setup.clock.at(1.0))
         setup.clock.spent_on("polish")
         held_out = progress.held_out
         recovered += (information_recovered(held_out.bare, teacher_kl(setup.learned, held_out)),)

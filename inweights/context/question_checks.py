@@ -24,6 +24,8 @@ def form_of(question: str, span: Span) -> str:
         return GIVEN
     own, sentence = content_words(question), content_words(span.sentence)
     about = own - content_words(span.phrase)
+    if "," in span.title and span.title in question:  # the title with its heading is not a name
+        return WORDS
     return "" if about & sentence and own <= sentence | content_words(span.title) | _UNITS else WORDS
 
 

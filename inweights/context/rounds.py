@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import mean
 
 from inweights.context.metrics import information_recovered
@@ -54,8 +55,8 @@ def _questions(setup: Setup, progress: Progress, number: int) -> Asked:
     """With the model's own questions about each piece, more of them where less is known yet."""
     known, settings, until = progress.questions.all, setup.settings, setup.until(number, ASKING)
     tokens = [setup.own_tokens * share / setup.rounds * (i in setup.own) for i, share in enumerate(progress.shares)]
-    asking = (setup.model, setup.template, setup.chunks, tokens, setup.store, settings.seed)
-    new = own_questions(*asking, known, until, setup.say)
+    with setup.asking() as (model, template):
+        new = own_questions(model, template, setup.chunks, tokens, setup.store, settings.seed, known, until, setup.say)
     setup.clock.spent_on("questions")
     return split_held_out([*known, *new], settings.held_out)
 
@@ -63,16 +64,17 @@ def _questions(setup: Setup, progress: Progress, number: int) -> Asked:
 def _answers(setup: Setup, questions: Asked, number: int) -> tuple[TeacherAnswers, TeacherAnswers]:
     """The teacher's answers to the questions held out, and to those that are learned."""
     until = setup.until(number, ANSWERING)
-    teacher = (setup.model, setup.template, setup.chunks)
-    # Those held out come first: a verdict needs them, whatever the budget.
-    held_out = teacher_answers(*teacher, questions.held_out, setup.store, until=until)
-    answers = teacher_answers(*teacher, questions.learned, setup.store, until=until)
+    with setup.teaching() as teacher:
+        answer = partial(teacher_answers, setup.model, setup.template, setup.chunks, store=setup.store, until=until)
+        # Those held out come first: a verdict needs them, whatever the budget.
+        held_out = answer(questions.held_out, teacher=teacher if setup.teacher else None)
+        answers = answer(questions.learned, teacher=teacher if setup.teacher else None)
     setup.say(f"{counted(len(answers.lessons), 'answer')} to train on, {len(held_out.lessons):,} held out")
     left_out = len(questions.all) - len(answers.lessons) - len(held_out.lessons)
     if left_out:
         counted_out = counted(left_out, "question")
         setup.say(f"left out: {counted_out} without an answer in time, or with one that repeats the prompt")
-    for each in [each for each in answers.lessons if not each.question.gold][:SAMPLES]:
+    for each in answers.lessons[:SAMPLES]:
         output = text_of(setup.model, setup.template, each.alone.completion_ids)
         setup.say(f"  {each.question.text}  ->  {output[:SHOWN]}")
     setup.clock.spent_on("answers")

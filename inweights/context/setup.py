@@ -3,11 +3,13 @@
 import hashlib
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from inweights.context.chunks import Chunk
 from inweights.context.clock import Clock
+from inweights.context.other_model import OtherModel
 from inweights.context.qa_tokens import Question
 from inweights.context.question_sampling import LESSON_TOKENS
 from inweights.context.settings import Settings
@@ -41,6 +43,16 @@ class Setup:
     own_tokens: float
     """Of these questions and their answers, in all rounds."""
     rounds: int
+    asker: OtherModel | None = None
+    teacher: OtherModel | None = None
+
+    def asking(self) -> AbstractContextManager[tuple[Backbone, Template]]:
+        """Who writes the questions, and how they read to it."""
+        return self.asker.loaded() if self.asker else nullcontext((self.model, self.template))
+
+    def teaching(self) -> AbstractContextManager[tuple[Backbone, Template]]:
+        """Who answers them with the context."""
+        return self.teacher.loaded() if self.teacher else nullcontext((self.model, self.template))
 
     @property
     def store(self) -> Store:
@@ -49,7 +61,7 @@ class Setup:
     @property
     def ground(self) -> tuple[object, ...]:
         """What all work follows from."""
-        return _ground(self.model, self.template, self.chunks, self.settings)
+        return _ground(self.model, self.template, self.chunks, self.settings, self.asker, self.teacher)
 
     def until(self, number: int, share: float) -> float:
         """On time.monotonic(), when that share of a round's time is over."""
@@ -67,6 +79,8 @@ def setup_of(
     about: Collection[int] | None,
     warm: LearnedContext | None,
     say: Callable[[str], None],
+    asker: OtherModel | None = None,
+    teacher: OtherModel | None = None,
 ) -> Setup:
     """The parameters are those of `context.learn.learn`."""
     began = time.monotonic()
@@ -78,7 +92,7 @@ def setup_of(
     given = 0 if warm else LESSON_TOKENS * len(queries)
     learned = warm or initial_update(model, texts, settings)
     start = _parameters_digest(learned)
-    run = digest((_ground(model, template, chunks, settings), queries, about, start))
+    run = digest((_ground(model, template, chunks, settings, asker, teacher), queries, about, start))
     return Setup(
         model,
         template,
@@ -94,11 +108,21 @@ def setup_of(
         own,
         own_tokens=max(0.0, effort - given),
         rounds=settings.rounds_of(effort / LESSON_TOKENS) if own else 1,
+        asker=asker,
+        teacher=teacher,
     )
 
 
-def _ground(model: Backbone, template: Template, chunks: Sequence[Chunk], settings: Settings) -> tuple[object, ...]:
-    return (model.card.digest, model.card.dtype, template.digest, [chunk.digest for chunk in chunks], settings)
+def _ground(
+    model: Backbone,
+    template: Template,
+    chunks: Sequence[Chunk],
+    settings: Settings,
+    asker: OtherModel | None,
+    teacher: OtherModel | None,
+) -> tuple[object, ...]:
+    others = [each.name if each else "" for each in (asker, teacher)]
+    return (model.card.digest, model.card.dtype, template.digest, [chunk.digest for chunk in chunks], settings, others)
 
 
 def _parameters_digest(learned: LearnedContext) -> str:

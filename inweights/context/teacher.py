@@ -35,9 +35,10 @@ def teacher_answers(
     store: Store,
     kept: TopK = TOP_K,
     until: float = math.inf,
+    teacher: tuple[Backbone, Template] | None = None,
 ) -> TeacherAnswers:
     """Lessons from all questions, piece by piece; each must know its piece. `until`: on time.monotonic(); after it no
-    more are answered than have been."""
+    more are answered than have been. `teacher`: answers in place of the model, in the same tokens."""
     lessons: list[TeacherAnswer] = []
     told: list[TeacherLogprobs] = []
     bare: list[float] = []
@@ -48,9 +49,11 @@ def teacher_answers(
             if lessons and time.monotonic() > until:
                 continue
             key = (model.card.digest, model.card.dtype, template.digest, chunk.digest, [each.text for each in part], kept)
+            if teacher:
+                key += (teacher[0].card.digest, teacher[0].card.dtype, teacher[1].digest)  # type: ignore[assignment]
 
             def make(chunk: Chunk = chunk, part: list[Question] = part) -> TeacherAnswers:
-                return teacher_answers_of(model, template, chunk.text, part, kept)
+                return teacher_answers_of(model, template, chunk.text, part, kept, teacher)
 
             made = store.teacher_answers(key, part, make)
             lessons += made.lessons
@@ -61,18 +64,26 @@ def teacher_answers(
 
 @torch.no_grad()
 def teacher_answers_of(
-    model: Backbone, template: Template, context: str, questions: Sequence[Question], kept: TopK = TOP_K
+    model: Backbone,
+    template: Template,
+    context: str,
+    questions: Sequence[Question],
+    kept: TopK = TOP_K,
+    teacher: tuple[Backbone, Template] | None = None,
 ) -> TeacherAnswers:
-    """The model's greedy answers behind the context, with its distributions there and the bare model's distance."""
-    read = asked(model, template, context, [each.text for each in questions])
-    said = answers(model, template, read.prefix, read.behind)
+    """The teacher's greedy answers with the context, its distributions there, and the bare model's distance from them."""
+    answering, reading = teacher or (model, template)
+    texts = [each.text for each in questions]
+    read = asked(answering, reading, context, texts)
+    alone = read.alone if teacher is None else asked(model, template, None, texts).alone
+    outputs = answers(answering, reading, read.prefix, read.behind)
     lessons = [
-        TeacherAnswer(question, Completion(behind, answer), Completion(alone, answer))
-        for question, behind, alone, answer in zip(questions, read.behind, read.alone, said, strict=True)
-        if answer and not template.quotes(model.decode(answer))
+        TeacherAnswer(question, Completion(behind, answer), Completion(bare, answer))
+        for question, behind, bare, answer in zip(questions, read.behind, alone, outputs, strict=True)
+        if answer and not reading.quotes(model.decode(answer))
     ]
     pairs = [each.behind for each in lessons]
-    told = teacher_logprobs(model, read.prefix, pairs, kept, batch_tokens=reading_tokens(model))
+    told = teacher_logprobs(answering, read.prefix, pairs, kept, batch_tokens=reading_tokens(answering))
     return TeacherAnswers(tuple(lessons), tuple(told), tuple(distances(model, [each.alone for each in lessons], told)))
 
 

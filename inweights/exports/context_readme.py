@@ -2,7 +2,7 @@
 
 from inweights.exports.context_card import ContextCard
 from inweights.learn_records import FormResult
-from inweights.report.learn_summary import damage, shares
+from inweights.report.learn_summary import damage, others, shares
 
 PEFT = """```python
 from peft import PeftModel
@@ -48,6 +48,7 @@ def readme(card: ContextCard) -> str:
         "",
         f"{', '.join(card.sources)}, learned by {base.name} ({base.architecture}, {base.dtype}): it answers as that model "
         "would with the text in its prompt.",
+        *(f"{line[:1].upper()}{line[1:]}." for line in others(card.report)),
         "",
         f"**{card.confidential}**",
         "",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inweights import models
+from inweights.context.other_model import tokens_of
 from inweights.context.prefix import prefix_of
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext
@@ -23,9 +24,6 @@ from inweights.types import UserError
 from inweights.updates import LoRA
 from inweights.updates.peft_format import Target
 from inweights.updates.prefix import cartridge, keys_and_values
-
-TOKENIZED = 'The quick brown fox, 1984: naïve façade?\n\tUne fois - 中文 - 🙂 "quoted" <end>'
-"""What tokenizers are told apart by, beside their size."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,7 @@ class LoadedContext:
 def tokenizer_digest(model: Backbone) -> str:
     from inweights.context.work_cache import digest
 
-    size = len(model.tokenizer)
-    return digest((model.encode([TOKENIZED]), size))[:16]
+    return digest(tokens_of(model))[:16]
 
 
 def chat_template(model: Backbone) -> str:

@@ -18,6 +18,8 @@ def learn(
     kind: str = "auto",
     queries: str | Path | None = None,
     test: str | Path | None = None,
+    asker: str = "",
+    teacher: str = "",
     time_budget: float | None = None,
     dtype: str | None = None,
     device: str | None = None,
@@ -34,6 +36,8 @@ def learn(
     effort: how many questions are asked and trained on.
     kind: how the sources are read; `auto` goes by their names.
     queries: a file of questions to train on; test: one of questions with answers to measure on.
+    asker: a model that writes the questions, loaded for that and freed; teacher: one with the same tokenizer that answers
+        them with the context. "": the model itself.
     time_budget: seconds for all of it; None: no limit.
     dtype: fp32, bf16 or fp16; device: cpu, cuda, cuda:1, mps.
     progress: print each step.
@@ -52,5 +56,6 @@ def learn(
         tests=tuple(from_file(Path(test))) if test else (),
         seconds=math.inf if time_budget is None else time_budget,
     )
-    inputs = read_inputs(model, [str(each) for each in listed], kind, dtype=dtype, device=device)
+    paths = [str(each) for each in listed]
+    inputs = read_inputs(model, paths, kind, dtype=dtype, device=device, asker=asker, teacher=teacher)
     return learn_into(Path(out), inputs, request, print if progress else lambda text: None)

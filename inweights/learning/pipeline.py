@@ -35,6 +35,8 @@ def learn_into(
     write_questions(work, inputs.chunks, results.values())
     say("evaluating every system")
     report = _measured(inputs, request, results, peak_bytes, warm)
+    asker, teacher = (each.name if each else "" for each in (inputs.asker, inputs.teacher))
+    report = replace(report, asker=asker, teacher=teacher)
     with staged(folder) as filling:
         report = write_context(filling, inputs, request, results, report)
         say(str(verify(filling)))
@@ -74,6 +76,8 @@ def _learn_form(
         warm=warm.learned[settings.form] if warm else None,
         say=say,
         remedy=remedy(request, warm),
+        asker=inputs.asker,
+        teacher=inputs.teacher,
     )
 
 

@@ -94,7 +94,10 @@ def update(
 def _inputs(card: ContextCard, paths: Sequence[str], model: str | None) -> LearnInputs:
     """The sources as they are now, read and cut as they were."""
     read = partial(read_inputs, model or card.base.name, paths or card.paths, card.kind)
-    inputs = read(Template(**card.template), card.chunk_tokens, dtype=card.base.dtype)
+    report = card.report
+    inputs = read(
+        Template(**card.template), card.chunk_tokens, dtype=card.base.dtype, asker=report.asker, teacher=report.teacher
+    )
     return replace(inputs, own_template=bool(card.settings.get("chat_template")))
 
 

@@ -147,6 +147,7 @@ def _how(card: Mapping[str, Any], report: LearnReport) -> list[tuple[str, str]]:
         ("keys and values", f"{size(report.kv_bytes_per_token)} per token of context"),
         ("peak memory", f"{size(report.peak_bytes)} above the loaded model, while learning"),
     ]
+    found += [each for each in (("asker", report.asker), ("teacher", report.teacher)) if each[1]]
     for form, each in report.forms.items():
         counts = f"{each.answers_learned:,} answers trained on, {each.answers_held_out:,} held out"
         sizes = f"{each.synthetic_tokens:,} synthetic tokens; {size(each.artifact_bytes)} on disk"

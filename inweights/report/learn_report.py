@@ -10,7 +10,7 @@ from inweights.learn_records import LearnReport
 from inweights.records import write_whole
 from inweights.report.learn_page import page
 from inweights.report.learn_scores import samples
-from inweights.report.learn_summary import alarm, damage, shares, verdict
+from inweights.report.learn_summary import alarm, damage, others, shares, verdict
 from inweights.report.learn_table import cells, heads, legend
 from inweights.restored import restored
 from inweights.types import UserError
@@ -25,7 +25,7 @@ WIDTH = 160
 
 def terminal(report: LearnReport) -> str:
     """What each form has recovered and damaged, all that can answer in one table, sample answers, and a verdict."""
-    lines = []
+    lines = others(report)
     for form, found in report.forms.items():
         lines.append(f"{form}, recovered of what the context adds:")
         lines += [f"  {name}: {value}" for name, value in shares(found).items()]

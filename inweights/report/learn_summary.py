@@ -19,6 +19,12 @@ RIVALS = {
 }
 
 
+def others(report: LearnReport) -> list[str]:
+    """Who else took part, a line each."""
+    parts = (("questions written", report.asker), ("answers with the context given", report.teacher))
+    return [f"{what} by {name}" for what, name in parts if name]
+
+
 def recovered(found: FormResult) -> dict[str, Recovered]:
     """The recovered shares of one form by name."""
     return {
