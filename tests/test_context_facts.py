@@ -8,7 +8,17 @@ from inweights.context.fact_prompts import TO_ANSWER, TO_ASK, before_answer, bef
 from inweights.context.fact_questions import Written, checked, fact_questions
 from inweights.context.few_shot import FewShot
 from inweights.context.free_questions import checked_by_sentence
-from inweights.context.question_checks import FORM, GIVEN, INFORMATION, REPEATED, ROUND_TRIP, WORDS, form_of, same_answer
+from inweights.context.question_checks import (
+    FORM,
+    GIVEN,
+    INFORMATION,
+    REPEATED,
+    ROUND_TRIP,
+    UNNAMED,
+    WORDS,
+    form_of,
+    same_answer,
+)
 from inweights.models.next_token import greedy
 from tests.tiny import tiny
 
@@ -92,7 +102,9 @@ def test_a_clause_becomes_a_question_with_the_question_word_in_the_phrases_place
         ("Is the warranty of four years?", GIVEN),
         ("Is the warranty of 4 years?", GIVEN),
         ("How long does a car last?", WORDS),
-        ("How old is it?", WORDS),
+        ("How old is the shop?", WORDS),
+        ("How many years does it last?", UNNAMED),
+        ("How long does it take until the warranty lasts?", ""),
     ],
 )
 def test_a_question_is_about_its_sentence_and_does_not_give_the_answer(question, reason):

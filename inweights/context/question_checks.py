@@ -1,5 +1,7 @@
 """What a question that a model wrote must be, so that its answer is worth learning, and how many fell to which test."""
 
+import re
+
 from inweights.context.answer_spans import Span
 from inweights.context.english import content_words, normalized
 from inweights.context.questions import usable
@@ -7,9 +9,11 @@ from inweights.context.questions import usable
 FORM = "not a question"
 WORDS = "about something else"
 GIVEN = "answer in the question"
+UNNAMED = "about something without a name"
 ROUND_TRIP = "another answer when read back"
 INFORMATION = "same answer without the text"
 REPEATED = "repeated"
+_POINTING = re.compile(r"\b(?:it(?! takes?\b)|they|them|he|she|him|this|these|those)\b", re.I)
 _UNITS = content_words("seconds minutes hours days weeks months years metres kilometres euros dollars percent degrees")
 
 
@@ -20,6 +24,8 @@ def form_of(question: str, span: Span) -> str:
     """
     if not question.endswith("?") or question.count("?") > 1 or not 3 <= len(question.split()) <= 30 or not usable(question):
         return FORM
+    if _POINTING.search(question):
+        return UNNAMED
     if says(question, span.phrase):
         return GIVEN
     own, sentence = content_words(question), content_words(span.sentence)
