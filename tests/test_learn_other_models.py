@@ -52,7 +52,8 @@ def test_a_teacher_with_a_template_of_its_own_reads_the_question_in_that():
     own = replace(PLAIN, behind="{context}\nquestion: {question}\nAnswer:")
     found = teacher_answers_of(student, PLAIN, TALE, QUESTIONS, teacher=(teacher, own))
     read = asked(teacher, own, TALE, [each.text for each in QUESTIONS])
-    wanted = dict(zip(QUESTIONS, zip(read.behind, answers(teacher, own, read.prefix, read.behind)), strict=True))
+    outputs = answers(teacher, own, read.prefix, read.behind)
+    wanted = dict(zip(QUESTIONS, zip(read.behind, outputs, strict=True), strict=True))
     assert found.lessons
     assert all((each.behind.prompt_ids, each.behind.completion_ids) == wanted[each.question] for each in found.lessons)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from inweights.context.chunks import Chunk
+from inweights.context.conversation import spelled
 from inweights.context.qa_tokens import Question, text_of
 from inweights.context.systems import primary_metric
 from inweights.context.teacher import assign_chunks
@@ -19,7 +20,7 @@ MAXIMUM = 400
 
 def evaluation_set(questions: Sequence[Question], template: Template, available: int, given: bool) -> EvaluationSet:
     return EvaluationSet(
-        questions=tuple(each.text for each in questions),
+        questions=tuple(spelled(each.text) for each in questions),
         kinds=tuple(each.kind for each in questions),
         places=tuple(each.place or 0.0 for each in questions),
         metric=primary_metric(template, given),

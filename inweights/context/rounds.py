@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import mean
 
+from inweights.context.conversation import spelled
 from inweights.context.metrics import information_recovered
 from inweights.context.qa_tokens import text_of
 from inweights.context.question_sampling import Asked, own_questions, split_held_out
@@ -76,7 +77,7 @@ def _answers(setup: Setup, questions: Asked, number: int) -> tuple[TeacherAnswer
         setup.say(f"left out: {counted_out} without an answer in time, or with one that repeats the prompt")
     for each in answers.lessons[:SAMPLES]:
         output = text_of(setup.model, setup.template, each.alone.completion_ids)
-        setup.say(f"  {each.question.text}  ->  {output[:SHOWN]}")
+        setup.say(f"  {spelled(each.question.text)}  ->  {output[:SHOWN]}")
     setup.clock.spent_on("answers")
     return held_out, answers
 

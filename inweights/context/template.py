@@ -2,10 +2,12 @@
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from inweights.context.conversation import turns
 from inweights.models.base import Backbone
+from inweights.models.chat import chat_frame
 from inweights.plain_text import as_data
 from inweights.types import UserError
 
@@ -29,6 +31,10 @@ class Template:
     """Maximum length of an answer."""
     request: Literal["question", "message"] = "question"
     """What a model is asked to write about the context: `message` where the context is a system prompt."""
+    reply: str = "\nAnswer: "
+    """Between a user's turn and the answer that followed it, in a question with a history."""
+    following: str = "\n\nQuestion: "
+    """Between that answer and the user's next turn."""
 
     def __post_init__(self) -> None:
         if "{question}" not in self.alone or not 0 <= self.behind.find("{context}") < self.behind.find("{question}"):
@@ -47,10 +53,15 @@ class Template:
 
     def asked(self, question: str) -> str:
         """The question as it stands behind `context`."""
-        return as_data(question) + self.behind.partition("{question}")[2]
+        return self._turns(question) + self.behind.partition("{question}")[2]
 
     def bare(self, question: str) -> str:
-        return self.alone.replace("{question}", as_data(question))
+        return self.alone.replace("{question}", self._turns(question))
+
+    def _turns(self, question: str) -> str:
+        first, *later = map(as_data, turns(question))
+        between = (self.reply, self.following)
+        return first + "".join(between[number % 2] + turn for number, turn in enumerate(later))
 
     def quotes(self, answer: str) -> bool:
         """Whether an answer repeats what stands around the context, which is no part of it."""
@@ -60,7 +71,11 @@ class Template:
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:16]
+        values = asdict(self)
+        for name, default in (("reply", Template.reply), ("following", Template.following)):
+            if values[name] == default:  # as in templates that were written before there were histories
+                del values[name]
+        return hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:16]
 
 
 EMBEDDED = Template("{context}\n{question} answer :", "{question} answer :", answer_tokens=1)
@@ -74,10 +89,18 @@ def template_of(model: Backbone) -> Template:
     if not model.chat_template:
         return Template()
 
-    return Template(_chat(model, _user(QUOTED + "{question}")), _chat(model, _user("{question}")), end="")
+    return _with_turns(
+        Template(_chat(model, _user(QUOTED + "{question}")), _chat(model, _user("{question}")), end=""), model
+    )
 
 
-SYSTEM = Template("{context}\n\nUser: {question}\nAssistant:", "User: {question}\nAssistant:", request="message")
+SYSTEM = Template(
+    "{context}\n\nUser: {question}\nAssistant:",
+    "User: {question}\nAssistant:",
+    request="message",
+    reply="\nAssistant: ",
+    following="\nUser: ",
+)
 """A system prompt for a model without a chat template."""
 
 
@@ -92,7 +115,13 @@ def system_template_of(model: Backbone) -> Template:
         behind = ""
     if not 0 <= behind.find("{context}") < behind.find("{question}"):
         behind = _chat(model, _user("{context}\n\n{question}"))
-    return Template(behind, alone, end="", request="message")
+    return _with_turns(Template(behind, alone, end="", request="message"), model)
+
+
+def _with_turns(template: Template, model: Backbone) -> Template:
+    """With what the chat template puts between turns; as it is where the chat template does not render them one by one."""
+    frame = chat_frame(model.tokenizer, model.tokenizer.decode(list(model.front)))
+    return replace(template, reply=frame.reply, following=frame.following) if frame else template
 
 
 def _user(content: str) -> list[dict[str, str]]:

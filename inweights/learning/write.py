@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from inweights.context.conversation import spelled
 from inweights.context.learn import LearningResult
 from inweights.context.qa_tokens import answers, text_of
 from inweights.exports import context_card
@@ -72,7 +73,7 @@ def _probes(inputs: LearnInputs, results: Results) -> tuple[Probe, ...]:
     outputs = answers(first.learned.model, inputs.template, None, next(iter(prompts.values())))
     return tuple(
         Probe(
-            each.question.text,
+            spelled(each.question.text),
             text_of(inputs.model, inputs.template, outputs[number]),
             each.question.gold,
             {form: likeliest(result.learned, prompts[form][number]) for form, result in results.items()},
