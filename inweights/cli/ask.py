@@ -23,7 +23,7 @@ def ask(
     file: Annotated[Path | None, Option(help="Questions, one a line or JSONL; answers come as JSON Lines.")] = None,
     model: Annotated[str | None, Option(help="Where the base model is, if not where it was.")] = None,
     sources: Annotated[list[Path] | None, Option(help="Where the sources are, if not where they were.")] = None,
-    passages: Annotated[int, Option(min=0, help="BM25Index to show.")] = 3,
+    passages: Annotated[int, Option(min=0, help="Passages to show.")] = 3,
     form: Annotated[str | None, Option("--as", help="lora or kv, where the folder holds both.")] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
     device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.")] = None,
@@ -57,11 +57,13 @@ def ask(
 
 
 def _as_json(answering: "Session", question: str, answer: str, count: int) -> str:
+    from inweights.context.conversation import spelled
+
     found = [
         {"source": each.source, "where": each.where, "text": _short(each.body)}
         for each in answering.passages(question, count)
     ]
-    return json.dumps({"question": question, "answer": answer, "passages": found}, ensure_ascii=False)
+    return json.dumps({"question": spelled(question), "answer": answer, "passages": found}, ensure_ascii=False)
 
 
 def _short(text: str) -> str:
