@@ -41,6 +41,7 @@ class Answering:
 
     def lines(self, examples, bodies, most, choose):
         table = self.asks if examples == TO_ASK else self.answers
+        # The line before the one to be written, without the beginning that was given.
         last = [body.splitlines()[-2].partition(": ")[2] for body in bodies]
         return [table.get(each, "") for each in last]
 
@@ -70,7 +71,8 @@ def test_a_sentence_is_told_with_its_title_and_heading():
         ("one reading", "What"),
         ("Ms Solheim", "Who"),
         ("Friday", "When"),
-        ("1921", "What"),
+        ("1921", "When"),
+        ("7291", "What"),
         ("titanium", "What"),
     ],
 )
@@ -103,8 +105,8 @@ def test_a_clause_becomes_a_question_with_the_question_word_in_the_phrases_place
         ("Is the warranty of 4 years?", GIVEN),
         ("How long does a car last?", WORDS),
         ("How old is the shop?", WORDS),
+        ("How many warranties last?", WORDS),
         ("How many years does it last?", UNNAMED),
-        ("How long does it take until the warranty lasts?", ""),
     ],
 )
 def test_a_question_is_about_its_sentence_and_does_not_give_the_answer(question, reason):
@@ -132,9 +134,11 @@ def test_prose_is_told_from_code_and_from_other_languages():
 
 def test_a_question_is_kept_whose_answer_comes_out_again_and_only_with_the_text():
     good, other = "How many years does the warranty last?", "How many years is the warranty?"
-    reader = Answering({"four years": " does the warranty last?"}, {good: "4 years", other: "ten"})
+    both = {good: "4 years", "How long does the warranty last?": "4 years"}
+    reader = Answering({"four years": " does the warranty last?"}, both | {other: "ten"})
     made = fact_questions(reader, [WARRANTY], {0: 1}, seed=0)
-    assert [(each.text, each.gold, each.chunk) for each in made.questions] == [(good, "four years", 0)]
+    [found] = made.questions
+    assert (found.text in both, found.gold, found.chunk) == (True, "four years", 0)
     assert made.summary == "1 of 1 questions written passed"
     pairs = [(WARRANTY, good), (WARRANTY, good), (WARRANTY, other), (WARRANTY, "Why?")]
     made = checked(reader, pairs, {0: 9}, set())

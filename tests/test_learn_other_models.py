@@ -65,10 +65,10 @@ def test_answers_of_another_teacher_are_kept_apart(tmp_path):
     assert len(list(tmp_path.rglob("*.safetensors"))) == 3
 
 
-def test_the_asker_writes_the_questions_and_the_teacher_answers_them(tmp_path):
-    student, asker, teacher = tiny("llama"), tiny("mistral"), tiny("qwen2")
+def test_the_asker_writes_the_questions_in_its_own_tokens_and_the_teacher_answers_them(tmp_path):
+    student, asker, teacher = tiny("llama"), tiny("opt"), tiny("qwen2")
     chunks = pieces(student)
-    result = learn(student, PLAIN, chunks, OWN, tmp_path / "w", asker=other("mistral"), teacher=other("qwen2"))
+    result = learn(student, PLAIN, chunks, OWN, tmp_path / "w", asker=other("opt"), teacher=other("qwen2"))
     learned = [each.question for each in (*result.answers.lessons, *result.held_out.lessons)]
     written = new_questions(asker, PLAIN, chunks, {0: 32}, OWN.seed, {0: []}).questions
     assert {each.text for each in learned} & {each.text for each in written}

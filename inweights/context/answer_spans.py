@@ -86,11 +86,11 @@ def openings(phrase: str) -> tuple[str, ...]:
     match = re.fullmatch(rf"({_NUMBER})(?: \d+)*((?: [a-z]+)+)", phrase)
     if match:
         units = match[2].split()
-        how = "How long" if units[-1] in _TIME else "How much" if units[0] in _MONEY else "What"
-        return (how, "How") if match[1] in ("one", "1") else (f"How many {' '.join(units)}", how, "How")
+        how = ("How long",) if units[-1] in _TIME else ("How much",) if units[0] in _MONEY else ()
+        return how or ("What",) if match[1] in ("one", "1") else (f"How many {' '.join(units)}", *how)
     if phrase[:1].isupper():
-        return ("When", "On which") if set(phrase.split()) & _DATES else ("Who", "Where", "Which", "What")
-    return ("What", "When", "Which") if phrase[:1].isdigit() else ("What", "Which", "How", "Where")
+        return ("When",) if set(phrase.split()) & _DATES else ("Who", "Where", "What")
+    return ("When", "What") if re.fullmatch(r"1\d{3}|20\d{2}", phrase) else ("What",)
 
 
 def in_situ(span: Span) -> str:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
@@ -26,8 +27,6 @@ from inweights.models.next_token import Choose, greedy, sampling
 
 TEMPERATURE, TOP_P = 0.6, 0.9
 QUESTION_TOKENS, ANSWER_TOKENS = 24, 12
-TURNS: tuple[int | None, ...] = (0, None, 1, 2)
-"""Which of its openings a phrase is tried with; None: its own clause is made a question, which takes no generation."""
 SPARE = 3
 """Phrases that are tried for each question that is missing."""
 GAIN = 0.5
@@ -61,14 +60,9 @@ def fact_questions(
     order = rng.sample(spans, len(spans))
     choose = sampling(TEMPERATURE, torch.Generator().manual_seed(rng.getrandbits(63)), TOP_P)
     found, seen = Written(), {normal(each) for each in known}
-    for opening in TURNS:
+    for ask in (partial(_asked, reader, choose, rng), _in_situ):
         missing = Counter(wanted) - Counter(each.chunk for each in found.questions if each.chunk is not None)
-        if opening is None:
-            tried = [(each, in_situ(each)) for each in order if missing[each.chunk]]
-        else:
-            done = {(each.chunk, each.gold) for each in found.questions}
-            some = _some([each for each in order if (each.chunk, each.phrase) not in done], missing)
-            tried = _asked(reader, some, opening, choose)
+        tried = ask(_some(order, missing))
         found += checked(reader, [(span, text) for span, text in tried if text], missing, seen)
     return found
 
@@ -84,14 +78,19 @@ def _some(spans: Sequence[Span], missing: Mapping[int, int]) -> list[Span]:
     return some
 
 
-def _asked(reader: Reader, spans: Sequence[Span], opening: int, choose: Choose) -> list[tuple[Span, str]]:
-    ways = [openings(span.phrase) for span in spans]
-    starts = [own[opening % len(own)] for own in ways]
+def _asked(reader: Reader, choose: Choose, rng: random.Random, spans: Sequence[Span]) -> list[tuple[Span, str]]:
+    """Written after the examples, from a beginning that the answer asks for."""
+    starts = [rng.choice(openings(span.phrase)) for span in spans]
     bodies = [f"{before_question(span)} {start}" for span, start in zip(spans, starts, strict=True)]
     texts = reader.lines(TO_ASK, bodies, QUESTION_TOKENS, choose)
-    # A word that goes on is not the opening that was given.
+    # A word that goes on is not the beginning that was given.
     whole = [start + text if text[:1] in (" ", "'", "?") else "" for start, text in zip(starts, texts, strict=True)]
     return list(zip(spans, whole, strict=True))
+
+
+def _in_situ(spans: Sequence[Span]) -> list[tuple[Span, str]]:
+    """The clause itself as a question, which takes no generation."""
+    return [(span, in_situ(span)) for span in spans]
 
 
 def checked(reader: Reader, pairs: Sequence[tuple[Span, str]], missing: Mapping[int, int], seen: set[str]) -> Written:

@@ -3,7 +3,7 @@
 import re
 
 from inweights.context.answer_spans import Span
-from inweights.context.english import content_words, normalized
+from inweights.context.english import content_words, normalized, stem
 from inweights.context.questions import usable
 
 FORM = "not a question"
@@ -28,6 +28,9 @@ def form_of(question: str, span: Span) -> str:
         return UNNAMED
     if says(question, span.phrase):
         return GIVEN
+    counted = re.search(r"\bhow many ([a-z]+)", question.lower())
+    if counted and stem(counted[1]) not in map(stem, normalized(span.phrase).split()):
+        return WORDS
     own, sentence = content_words(question), content_words(span.sentence)
     about = own - content_words(span.phrase)
     if "," in span.title and span.title in question:  # the title with its heading is not a name

@@ -25,7 +25,7 @@ from inweights.models.next_token import sampling
 TEMPERATURE, TOP_P = 0.7, 0.9
 ATTEMPTS = 6
 """For each question wanted: of a small model's, about one in three passes."""
-READ_BACK_ATTEMPTS = 2
+READ_BACK_ATTEMPTS = 1
 """Where questions are read back as well, of which a small model's hardly ever pass."""
 ABOUT = 0.5
 """Share of a question's content words that the piece must have."""
