@@ -12,7 +12,7 @@ from inweights.context.chunks import chunks_of
 from inweights.context.learn import learn
 from inweights.context.other_model import OtherModel, refuse_unfit
 from inweights.context.qa_tokens import Question, answers, asked
-from inweights.context.question_writing import new_questions
+from inweights.context.question_sampling import own_questions
 from inweights.context.settings import Settings
 from inweights.context.teacher import distances, teacher_answers, teacher_answers_of
 from inweights.context.template import Template
@@ -70,8 +70,8 @@ def test_the_asker_writes_the_questions_in_its_own_tokens_and_the_teacher_answer
     chunks = pieces(student)
     result = learn(student, PLAIN, chunks, OWN, tmp_path / "w", asker=other("opt"), teacher=other("qwen2"))
     learned = [each.question for each in (*result.answers.lessons, *result.held_out.lessons)]
-    written = new_questions(asker, PLAIN, chunks, {0: 32}, OWN.seed, {0: []}).questions
-    assert {each.text for each in learned} & {each.text for each in written}
+    tokens = [OWN.effort * len(ids) for ids in student.encode([each.text for each in chunks])]
+    assert set(learned) <= set(own_questions(asker, PLAIN, chunks, tokens, Store(tmp_path / "x"), OWN.seed))
     own = teacher_answers_of(teacher, PLAIN, chunks[0].text, [each for each in learned if each.chunk == 0])
     given = {each.question: each.behind for each in own.lessons}
     assert all(given[each.question] == each.behind for each in result.answers.lessons if each.question.chunk == 0)
