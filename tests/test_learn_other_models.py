@@ -37,7 +37,7 @@ def pieces(model, times: int = 2):
 
 
 def test_a_teacher_gives_the_answers_and_distributions_and_the_student_is_what_they_are_compared_with():
-    student, teacher = tiny("llama"), tiny("qwen2")
+    student, teacher = tiny("llama"), tiny("mistral")
     found = teacher_answers_of(student, PLAIN, TALE, QUESTIONS, teacher=(teacher, PLAIN))
     own = teacher_answers_of(teacher, PLAIN, TALE, QUESTIONS)
     assert [each.behind for each in found.lessons] == [each.behind for each in own.lessons]
@@ -48,7 +48,7 @@ def test_a_teacher_gives_the_answers_and_distributions_and_the_student_is_what_t
 
 
 def test_a_teacher_with_a_template_of_its_own_reads_the_question_in_that():
-    student, teacher = tiny("llama"), tiny("qwen2")
+    student, teacher = tiny("llama"), tiny("mistral")
     own = replace(PLAIN, behind="{context}\nquestion: {question}\nAnswer:")
     found = teacher_answers_of(student, PLAIN, TALE, QUESTIONS, teacher=(teacher, own))
     read = asked(teacher, own, TALE, [each.text for each in QUESTIONS])
@@ -60,15 +60,15 @@ def test_a_teacher_with_a_template_of_its_own_reads_the_question_in_that():
 
 def test_answers_of_another_teacher_are_kept_apart(tmp_path):
     student, store = tiny("llama"), Store(tmp_path)
-    for teacher in (None, (tiny("qwen2"), PLAIN), (tiny("mistral"), PLAIN), None):
+    for teacher in (None, (tiny("mistral"), PLAIN), (tiny("gemma"), PLAIN), None):
         teacher_answers(student, PLAIN, pieces(student)[:1], QUESTIONS, store, teacher=teacher)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 3
 
 
 def test_the_asker_writes_the_questions_in_its_own_tokens_and_the_teacher_answers_them(tmp_path):
-    student, asker, teacher = tiny("llama"), tiny("opt"), tiny("qwen2")
+    student, asker, teacher = tiny("llama"), tiny("opt"), tiny("mistral")
     chunks = pieces(student)
-    result = learn(student, PLAIN, chunks, OWN, tmp_path / "w", asker=other("opt"), teacher=other("qwen2"))
+    result = learn(student, PLAIN, chunks, OWN, tmp_path / "w", asker=other("opt"), teacher=other("mistral"))
     learned = [each.question for each in (*result.answers.lessons, *result.held_out.lessons)]
     tokens = [OWN.effort * len(ids) for ids in student.encode([each.text for each in chunks])]
     assert set(learned) <= set(own_questions(asker, PLAIN, chunks, tokens, Store(tmp_path / "x"), OWN.seed))
@@ -88,9 +88,10 @@ def test_another_model_is_freed_after_its_work():
 def test_a_model_that_does_not_fit_its_part_is_refused_from_its_tokenizer_and_configuration_alone():
     student = tiny("llama")
     refuse_unfit(student, "", "")
-    refuse_unfit(student, str(folder("gpt2")), str(folder("qwen2")))
-    with pytest.raises(UserError, match=r"--teacher .* has another tokenizer than .*, or give it as --asker"):
-        refuse_unfit(student, "", str(folder("gpt2")))
+    refuse_unfit(student, str(folder("gpt2")), str(folder("mistral")))
+    for architecture in ("gpt2", "qwen2"):  # the latter of as many tokens
+        with pytest.raises(UserError, match=r"--teacher .* has another tokenizer than .*, or give it as --asker"):
+            refuse_unfit(student, "", str(folder(architecture)))
     with pytest.raises(UserError, match=r"--asker .* is of the family encoder: expected a causal language model"):
         refuse_unfit(student, str(folder("bert")), "")
 

@@ -47,16 +47,21 @@ def refuse_unfit(student: Backbone, asker: str, teacher: str) -> None:
     """Before any weights are read. Raises UserError where a model generates no text, or the teacher's tokens are others
     than the student's: its distributions would be over another vocabulary. An empty name is nobody."""
     for option, name in (("--asker", asker), ("--teacher", teacher)):
-        if name and "text" not in skeleton(Weights.parse(name).name).card.abilities:
-            family = skeleton(Weights.parse(name).name).card.family
+        card = skeleton(Weights.parse(name).name).card if name else student.card
+        if "text" not in card.abilities:
             raise UserError(
-                f"{option} {name} is of the family {family}: expected a causal language model, which writes text"
+                f"{option} {name} is of the family {card.family}: expected a causal language model, which writes text"
             )
-    if teacher and tokens_of(skeleton(Weights.parse(teacher).name)) != tokens_of(student):
+    if teacher and not _same_tokens(skeleton(Weights.parse(teacher).name), student):
         raise UserError(
             f"--teacher {teacher} has another tokenizer than {student.card.name}: expected a model with the same tokens, "
             "or give it as --asker, which writes questions only"
         )
+
+
+def _same_tokens(one: Backbone, other: Backbone) -> bool:
+    same = one.tokenizer.get_vocab() == other.tokenizer.get_vocab()
+    return bool(same) and tokens_of(one) == tokens_of(other)
 
 
 def tokens_of(model: Backbone) -> tuple[list[list[int]], int]:
