@@ -28,12 +28,13 @@ from benchmarks import (
     scoring,
     scoring_cost,
     seeds,
+    system_prompt,
     utilisation,
 )
 from benchmarks.bench import Benchmark, Options, record, write
 from inweights.types import UserError
 
-LEARNING = (learn, learn_composition, learn_window, learn_next_token, learn_teacher, learn_real)
+LEARNING = (learn, learn_composition, learn_window, learn_next_token, learn_teacher, learn_real, system_prompt)
 FAMILIES = (
     scoring,
     scoring_cost,

@@ -15,6 +15,7 @@ from inweights.context.fact_questions import Written, fact_questions
 from inweights.context.few_shot import FewShot, Reader
 from inweights.context.free_form import free_texts
 from inweights.context.free_questions import checked_by_sentence
+from inweights.context.message_writing import messages
 from inweights.context.qa_tokens import Question
 from inweights.context.question_checks import FORM, REPEATED, WORDS
 from inweights.context.questions import normal, usable
@@ -52,6 +53,9 @@ def new_questions(
         made = fact_questions(reader, found, {number: wanted[number] for number in prose}, seed, before)
     else:
         prose = set()
+    if template.request == "message":
+        for number, count in wanted.items():
+            made += messages(reader, chunks[number].text, number, count, seed, known.get(number, ()))
     for number, count in wanted.items():
         missing = count - sum(each.chunk == number for each in made.questions)
         if missing < 1 or (number in prose and template.end):
