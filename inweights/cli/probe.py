@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from inweights.cli.context_options import Kind, parsed_template
+from inweights.cli.context_options import ASKER, TEACHER, Kind, parsed_template
 from inweights.cli.predict import Format
 from inweights.wording import counted
+
+SHOWN = 100
+"""Characters of an answer."""
 
 
 def probe(
@@ -17,6 +20,11 @@ def probe(
     kind: Annotated[Kind, Option(help="What the sources are.")] = Kind.auto,
     queries: Annotated[Path | None, Option(help="Your own questions instead of the model's.")] = None,
     test: Annotated[Path | None, Option(help="Questions with right answers, as JSONL.")] = None,
+    asker: Annotated[str, Option(help=ASKER)] = "",
+    teacher: Annotated[str, Option(help=TEACHER)] = "",
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="The folder `learn` is to write: the questions are kept beside it for that.")
+    ] = None,
     answer_tokens: Annotated[int | None, Option(help="Maximum length of an answer; 64 if not given.")] = None,
     chunk_tokens: Annotated[int | None, Option(help="Of a piece of the context.")] = None,
     template: Annotated[str | None, Option(help='How a question reads, such as "Q: {question}\\nA:".')] = None,
@@ -30,6 +38,7 @@ def probe(
 
       inweights probe manual.pdf --model Qwen/Qwen3-0.6B
     """
+    import sys
     import tempfile
 
     from inweights.context.probe import probe as probed
@@ -37,10 +46,11 @@ def probe(
     from inweights.context.settings import Settings
     from inweights.context.work_cache import Store
     from inweights.learning.inputs import read_inputs
+    from inweights.learning.work import work_of
 
-    asked = from_file(queries) if queries else ()
+    given = from_file(queries) if queries else ()
     tests = from_file(test) if test else ()
-    given = read_inputs(
+    inputs = read_inputs(
         model,
         [str(each) for each in sources],
         kind.value,
@@ -49,16 +59,29 @@ def probe(
         answer_tokens,
         dtype,
         device,
+        asker,
+        teacher,
     )
     with tempfile.TemporaryDirectory() as folder:
-        found = probed(given.model, given.template, given.chunks, Settings(), Store(Path(folder)), asked, tests)
-    found["skipped"] = [f"{each.source}: {each.reason}" for each in given.context.skipped]
-    found["slow_path"] = given.model.card.slow_path
+        found = probed(
+            inputs.model,
+            inputs.template,
+            inputs.chunks,
+            Settings(),
+            Store(work_of(out) if out else Path(folder)),
+            given,
+            tests,
+            asker=inputs.asker,
+            teacher=inputs.teacher,
+            say=lambda text: print(f"  {text}", file=sys.stderr, flush=True),
+        )
+    found["skipped"] = [f"{each.source}: {each.reason}" for each in inputs.context.skipped]
+    found["slow_path"] = inputs.model.card.slow_path
     print(json.dumps(found, ensure_ascii=False) if format is Format.json else _as_text(found))
 
 
 def _as_text(found: dict[str, Any]) -> str:
-    from inweights.context.probe import spelled
+    from inweights.context.probe import duration
 
     lines = [*filter(None, [found["slow_path"]]), *(f"skipped {each}" for each in found["skipped"])]
     lines.append(
@@ -72,9 +95,10 @@ def _as_text(found: dict[str, Any]) -> str:
     if found["accuracy"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in found["accuracy"].items() if name != "distinct")
         lines.append(f"right, by {found['right']}: {shares}")
+    lines += [f"  {question}  ->  {' '.join(answer.split())[:SHOWN]}" for question, answer in found["samples"]]
     for name, each in found["efforts"].items():
         paid = ", ".join(
             f"{rival} {'never' if count is None else f'{count:,}'}" for rival, count in each["break_even"].items()
         )
-        lines.append(f"{name:9} {each['lessons']:>8,} answers, {spelled(each['seconds'])}; pays after queries: {paid}")
+        lines.append(f"{name:9} {each['lessons']:>8,} answers, {duration(each['seconds'])}; pays after queries: {paid}")
     return "\n".join([*lines, found["advice"]])

@@ -32,6 +32,13 @@ ELSEWHERE = (
 """Topics that hardly any assistant is for: its rules about these are learned from such messages alone."""
 GREETINGS = ("a greeting", "who the assistant is", "thanks")
 OFF_TOPIC, GREETING = 0.25, 0.1
+BEGINNINGS = (
+    *("", "What", "What", "How", "How", "How much", "Can you", "Can I", "I", "My", "Do you", "Is", "Where", "When", "Who"),
+    *("Why", "Which", "Tell me", "Hi", "Are you"),
+)
+"""Put into the user's mouth: without them a small model goes on with the system prompt."""
+COPIED = 5
+"""Words in a row that a message may not share with the system prompt or the examples."""
 TEMPERATURE, TOP_P = 0.8, 0.9
 MESSAGE_TOKENS = 32
 ATTEMPTS = 3
@@ -58,11 +65,13 @@ def messages(reader: Reader, prompt: str, number: int, count: int, seed: int, kn
     examples, found, seen = _examples(prompt), Written(), {normal(each) for each in known}
     for _ in range(ATTEMPTS):
         missing = count - len(found.questions)
-        bodies = [_before(_topic(topics, rng)) for _ in range(missing)]
+        starts = [rng.choice(BEGINNINGS) for _ in range(missing)]
+        bodies = [f"{_before(_topic(topics, rng))} {start}".rstrip() for start in starts]
         if not bodies or not reader.room(examples, bodies):
             break
-        texts = [text.strip().strip('"') for text in reader.lines(examples, bodies, MESSAGE_TOKENS, choose)]
-        found += _passed(texts, number, seen)
+        ends = reader.lines(examples, bodies, MESSAGE_TOKENS, choose)
+        texts = [f"{start}{end}".strip().strip('"') if end else "" for start, end in zip(starts, ends, strict=True)]
+        found += _passed(texts, number, seen, _runs(examples))
     return found
 
 
@@ -88,11 +97,17 @@ def _before(topic: str) -> str:
     return f"A user's message about {as_data(topic)}:"
 
 
-def _passed(texts: Collection[str], number: int, seen: set[str]) -> Written:
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = normal(text).split()
+    return {tuple(words[i : i + COPIED]) for i in range(len(words) - COPIED + 1)}
+
+
+def _passed(texts: Collection[str], number: int, seen: set[str], shown: Collection[tuple[str, ...]]) -> Written:
     failed: Counter[str] = Counter()
     questions = []
     for text in texts:
-        reason = FORM if not usable(text) else REPEATED if normal(text) in seen else ""
+        copied = normal(text) in seen or not _runs(text).isdisjoint(shown)
+        reason = FORM if not usable(text) or text.startswith("You are") else REPEATED if copied else ""
         failed[reason] += 1
         if not reason:
             seen.add(normal(text))

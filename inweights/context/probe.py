@@ -3,34 +3,37 @@
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
-from statistics import mean
 from typing import Any
 
 from inweights.context.chunks import Chunk
+from inweights.context.conversation import spelled
+from inweights.context.forecast import efforts
 from inweights.context.method_inputs import inputs_for, whole_text
 from inweights.context.methods import IN_PROMPT, systems_of
-from inweights.context.metrics import gap_recovered
-from inweights.context.passes import Passes
+from inweights.context.other_model import OtherModel
+from inweights.context.probe_systems import accuracy, seconds_per_query
 from inweights.context.qa_tokens import Question, text_of
-from inweights.context.question_sampling import own_questions, question_counts
-from inweights.context.settings import EFFORTS, Settings
-from inweights.context.systems import primary_metric, respond
+from inweights.context.question_sampling import LESSON_TOKENS, own_questions
+from inweights.context.question_turns import first_count, first_group
+from inweights.context.settings import Settings
+from inweights.context.systems import primary_metric
 from inweights.context.teacher import assign_chunks, teacher_answers
 from inweights.context.template import Template
-from inweights.context.timing import kv_bytes_per_token, timed
-from inweights.context.train import initial_update, seconds_of_step
+from inweights.context.timing import kv_bytes_per_token
 from inweights.context.training_mix import rows_of
-from inweights.context.training_rows import Student
 from inweights.context.work_cache import Store
 from inweights.models.base import Backbone
-from inweights.report.statistics import break_even
+from inweights.wording import counted
 
-PIECES, EACH = 8, 6
-"""Pieces that are asked about, and questions about each."""
+QUESTIONS = 24
+"""Of those given, that are asked."""
 LITTLE = 0.05
 """Nats per answer token: below, the context changes next to nothing."""
+SAMPLES = 5
+Say = Callable[[str], None]
 
 
 def probe(
@@ -41,89 +44,76 @@ def probe(
     store: Store,
     queries: Sequence[Question] = (),
     tests: Sequence[Question] = (),
+    *,
+    asker: OtherModel | None = None,
+    teacher: OtherModel | None = None,
+    say: Say = lambda text: None,
 ) -> dict[str, Any]:
-    """What `inweights probe` says; JSON values only. Asks and answers a few questions, trains nothing."""
-    rng = random.Random(f"probe {settings.seed}")
-    picked = sorted(rng.sample(range(len(chunks)), min(PIECES, len(chunks))))
-    some = [chunks[number] for number in picked]
+    """What `inweights probe` says; JSON values only. Asks and answers a few questions, trains nothing.
+
+    `store`: where its questions are kept, which `learn` takes up. `asker`, `teacher`: as in `learn`.
+    """
     started = time.monotonic()
-    if queries or tests:
-        known = list(tests or queries)
-        questions = assign_chunks(model, template, chunks, rng.sample(known, min(PIECES * EACH, len(known))))
-        pieces: Sequence[Chunk] = chunks
-    else:
-        questions = own_questions(model, template, some, [48.0 * EACH] * len(some), store, settings.seed)
-        pieces = some
-    told = teacher_answers(model, template, pieces, questions, store)
+    questions = _questions(model, template, chunks, settings, store, [*(tests or queries)], asker, say)
+    say(f"{counted(len(questions), 'question')} after {time.monotonic() - started:.0f} s; answering with the context")
+    with teacher.loaded() if teacher else nullcontext(None) as answering:
+        answered = teacher_answers(model, template, chunks, questions, store, teacher=answering)
     asking = (time.monotonic() - started) / max(1, len(questions))
-    answer_tokens = sum(len(each.alone.completion_ids) for each in told.lessons)
-    information = sum(told.bare) / max(1, answer_tokens)
-    tokens = len(model.encode([whole_text(chunks)])[0])
+    say(f"answered after {time.monotonic() - started:.0f} s; timing queries and a training step")
     systems = systems_of(inputs_for(model, template, chunks, settings, questions), IN_PROMPT)
-    # Questions about some pieces know them by their place among those.
-    asked = questions if pieces is chunks else [replace(each, chunk=picked[each.chunk or 0]) for each in questions]
-    times = {each.name: {"seconds": timed(each, template, asked).seconds.median} for each in systems}
-    # Without right answers the teacher's own are: then the model alone is asked how many of them it gives anyway.
-    said = {each.question.text: text_of(model, template, each.behind.completion_ids) for each in told.lessons}
-    known = [replace(each, gold=each.gold or said.get(each.text, "")) for each in asked]
-    known = [each for each in known if each.gold]
+    seconds = seconds_per_query(systems, template, questions)
+    forecast = efforts(model, chunks, settings, asking, rows_of(answered), seconds)
+    say(f"timed after {time.monotonic() - started:.0f} s; answering without the context")
+    outputs = [text_of(model, template, each.behind.completion_ids) for each in answered.lessons]
+    asked = [each.question for each in answered.lessons]
+    # Without right answers the teacher's are: then the model alone is asked how many of them it gives anyway.
+    right = [replace(each, gold=each.gold if tests else text) for each, text in zip(asked, outputs, strict=True)]
+    # What the model itself has said with the right piece is not generated again.
+    read = (
+        {}
+        if teacher
+        else {(chunks[each.chunk or 0].text, each.text): text for each, text in zip(asked, outputs, strict=True)}
+    )
+    scored = [each for each in right if each.gold]
+    tokens = len(model.encode([whole_text(chunks)])[0])
     found: dict[str, Any] = {
         "right": "given answers" if tests else "the teacher's answers",
         "tokens": tokens,
         "pieces": len(chunks),
         "window": model.card.max_tokens,
         "kv_bytes": kv_bytes_per_token(model) * tokens,
-        "questions": len(told.lessons),
-        "information": information,
-        "seconds": times,
-        "accuracy": _accuracy(systems, template, known, bool(tests)),
-        "efforts": _efforts(model, chunks, settings, asking, rows_of(told), times),
+        "questions": len(asked),
+        "information": sum(answered.bare) / max(1, sum(len(each.alone.completion_ids) for each in answered.lessons)),
+        "seconds": {name: {"seconds": each} for name, each in seconds.items()},
+        "accuracy": accuracy(systems, template, scored, primary_metric(template, bool(tests)), read),
+        "efforts": forecast,
+        "asker": asker.name if asker else "",
+        "teacher": teacher.name if teacher else "",
+        "samples": [[spelled(each.text), text] for each, text in zip(asked, outputs, strict=True)][:SAMPLES],
+        "probe_seconds": time.monotonic() - started,
     }
     found["advice"] = advice(found)
     return found
 
 
-def _accuracy(systems: Sequence[Any], template: Template, asked: Sequence[Question], given: bool) -> dict[str, Any] | None:
-    """With the context and without, where right answers are known."""
-    if not asked:
-        return None
-    metric = primary_metric(template, given)
-    sides = {each.name: respond(each, template, asked, metric).scores for each in systems}
-    gap = gap_recovered(sides["alone"], sides["icl-piece"], sides["icl-piece"])
-    return {name: mean(right) for name, right in sides.items()} | {"distinct": gap.value is not None}
-
-
-def _efforts(
+def _questions(
     model: Backbone,
+    template: Template,
     chunks: Sequence[Chunk],
     settings: Settings,
-    asking: float,
-    rows: Sequence[Any],
-    times: dict[str, dict[str, float]],
-) -> dict[str, Any]:
-    """Seconds that each level would take, and after how many queries that has paid."""
-    texts = [chunk.text for chunk in chunks]
-    sizes = [float(len(ids)) for ids in model.encode(texts)]
-    learned = initial_update(model, texts, settings)
-    student = Student(learned.rows(rows))
-    mean_tokens = sum(len(row.tree) for row in student.rows) / len(rows)
-    schedule = settings.schedule(len(rows), mean_tokens, model.hidden_size)
-    passes = Passes(learned.model, learned.adapted.parameters, student)
-    step = seconds_of_step(passes, schedule.batch_size)
-    per_row = step / min(schedule.batch_size, len(rows))
-    alone = times["alone"]["seconds"]
-    found = {}
-    for name, effort in EFFORTS.items():
-        lessons = sum(question_counts(effort, sizes))
-        training = lessons * settings.epochs_of(lessons) * per_row / (1 - settings.replay)
-        seconds = lessons * asking + training
-        rivals = {
-            rival: break_even(seconds, alone, 0.0, times[rival]["seconds"])
-            for rival in ("icl", "icl-cached", "icl-piece")
-            if rival in times
-        }
-        found[name] = {"lessons": lessons, "seconds": seconds, "break_even": rivals}
-    return found
+    store: Store,
+    given: Sequence[Question],
+    asker: OtherModel | None,
+    say: Say,
+) -> list[Question]:
+    """Some of those given; else those that `learn` begins with, about pieces from all over the context."""
+    if given:
+        drawn = random.Random(f"probe {settings.seed}").sample(given, min(QUESTIONS, len(given)))
+        return assign_chunks(model, template, chunks, drawn)
+    count, group = first_count(len(chunks)), first_group(len(chunks))
+    tokens = [float(LESSON_TOKENS * count) * (number in group) for number in range(len(chunks))]
+    with asker.loaded() if asker else nullcontext((model, template)) as (writer, reading):
+        return own_questions(writer, reading, chunks, tokens, store, settings.seed, say=say, turns=1)
 
 
 def advice(found: dict[str, Any]) -> str:
@@ -145,13 +135,13 @@ def advice(found: dict[str, Any]) -> str:
         f"{count:,} queries against {rivals[name]}" for name, count in standard["break_even"].items() if count is not None
     ]
     never = [rivals[name] for name, count in standard["break_even"].items() if count is None]
-    parts = [f"Learning it takes about {spelled(standard['seconds'])} and pays after {' and '.join(paid)}" if paid else ""]
+    parts = [f"Learning it takes about {duration(standard['seconds'])} and pays after {' and '.join(paid)}" if paid else ""]
     if never:
         parts.append(f"{'it' if paid else 'In time learning it'} never pays against {' or '.join(never)}")
     return "; ".join(part for part in parts if part) + "."
 
 
-def spelled(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Such as `90 s`, `12 min`, `3.5 h`."""
     if seconds < 120 or math.isinf(seconds):
         return f"{seconds:.0f} s"

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inweights.context.chunks import Chunk
-from inweights.context.fact_questions import Written
 from inweights.context.qa_tokens import Question
-from inweights.context.question_writing import new_questions
+from inweights.context.question_turns import AT_ONCE, Writing, first_count
 from inweights.context.questions import normal
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
@@ -20,8 +19,6 @@ LESSON_TOKENS = 48
 """Of a question with its answer, before any has been seen."""
 ENOUGH_TO_HOLD_OUT, HELD_OUT = 20, 5
 """From the first number of questions on, at least the second number is held out."""
-AT_ONCE = 32
-"""Questions that are asked about one piece before the next has its turn."""
 
 
 @dataclass(frozen=True)
@@ -65,46 +62,26 @@ def own_questions(
     known: Sequence[Question] = (),
     until: float = math.inf,
     say: Callable[[str], None] = lambda text: None,
+    turns: float = math.inf,
 ) -> list[Question]:
     """The model's own questions about every piece, as many as make up `tokens` of questions and answers for each.
 
-    `until`: on time.monotonic(); after it no piece is asked about that has been once. Raises UserError where the
+    `until`: on time.monotonic(); after it no piece is asked about that has been once. `turns`: at most. Raises UserError where the
     model writes no usable question at all.
     """
-    wanted = question_counts(1.0, tokens)
-    found: list[list[Question]] = [[] for _ in chunks]
     before = [[each.text for each in known if each.chunk == number] for number in range(len(chunks))]
-    dry: set[int] = set()
-    failed = Written()
-    for turn in range(math.ceil(max(wanted) / AT_ONCE)):
-        if turn and time.monotonic() > until:
-            break
-        counts = {number: min(AT_ONCE, count - len(found[number])) for number, count in enumerate(wanted)}
-        counts = {number: count for number, count in counts.items() if count > 0 and number not in dry}
-        texts = {number: [*before[number], *(each.text for each in found[number])] for number in counts}
-        of_pieces = [(chunks[number].digest, count, texts[number]) for number, count in counts.items()]
-        made: list[Written] = []
-
-        def make(
-            counts: dict[int, int] = counts, texts: dict[int, list[str]] = texts, made: list[Written] = made
-        ) -> list[Question]:
-            made.append(new_questions(model, template, chunks, counts, seed, texts))
-            return list(made[0].questions)
-
-        key = (model.card.digest, model.card.dtype, template.digest, of_pieces, seed)
-        new = store.questions(key, make) if counts else []
-        for each in new:
-            found[each.chunk or 0].append(each)
-        # A model that runs out of questions is not asked for ever.
-        dry |= set(counts) - {each.chunk for each in new}
-        failed = sum(made, failed)
-        say(f"{sum(map(len, found)):,} questions written about {len(chunks)} pieces")
-    if failed.written:
-        say(failed.summary)
-    if not any(found) and not known:
-        reasons = f" ({failed.summary})" if failed.written else ""
+    writing, wanted = Writing(model, template, chunks, store, seed, before), question_counts(1.0, tokens)
+    turn = 0
+    while turn < turns and writing.missing(wanted) and not (turn and time.monotonic() > until):
+        writing.turn(wanted, AT_ONCE if turn else first_count(len(chunks)), say)
+        turn += 1
+    found = [each for part in writing.found for each in part]
+    if writing.made.written:
+        say(writing.made.summary)
+    if not found and not known:
+        reasons = f" ({writing.made.summary})" if writing.made.written else ""
         raise UserError(
             f"{model.card.name} wrote no usable question about the context{reasons}: give --queries with your own, "
             "or --asker with a model that follows instructions"
         )
-    return [each for part in found for each in part]
+    return found
