@@ -66,8 +66,8 @@ def own_questions(
 ) -> list[Question]:
     """The model's own questions about every piece, as many as make up `tokens` of questions and answers for each.
 
-    `until`: on time.monotonic(); after it no piece is asked about that has been once. `turns`: at most. Raises UserError where the
-    model writes no usable question at all.
+    `until`: on time.monotonic(); after it no piece is asked about that has been once. `turns`: their maximum. Raises
+    UserError where the model writes no usable question at all.
     """
     before = [[each.text for each in known if each.chunk == number] for number in range(len(chunks))]
     writing, wanted = Writing(model, template, chunks, store, seed, before), question_counts(1.0, tokens)
