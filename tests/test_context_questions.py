@@ -10,7 +10,8 @@ import torch
 from inweights.context.chunks import chunk_of_whole
 from inweights.context.conversation import conversation, spelled, turns
 from inweights.context.qa_tokens import Question
-from inweights.context.question_sampling import question_counts, split_held_out
+from inweights.context.question_sampling import split_held_out
+from inweights.context.question_turns import question_counts
 from inweights.context.question_writing import about
 from inweights.context.questions import from_file
 from inweights.context.template import SYSTEM, Template, system_template_of

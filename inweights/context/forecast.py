@@ -5,7 +5,7 @@ from typing import Any
 
 from inweights.context.chunks import Chunk
 from inweights.context.passes import Passes
-from inweights.context.question_sampling import question_counts
+from inweights.context.question_turns import question_counts
 from inweights.context.settings import EFFORTS, Settings
 from inweights.context.train import initial_update, seconds_of_step
 from inweights.context.training_rows import Row, Student

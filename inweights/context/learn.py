@@ -10,7 +10,8 @@ from inweights.context.metrics import information_recovered
 from inweights.context.on_policy import polish
 from inweights.context.other_model import OtherModel
 from inweights.context.qa_tokens import Question
-from inweights.context.question_sampling import Asked, question_counts, split_held_out
+from inweights.context.question_sampling import Asked, split_held_out
+from inweights.context.question_turns import question_counts
 from inweights.context.rounds import Progress, next_round
 from inweights.context.settings import Settings
 from inweights.context.setup import Setup, setup_of

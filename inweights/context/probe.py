@@ -14,10 +14,10 @@ from inweights.context.forecast import efforts
 from inweights.context.method_inputs import inputs_for, whole_text
 from inweights.context.methods import IN_PROMPT, systems_of
 from inweights.context.other_model import OtherModel
-from inweights.context.probe_systems import accuracy, seconds_per_query
+from inweights.context.probe_systems import Outputs, accuracy, seconds_per_query
 from inweights.context.qa_tokens import Question, text_of
-from inweights.context.question_sampling import LESSON_TOKENS, own_questions
-from inweights.context.question_turns import first_count, first_group
+from inweights.context.question_sampling import own_questions
+from inweights.context.question_turns import LESSON_TOKENS, first_counts, first_group
 from inweights.context.settings import Settings
 from inweights.context.systems import primary_metric
 from inweights.context.teacher import assign_chunks, teacher_answers
@@ -69,11 +69,8 @@ def probe(
     # Without right answers the teacher's are: then the model alone is asked how many of them it gives anyway.
     right = [replace(each, gold=each.gold if tests else text) for each, text in zip(asked, outputs, strict=True)]
     # What the model itself has said with the right piece is not generated again.
-    read = (
-        {}
-        if teacher
-        else {(chunks[each.chunk or 0].text, each.text): text for each, text in zip(asked, outputs, strict=True)}
-    )
+    pairs = [] if teacher else list(zip(asked, outputs, strict=True))
+    read: Outputs = {(chunks[each.chunk or 0].text, each.text): text for each, text in pairs}
     scored = [each for each in right if each.gold]
     tokens = len(model.encode([whole_text(chunks)])[0])
     found: dict[str, Any] = {
@@ -110,8 +107,8 @@ def _questions(
     if given:
         drawn = random.Random(f"probe {settings.seed}").sample(given, min(QUESTIONS, len(given)))
         return assign_chunks(model, template, chunks, drawn)
-    count, group = first_count(len(chunks)), first_group(len(chunks))
-    tokens = [float(LESSON_TOKENS * count) * (number in group) for number in range(len(chunks))]
+    group = first_group(len(chunks))
+    tokens = [float(LESSON_TOKENS * count) * (n in group) for n, count in enumerate(first_counts(model, chunks))]
     with asker.loaded() if asker else nullcontext((model, template)) as (writer, reading):
         return own_questions(writer, reading, chunks, tokens, store, settings.seed, say=say, turns=1)
 

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from inweights.context.chunks import Chunk
 from inweights.context.qa_tokens import Question
-from inweights.context.question_turns import AT_ONCE, Writing, first_count
+from inweights.context.question_turns import AT_ONCE, Writing, first_counts, question_counts
 from inweights.context.questions import normal
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
 from inweights.models.base import Backbone
 from inweights.types import UserError
 
-LESSON_TOKENS = 48
-"""Of a question with its answer, before any has been seen."""
 ENOUGH_TO_HOLD_OUT, HELD_OUT = 20, 5
 """From the first number of questions on, at least the second number is held out."""
 
@@ -47,11 +45,6 @@ def _draw(question: Question) -> float:
     return int(hashlib.sha256(normal(question.text).encode()).hexdigest()[:8], 16) / 16**8
 
 
-def question_counts(effort: float, tokens: Sequence[float]) -> list[int]:
-    """How many questions a level of effort asks about pieces of so many tokens: what is forecast, and what is asked."""
-    return [math.ceil(round(effort * size / LESSON_TOKENS, 6)) for size in tokens]
-
-
 def own_questions(
     model: Backbone,
     template: Template,
@@ -71,9 +64,9 @@ def own_questions(
     """
     before = [[each.text for each in known if each.chunk == number] for number in range(len(chunks))]
     writing, wanted = Writing(model, template, chunks, store, seed, before), question_counts(1.0, tokens)
-    turn = 0
+    turn, first = 0, first_counts(model, chunks)
     while turn < turns and writing.missing(wanted) and not (turn and time.monotonic() > until):
-        writing.turn(wanted, AT_ONCE if turn else first_count(len(chunks)), say)
+        writing.turn(wanted, [AT_ONCE] * len(chunks) if turn else first, say)
         turn += 1
     found = [each for part in writing.found for each in part]
     if writing.made.written:

@@ -7,11 +7,14 @@ from inweights.context.chunks import Chunk
 from inweights.context.fact_questions import Written
 from inweights.context.qa_tokens import Question
 from inweights.context.question_writing import new_questions
+from inweights.context.settings import EFFORTS
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
 from inweights.models.base import Backbone
 from inweights.wording import counted
 
+LESSON_TOKENS = 48
+"""Of a question with its answer, before any has been seen."""
 AT_ONCE = 32
 """Questions about one piece in a turn, after the first."""
 GROUP = 8
@@ -26,8 +29,19 @@ def first_group(pieces: int) -> range:
 
 
 def first_count(pieces: int) -> int:
-    """Questions about each piece in the first turn."""
+    """Questions about each piece in the first turn, where it is long enough."""
     return max(AT_LEAST, min(FIRST // 2, math.ceil(FIRST / min(pieces, GROUP))))
+
+
+def first_counts(model: Backbone, chunks: Sequence[Chunk]) -> list[int]:
+    """Of every piece; no more than the least effort asks about it, so that every effort begins with the same."""
+    sizes = [float(len(ids)) for ids in model.encode([chunk.text for chunk in chunks])]
+    return [min(first_count(len(chunks)), most) for most in question_counts(EFFORTS["quick"], sizes)]
+
+
+def question_counts(effort: float, tokens: Sequence[float]) -> list[int]:
+    """How many questions a level of effort asks about pieces of so many tokens: what is forecast, and what is asked."""
+    return [math.ceil(round(effort * size / LESSON_TOKENS, 6)) for size in tokens]
 
 
 class Writing:
@@ -59,11 +73,12 @@ class Writing:
         counts = {number: count - len(self.found[number]) for number, count in enumerate(wanted) if number not in self.dry}
         return {number: count for number, count in counts.items() if count > 0}
 
-    def turn(self, wanted: Sequence[int], most: int, say: Callable[[str], None]) -> None:
+    def turn(self, wanted: Sequence[int], most: Sequence[int], say: Callable[[str], None]) -> None:
+        """Up to `most` questions about each piece."""
         step = math.ceil(len(self.chunks) / GROUP)
         missing = self.missing(wanted)
         for first in range(step):
-            counts = {n: min(most, missing[n]) for n in range(first, len(self.chunks), step) if n in missing}
+            counts = {n: min(most[n], missing[n]) for n in range(first, len(self.chunks), step) if n in missing}
             if counts:
                 self._group(counts)
                 say(f"{counted(sum(map(len, self.found)), 'question')} about {counted(len(self.chunks), 'piece')}")

@@ -11,7 +11,7 @@ from inweights.context.chunks import Chunk
 from inweights.context.clock import Clock
 from inweights.context.other_model import OtherModel
 from inweights.context.qa_tokens import Question
-from inweights.context.question_sampling import LESSON_TOKENS
+from inweights.context.question_turns import LESSON_TOKENS
 from inweights.context.settings import Settings
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext, initial_update
