@@ -9,12 +9,12 @@ from typing import Any
 
 from benchmarks.bench import Benchmark, Goal, Options, Row
 from benchmarks.real import shapes
-from inweights.context.baselines import System, of_learned, respond
 from inweights.context.chunks import chunk_of_whole
 from inweights.context.learn import learn
 from inweights.context.metrics import information_recovered
 from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
+from inweights.context.systems import System, learned_system, respond
 from inweights.context.teacher import teacher_answers_of, teacher_kl
 from inweights.context.template import system_template_of
 from inweights.metrics import normalized
@@ -45,10 +45,10 @@ def _rows(name: str, place: str, options: Options, goal: Goal) -> list[Row]:
     information = information_recovered(answered.bare, teacher_kl(result.learned, answered))
     systems = (
         System("teacher", model, lambda question: prompt.text),
-        of_learned("student", result.learned, 0.0),
+        learned_system("student", result.learned),
         System("alone", model),
     )
-    said = {each.name: respond(each, template, messages).texts for each in systems}
+    said = {each.name: respond(each, template, messages, "token-f1").answers for each in systems}
     alike = {name: _agreement(said["teacher"], said[name]) for name in ("student", "alone")}
     samples = [dict(zip(("message", *said), each, strict=True)) for each in zip(texts, *said.values(), strict=False)]
     more: dict[str, Any] = {

@@ -6,7 +6,6 @@ import math
 import pytest
 
 from inweights.cli import main
-from inweights.context.baselines import System
 from inweights.context.chunks import chunks_of
 from inweights.context.learn import learn
 from inweights.context.probe import probe
@@ -14,6 +13,7 @@ from inweights.context.probe_systems import accuracy, seconds_per_query
 from inweights.context.qa_tokens import Question
 from inweights.context.question_turns import GROUP, first_count, first_group
 from inweights.context.settings import Settings
+from inweights.context.systems import System
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
 from inweights.sources.types import Context, Section

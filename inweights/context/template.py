@@ -120,7 +120,7 @@ def system_template_of(model: Backbone) -> Template:
 
 def _with_turns(template: Template, model: Backbone) -> Template:
     """With what the chat template puts between turns; as it is where the chat template does not render them one by one."""
-    frame = chat_frame(model.tokenizer, model.tokenizer.decode(list(model.front)))
+    frame = chat_frame(model.tokenizer, model.tokenizer.decode(list(model.bos_ids)))
     return replace(template, reply=frame.reply, following=frame.following) if frame else template
 
 
