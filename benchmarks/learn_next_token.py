@@ -13,7 +13,7 @@ from benchmarks.learn import LORA, learn_one
 from benchmarks.learn_made import every_question, made
 from inweights.context.metrics import gap_recovered
 from inweights.context.settings import Settings
-from inweights.context.systems import System, learned_system
+from inweights.context.systems import System, learned_system, respond
 from inweights.context.template import template_of
 from inweights.context.trained_baselines import next_token, sft
 from inweights.context.training_mix import select_answers
