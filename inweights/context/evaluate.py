@@ -15,12 +15,15 @@ from inweights.context.systems import System, respond
 from inweights.context.template import Template
 from inweights.context.timing import kv_bytes_per_token, timed
 from inweights.learn_records import TEST, EvaluationSet, LearnReport, system_of
+from inweights.metrics import Metric
 from inweights.models.base import Backbone
 from inweights.types import Cost, Outcome, Record, Run, Weights
 
 METER = "measured while learning"
 Questions = Mapping[str, Sequence[Question]]
 """By evaluation set; the one that verdicts are about comes first."""
+Answered = dict[tuple[object, ...], Outcome]
+"""What a model has answered to some prompts."""
 
 
 def evaluate(
@@ -46,7 +49,8 @@ def evaluate(
     asked = questions.get(primary, ())
     inputs = inputs_for(model, template, chunks, settings, asked, results)
     systems = systems_of(inputs, rivals) if asked else []
-    records = {each.name: _record(each, inputs, sets, questions, peak_bytes) for each in systems}
+    answered: Answered = {}
+    records = {each.name: _record(each, inputs, sets, questions, peak_bytes, answered) for each in systems}
     forms = {form: form_result(inputs, each, asked, _three(records, form, primary)) for form, each in results.items()}
     return LearnReport(
         tokens=model.count_tokens([whole_text(chunks)])[0],
@@ -60,7 +64,12 @@ def evaluate(
 
 
 def _record(
-    system: System, inputs: MethodInputs, sets: Mapping[str, EvaluationSet], questions: Questions, peak_bytes: int
+    system: System,
+    inputs: MethodInputs,
+    sets: Mapping[str, EvaluationSet],
+    questions: Questions,
+    peak_bytes: int,
+    answered: Answered,
 ) -> Record:
     primary, asked = next(iter(questions.items()))
     # Held-out questions beside given ones say how far learning has come, for which three systems are compared.
@@ -72,7 +81,7 @@ def _record(
     kv_bytes = times.context_tokens * kv_bytes_per_token(model)
 
     def outcomes(of: System, names: Sequence[str]) -> dict[str, Outcome]:
-        return {name: respond(of, template, questions[name], sets[name].metric) for name in names}
+        return {name: _responses(of, template, questions[name], sets[name].metric, answered) for name in names}
 
     return Record(
         run=_run(system, inputs),
@@ -90,6 +99,17 @@ def _record(
         artifact_bytes=system.artifact_bytes,
         notes={"metric": sets[primary].metric, "free_form": True},
     )
+
+
+def _responses(
+    system: System, template: Template, questions: Sequence[Question], metric: Metric, answered: Answered
+) -> Outcome:
+    """Systems with the same prompts for the same model, as where the text is one piece, answer alike: once is enough."""
+    queries = [system.query(template, each) for each in questions]
+    key = (id(system.model), *((each.context, each.text) for each in queries))
+    if key not in answered:
+        answered[key] = respond(system, template, questions, metric)
+    return answered[key]
 
 
 def _run(system: System, inputs: MethodInputs) -> Run:

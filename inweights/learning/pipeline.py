@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inweights.context.evaluate import evaluate
 from inweights.context.learn import LearningResult, learn
+from inweights.exports.peft_check import refuse_unloadable
 from inweights.exports.staging import refuse_occupied, staged
 from inweights.exports.verify import verify
 from inweights.learn_records import LearnReport
@@ -16,6 +17,7 @@ from inweights.learning.request import FORMS, LearnRequest, WarmStart, remedy, t
 from inweights.learning.work import work_of, write_questions, write_records
 from inweights.learning.write import Results, write_context
 from inweights.meter import measure
+from inweights.updates import LoRA
 
 Say = Callable[[str], None]
 
@@ -25,10 +27,12 @@ def learn_into(
 ) -> LearnReport:
     """Learn, measure and write `folder`; what the card says was measured. A run that was killed goes on where it was.
 
-    `warm`: what an earlier version of the context has left. Raises UserError where `folder` is taken, RejectedError
-    where the export gives other log-probabilities in a fresh process, loaded by PEFT alone too.
+    `warm`: what an earlier version of the context has left. Raises UserError where `folder` is taken or PEFT has no place
+    for the form, RejectedError where the export gives other log-probabilities in a fresh process, by PEFT alone too.
     """
     refuse_occupied(folder)
+    for form in FORMS[request.form]:
+        refuse_unloadable(inputs.model, form, LoRA(request.settings.rank, request.settings.alpha))
     check_lengths(inputs, [*request.queries, *request.tests])
     work = work_of(folder)
     results, peak_bytes = _learned(work, inputs, request, say, warm)
