@@ -9,6 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from inweights.cli import app
+from inweights.context import evaluate as evaluation
 from inweights.context.chunks import chunks_of
 from inweights.context.clock import Clock
 from inweights.context.evaluate import evaluate
@@ -209,3 +210,22 @@ def test_nothing_is_warned_of_where_no_held_out_questions_were_wanted(held_out, 
     found = [each for each in said if each.startswith("warning")]
     assert len(found) == warned
     assert all(each.endswith("too few for an interval (20); give --test") for each in found)
+
+
+def test_systems_with_the_same_prompts_are_asked_once(tmp_path, monkeypatch):
+    """The text is one piece: the right piece, the whole text and what is retrieved are the same prompt."""
+    model, calls = load("embedded"), []
+    own = evaluation.respond
+
+    def counted(system, *others):
+        calls.append(system.name)
+        return own(system, *others)
+
+    monkeypatch.setattr(evaluation, "respond", counted)
+    (tmp_path / "facts.txt").write_text(FACTS)
+    chunks = chunks_of(model, read_sources([str(tmp_path / "facts.txt")], "auto"), 64)
+    settings = Settings(epochs=1, held_out=0.0)
+    result = learn(model, EMBEDDED, chunks, settings, tmp_path / "work", queries=QUERIES)
+    found = evaluate(model, EMBEDDED, chunks, {"lora": result}, settings, QUERIES)
+    assert calls == ["alone", "icl-piece", "distilled (lora)", "distilled (lora)"]
+    assert found.systems["icl"].outcomes == found.systems["rag"].outcomes == found.systems["icl-piece"].outcomes

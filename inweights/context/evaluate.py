@@ -106,7 +106,7 @@ def _responses(
 ) -> Outcome:
     """Systems with the same prompts for the same model, as where the text is one piece, answer alike: once is enough."""
     queries = [system.query(template, each) for each in questions]
-    key = (id(system.model), *((each.context, each.text) for each in queries))
+    key = (id(system.model), metric, *((each.context, each.text, each.gold) for each in queries))
     if key not in answered:
         answered[key] = respond(system, template, questions, metric)
     return answered[key]
