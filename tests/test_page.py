@@ -101,7 +101,7 @@ def test_a_study_of_one_number_of_shots_without_out_of_domain_sets_says_what_can
     page.goto(written(records, tmp_path / "page.html").as_uri())
     page.wait_for_selector("html[data-ready=yes]")
     assert page.locator("#domains").inner_text() == "This task has no out-of-domain set."
-    assert page.locator("#curve").inner_text() == "The study has one number of shots."
+    assert page.locator("#curve").is_hidden()
     page.close()
 
 
@@ -112,4 +112,8 @@ def test_a_learned_context_is_drawn_without_a_majority(browser, questions, tmp_p
         text = page.locator("#table").inner_text()
         assert "majority" not in text
         assert "NaN" not in text
+        captions = page.locator(".pictures").inner_text()
+        assert "Mean contained; bars" in captions
+        assert "contained against time to adapt" in captions
+        assert "ccuracy" not in captions
         assert ("[" in text) == (questions == 30)

@@ -7,10 +7,14 @@ import pytest
 import inweights
 from inweights import METHODS, Weights, compare
 from inweights.cli import main
+from inweights.exports import About
+from inweights.exports.export import write
 from inweights.exports.refit import planned_again
+from inweights.models import load
 from inweights.study.given_models import named_models
 from inweights.study.spec import read_spec, spec_of
 from inweights.types import UserError
+from tests.exports import CHECKS, in_context
 from tests.test_python_api import GRID, ROWS, LastShots, own_task
 from tests.tiny import folder, tiny
 
@@ -121,6 +125,39 @@ def test_a_suffix_that_is_no_dtype_is_refused_where_the_name_is_known():
     for name in ("embedded", str(folder("gpt2"))):
         with pytest.raises(UserError, match="'fp8' is not a dtype: expected fp32, bf16 or fp16"):
             spec_of({"model": f"{name}@fp8"})
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("learn", "notes.txt", "-o", "out"),
+        ("probe", "notes.txt"),
+        ("methods",),
+        ("eval", "export", "--test", "test.jsonl"),
+        ("predict", "export", "a text"),
+    ],
+)
+def test_a_suffix_that_is_no_dtype_is_refused_by_every_verb_that_takes_a_model(verb, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("The lamp is in the old house near the river.")
+    if "export" in verb:
+        base = tiny("gpt2")
+        write(in_context(base), make(tmp_path / "export"), CHECKS[:1], About())
+    with pytest.raises(SystemExit) as done:
+        main([*verb, "--model", "smollm2@fp8"])
+    said = capsys.readouterr().err
+    assert (done.value.code, said) == (2, "inweights: 'fp8' is not a dtype: expected fp32, bf16 or fp16\n")
+
+
+def make(folder):
+    folder.mkdir()
+    return folder
+
+
+def test_a_model_is_loaded_in_the_dtype_of_its_name():
+    assert load(f"{folder('gpt2')}@bf16").card.dtype == "bf16"
+    with pytest.raises(UserError, match="quantized weights"):
+        load(f"{folder('gpt2')}@nf4")
 
 
 def test_a_folder_with_an_at_sign_in_its_name_is_a_model(tmp_path):

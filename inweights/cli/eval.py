@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from inweights.cli.predict import Format, print_fallbacks
+from inweights.cli.values import pairs
 from inweights.types import Example, Outcome, Prompt, UserError
 
 
@@ -27,7 +28,7 @@ def evaluate(
     from inweights.exports import load
 
     artifact = load(folder, model)
-    given = dict(_pair(each) for each in columns or [])
+    given = pairs(columns, "--columns FIELD=COLUMN") or {}
     examples = _standard_input(artifact.prompt, given) if str(test) == "-" else _read(test, artifact.prompt, given)
     gold = tuple(artifact.prompt.labels[each.label] for each in examples if each.label is not None)
     labels = artifact.prompt.labels
@@ -83,13 +84,6 @@ def _standard_input(prompt: Prompt, given: Mapping[str, str]) -> list[Example]:
             return _read(path, prompt, given)
         except UserError as error:
             raise UserError(str(error).replace(str(path), "standard input")) from error
-
-
-def _pair(given: str) -> tuple[str, str]:
-    name, equals, value = given.partition("=")
-    if not (name and equals and value):
-        raise UserError(f"--columns {given}: expected FIELD=COLUMN")
-    return name, value
 
 
 def _table(found: Mapping[str, Any]) -> str:

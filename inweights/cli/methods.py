@@ -4,6 +4,8 @@ from typing import Annotated
 
 from typer import Option
 
+from inweights.types import Weights
+
 
 def methods(
     model: Annotated[str | None, Option(help="Say for this model what runs and what does not, and why.")] = None,
@@ -31,6 +33,7 @@ def _fits(model: str) -> dict[str, str]:
     from inweights.models.skeleton import skeleton
     from inweights.study.applicability import trainable, why_not_applicable
 
+    model = Weights.parse(model).name
     shape = skeleton(model)
     print(f"{model}: {shape.card.architecture}, {shape.card.parameters:,} parameters")
     found = {}

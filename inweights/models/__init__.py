@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from inweights.models.base import Backbone
-from inweights.types import UserError
+from inweights.types import UserError, Weights
 
 SHORT_NAMES = ("embedded", "minilm", "smollm2", "gemma3-270m")
 GGUF = {
@@ -17,12 +17,25 @@ GGUF = {
 def load(name: str, dtype: str | None = None, device: str | None = None) -> Backbone:
     """The backbone of that name, in evaluation mode, its weights frozen.
 
-    `dtype`: fp32, bf16 or fp16; None: fp32 on a CPU, bf16 on a GPU that has it. `device`: cpu, cuda, cuda:1, mps;
-    None: a GPU where there is one. Raises UserError with the reason where it cannot be loaded.
+    `dtype`: fp32, bf16 or fp16; None: that of the name (`gpt2@bf16`), else fp32 on a CPU, bf16 on a GPU that has it.
+    `device`: cpu, cuda, cuda:1, mps; None: a GPU where there is one. Raises UserError with the reason where it cannot be
+    loaded.
     """
     from inweights.models.loading import load_from
 
-    return load_from(name, locate(name), dtype, device)
+    weights = Weights.parse(name)
+    refuse_unavailable(weights)
+    named = None if weights.dtype == "auto" else weights.dtype
+    return load_from(weights.name, locate(weights.name), dtype or named, device)
+
+
+def refuse_unavailable(weights: Weights) -> None:
+    """Raises UserError for a quantization."""
+    if weights.quantization:
+        raise UserError(
+            f"{weights}: quantized weights ({weights.quantization}) are not available yet: "
+            f"take {weights.name}@bf16, or {weights.name}"
+        )
 
 
 def locate(name: str) -> str:
@@ -66,4 +79,4 @@ def _files(package: str, pattern: str) -> list[Path]:
     return [file for place in places for file in sorted(Path(place).rglob(pattern))]
 
 
-__all__ = ["SHORT_NAMES", "Backbone", "load", "locate"]
+__all__ = ["SHORT_NAMES", "Backbone", "load", "locate", "refuse_unavailable"]

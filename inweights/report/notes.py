@@ -10,10 +10,15 @@ from inweights.types import Record
 from inweights.wording import counted
 
 
+def score_name(rows: Sequence[Row]) -> str:
+    """What is measured: accuracy of labels, or the metrics of free-form answers."""
+    free_form = any(row.free_form for row in rows)
+    return " or ".join(dict.fromkeys(row.metric for row in rows)) if free_form else "Accuracy"
+
+
 def legend(rows: Sequence[Row]) -> str:
     """What the columns of the table mean; of a learned context no more than its questions can tell."""
-    free_form, few = any(row.free_form for row in rows), any(row.few for row in rows)
-    score = " or ".join(dict.fromkeys(row.metric for row in rows)) if free_form else "Accuracy"
+    free_form, few, score = any(row.free_form for row in rows), any(row.few for row in rows), score_name(rows)
     time = "one at a time" if free_form else "of many at once, the demonstrations encoded before"
     if few:
         most = max(sum(row.examples.values()) for row in rows)

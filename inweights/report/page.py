@@ -5,7 +5,7 @@ from typing import Any
 
 from inweights.report.best import choose
 from inweights.report.html import rendered
-from inweights.report.notes import failures, legend, remarks, tied_text
+from inweights.report.notes import failures, legend, remarks, score_name, tied_text
 from inweights.report.row import Row
 from inweights.report.rows import rows_of, with_distillation
 from inweights.report.statistics import front
@@ -22,6 +22,7 @@ def page(records: Sequence[Record], partial: str = "") -> str:
         "remarks": remarks(rows),
         "legend": legend(rows),
         "runs": len(records),
+        "score": score_name(rows),
         "partial": partial,
     }
     return rendered("page", _data(rows), parts)
@@ -49,6 +50,7 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "rows": [{**with_distillation(row, rows), **_drawn(row), "tied": tied_text(row, rows)} for row in rows],
         "fronts": _fronts(rows),
+        "score": score_name(rows).lower(),
     }
 
 

@@ -105,55 +105,39 @@ def compare(
     dry_run: run nothing; the study's `plan()` forecasts time and memory.
     progress: print each run as it ends; None: in notebooks and terminals.
     """
-    if isinstance(out, str | Path):
-        folder = Path(out)
-    else:
-        folder = Path(mkdtemp(prefix="inweights-"))
-    names, loaded = named_models(model, folder, dtype)
-    given_tasks = _several(task, Task)
-    _check_shapes(given_tasks, set=set, ood=ood, columns=columns)
-    method_names, own = named_methods(methods if isinstance(methods, Mapping) else _several(methods, Method))
-    first, number = _seeds(seeds, first_seed)
-    optional: dict[str, Any] = {
-        "train": None if train is None else as_file(train, "train", folder),
-        "test": None if test is None else as_file(test, "test", folder),
-        "unlabelled": None if unlabelled is None else as_file(unlabelled, "unlabelled", folder),
-        "ood": {name: as_file(each, name, folder) for name, each in ood.items()} if ood else None,
-        "pattern": pattern,
-        "answer_prefix": answer_prefix,
-        "labels": None if labels is None else _several(labels, str),
-        "verbalizer": None if verbalizer is None else _several(verbalizer, str),
-        "columns": None if columns is None else dict(columns),
-        "data": None if data is None else str(data),
-        "patterns": patterns if patterns is None or isinstance(patterns, str) else list(patterns),
-        "chat": chat,
-        "preset": preset,
-        "shots_mean": shots_mean,
-        "seeds": number,
-        "first_seed": first,
-        "set": {key: str(value) for key, value in set.items()} if set else None,
-        "tune": tune,
-        "limit": limit,
-        "steps": steps,
-        "batch_tokens": batch_tokens,
-        "isolated": isolated,
-        "autocast": autocast,
-        "checkpointing": checkpointing,
-        "dtype": dtype,
-        "device": device,
-    }
-    values = {
-        "model": names,
-        "task": [each.name if isinstance(each, Task) else each for each in given_tasks],
-        "methods": method_names,
-        "shots": _several(shots, int),
-        **{key: value for key, value in optional.items() if value is not None},
-    }
-    spec = spec_of(values)
-    objects = Objects({each.name: each for each in given_tasks if isinstance(each, Task)}, own, loaded)
+    given = dict(locals())
+    keys = {name: given[name] for name in (*Spec.model_fields, "pattern") if given[name] is not None}
+    folder = Path(out) if isinstance(out, str | Path) else Path(mkdtemp(prefix="inweights-"))
+    spec, objects = _named(keys, folder)
     if dry_run:
         return study_of(spec, tasks_of(spec, objects.tasks)[0], folder, objects)
     return _run(spec, objects, folder, watch, retry_failed, progress)
+
+
+def _named(given: Mapping[str, Any], folder: Path) -> tuple[Spec, Objects]:
+    """The spec, which has names and files only, and the objects that its names stand for."""
+    tasks = _several(given["task"], Task)
+    _check_shapes(tasks, **{name: given.get(name) for name in EXAMPLES})
+    models, loaded = named_models(given["model"], folder, given.get("dtype"))
+    methods, own = named_methods(
+        given["methods"] if isinstance(given["methods"], Mapping) else _several(given["methods"], Method)
+    )
+    values = {
+        **given,
+        **_seeds(given.get("seeds"), given.get("first_seed")),
+        **{name: as_file(given[name], name, folder) for name in ("train", "test", "unlabelled") if name in given},
+        "ood": {name: as_file(each, name, folder) for name, each in given.get("ood", {}).items()},
+        "set": {key: str(value) for key, value in given.get("set", {}).items()},
+        "model": models,
+        "task": [each.name if isinstance(each, Task) else each for each in tasks],
+        "methods": methods,
+        "shots": _several(given["shots"], int),
+        **{name: _several(given[name], str) for name in ("labels", "verbalizer") if name in given},
+        **({"data": str(given["data"])} if "data" in given else {}),
+    }
+    if "patterns" in given and not isinstance(given["patterns"], str):
+        values["patterns"] = list(given["patterns"])
+    return spec_of(values), Objects({each.name: each for each in tasks if isinstance(each, Task)}, own, loaded)
 
 
 def open_study(folder: str | Path) -> Study:
@@ -208,12 +192,12 @@ def _check_shapes(tasks: Sequence[Any], **mappings: Any) -> None:
             raise UserError(f"{name} is {given!r}: expected a dict, such as {EXAMPLES[name]}")
 
 
-def _seeds(seeds: int | Sequence[int] | None, first: int | None) -> tuple[int | None, int | None]:
-    """Where they begin, and how many they are."""
+def _seeds(seeds: int | Sequence[int] | None, first: int | None) -> dict[str, int]:
+    """How many they are, and where they begin, where that is given."""
     if seeds is None or isinstance(seeds, int):
-        return first, seeds
+        return {name: value for name, value in (("seeds", seeds), ("first_seed", first)) if value is not None}
     listed = _several(seeds, int)
     numbers = bool(listed) and all(isinstance(each, int) for each in listed)
     if not numbers or listed != list(range(listed[0], listed[0] + len(listed))):
         raise UserError(f"seeds is {listed}: expected a number, or seeds in a row, such as [0, 1, 2]")
-    return listed[0], len(listed)
+    return {"seeds": len(listed), "first_seed": listed[0]}

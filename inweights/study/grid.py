@@ -11,11 +11,11 @@ from types import MappingProxyType
 
 from inweights.methods import METHODS, canonical
 from inweights.metrics import metric_named
+from inweights.models import refuse_unavailable
 from inweights.settings import settings
 from inweights.study.applicability import check_label_words, default_methods, why_not_applicable
 from inweights.study.chat import in_chat
 from inweights.study.draw import check_distinct
-from inweights.study.loading import refuse_unavailable
 from inweights.study.objects import Objects
 from inweights.study.patterns import is_text, prompts_of, with_texts
 from inweights.study.planned import PlannedRun

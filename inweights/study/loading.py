@@ -11,7 +11,7 @@ from inweights import models
 from inweights.meter import measure
 from inweights.models.base import Backbone
 from inweights.study.planned import Loaded
-from inweights.types import UserError, Weights
+from inweights.types import Weights
 
 
 def loader(device: str | None, models: Mapping[Weights, Backbone] | None = None) -> Callable[[Weights], Loaded]:
@@ -48,17 +48,7 @@ def _measured(read: Callable[[], Backbone]) -> Loaded:
 
 def backbone(weights: Weights, device: str | None = None) -> Backbone:
     """The weights in memory. Raises UserError where they cannot be had."""
-    refuse_unavailable(weights)
-    return models.load(weights.name, None if weights.dtype == "auto" else weights.dtype, device)
-
-
-def refuse_unavailable(weights: Weights) -> None:
-    """Raises UserError for a quantization."""
-    if weights.quantization:
-        raise UserError(
-            f"{weights}: quantized weights ({weights.quantization}) are not available yet: "
-            f"take {weights.name}@bf16, or {weights.name}"
-        )
+    return models.load(str(weights), device=device)
 
 
 def _machine() -> str:

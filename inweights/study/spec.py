@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inweights.models import SHORT_NAMES
-from inweights.types import Dtype, UserError, Weights, not_a_dtype
+from inweights.types import Dtype, UserError, Weights
 
 DEMO_TASKS = ("made-acceptability", "made-entailment")
 # Of every kind one or two; all that run on the model take twice as long.
@@ -133,12 +133,8 @@ def listed(key: str, value: Any) -> Any:
 
 def with_whole_path(weights: Weights) -> Weights:
     """A model folder or file by its whole path: a record's model must not depend on the working directory."""
-    name = weights.name
-    short, _, suffix = name.rpartition("@")
-    if short in SHORT_NAMES and not os.path.exists(name):
-        raise not_a_dtype(suffix)
-    there = name not in SHORT_NAMES and os.path.exists(name)
-    return replace(weights, name=os.path.abspath(name)) if there else weights
+    there = weights.name not in SHORT_NAMES and os.path.exists(weights.name)
+    return replace(weights, name=os.path.abspath(weights.name)) if there else weights
 
 
 def weights_of(spec: Spec) -> list[Weights]:

@@ -1,6 +1,6 @@
 """The plain values that every part passes about. Standard library only, so importing them is free."""
 
-from inweights.types.errors import DivergedError, NothingFitsError, UserError, is_out_of_memory, not_a_dtype
+from inweights.types.errors import DivergedError, NothingFitsError, UserError, is_out_of_memory
 from inweights.types.prompts import ChatFrame, Example, Prompt
 from inweights.types.queries import Ability, Dtype, Quantization, Query, Weights
 from inweights.types.records import FAILED, Cost, Latency, Outcome, Record, Status
@@ -33,5 +33,4 @@ __all__ = [
     "UserError",
     "Weights",
     "is_out_of_memory",
-    "not_a_dtype",
 ]

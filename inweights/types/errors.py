@@ -5,10 +5,6 @@ class UserError(ValueError):
     """A mistake of the user's: the command line prints its one line and exits with 2."""
 
 
-def not_a_dtype(given: str) -> UserError:
-    return UserError(f"{given!r} is not a dtype: expected fp32, bf16 or fp16")
-
-
 class DivergedError(RuntimeError):
     """Training met a loss that is not finite; the study records it and goes on."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from inweights.types.errors import not_a_dtype
+from inweights.types.errors import UserError
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 Quantization = Literal["", "nf4", "int8"]
@@ -26,14 +26,19 @@ class Weights:
 
     @classmethod
     def parse(cls, text: str) -> "Weights":
-        """From `NAME`, or `NAME@SUFFIX` with a dtype (`path@bf16`) or a quantization (`path@nf4`) as the suffix."""
+        """From `NAME`, or `NAME@SUFFIX` with a dtype (`path@bf16`) or a quantization (`path@nf4`) as the suffix.
+
+        Raises UserError for any other suffix: but for folders, no model's name has an @.
+        """
+        if os.path.exists(text):
+            return cls(text)
         name, _, suffix = text.rpartition("@")
         if name and suffix in ("fp32", "bf16", "fp16"):
             return cls(name, dtype=suffix)  # type: ignore[arg-type]
         if name and suffix in ("nf4", "int8"):
             return cls(name, quantization=suffix)  # type: ignore[arg-type]
-        if os.path.exists(name) and not os.path.exists(text):
-            raise not_a_dtype(suffix)
+        if name:
+            raise UserError(f"{suffix!r} is not a dtype: expected fp32, bf16 or fp16")
         return cls(text)
 
     def __str__(self) -> str:

@@ -54,7 +54,7 @@ function drawDomains(rows) {
     { ...dotted, x0: base("in-domain"), x1: base("in-domain"), yref: "paper", y0: 0, y1: 1 },
     { ...dotted, y0: base("out-of-domain"), y1: base("out-of-domain"), xref: "paper", x0: 0, x1: 1 },
   ] : [];
-  draw("domains", traces, layout("in-domain accuracy", "out-of-domain accuracy", { shapes, xaxis: { tickformat: ".0%" }, yaxis: { tickformat: ".0%" } }),
+  draw("domains", traces, layout(`in-domain ${data.score}`, `out-of-domain ${data.score}`, { shapes, xaxis: { tickformat: ".0%" }, yaxis: { tickformat: ".0%" } }),
     "This task has no out-of-domain set.");
 }
 function drawCost(id, rows, key, title, shown) {
@@ -63,13 +63,15 @@ function drawCost(id, rows, key, title, shown) {
   const joined = usable.filter((row) => onFront.includes(row.name)).sort((a, b) => a[key] - b[key]);
   const line = { x: joined.map((row) => shown(row[key])), y: joined.map((row) => row.in_domain), mode: "lines", line: { color: css("--quiet"), width: 1, shape: "hv" }, hoverinfo: "skip" };
   const traces = usable.map((row) => point(row, shown(row[key]), row.in_domain, {
-    error_y: bars([spread(row, "in-domain")], colour(row.method)), hovertemplate: `<b>${row.name}</b><br>%{x:.3g}<br>accuracy %{y:.1%}<extra></extra>` }));
-  draw(id, traces.length ? [line, ...traces] : [], layout(title, "in-domain accuracy", { xaxis: { type: "log" }, yaxis: accuracyAxis(usable) }), "Nothing was measured here.");
+    error_y: bars([spread(row, "in-domain")], colour(row.method)), hovertemplate: `<b>${row.name}</b><br>%{x:.3g}<br>${data.score} %{y:.1%}<extra></extra>` }));
+  draw(id, traces.length ? [line, ...traces] : [], layout(title, `in-domain ${data.score}`, { xaxis: { type: "log" }, yaxis: accuracyAxis(usable) }), "Nothing was measured here.");
 }
 function drawCurve(rows) {
   const methods = unique(rows.map((row) => row.name));
   const several = unique(rows.map((row) => row.shots)).length > 1;
-  const traces = !several ? [] : methods.map((method) => {
+  byId("curve").closest("figure").hidden = !several;
+  if (!several) return;
+  const traces = methods.map((method) => {
     const line = rows.filter((row) => row.name === method && row.in_domain !== null).sort((a, b) => a.shots - b.shots);
     return { x: line.map((row) => row.shots), y: line.map((row) => row.in_domain), name: method, mode: "lines+markers+text",
       text: line.map((_, i) => i === line.length - 1 ? brief(method) : ""), textposition: "middle right", textfont: { size: 10, color: css("--quiet") }, cliponaxis: false,
@@ -78,7 +80,7 @@ function drawCurve(rows) {
   });
   const shots = unique(rows.map((row) => row.shots)).sort((a, b) => a - b);
   const right = Math.log10(shots[shots.length - 1]) + 0.28 * (Math.log10(shots[shots.length - 1] / shots[0]) || 1);
-  draw("curve", traces, layout("labelled examples", "in-domain accuracy", { xaxis: { type: "log", tickvals: shots, range: [Math.log10(shots[0]) - 0.05, right] }, yaxis: accuracyAxis(rows) }), "The study has one number of shots.");
+  draw("curve", traces, layout("labelled examples", `in-domain ${data.score}`, { xaxis: { type: "log", tickvals: shots, range: [Math.log10(shots[0]) - 0.05, right] }, yaxis: accuracyAxis(rows) }), "Nothing was measured here.");
 }
 function drawQueries(rows) {
   const queries = Array.from({ length: 61 }, (_, i) => 10 ** (i / 10));
@@ -146,7 +148,7 @@ function line(heads, row, isBase) {
       if (!each) return;
       cell.textContent = each.mean.toFixed(3) + " ";
       const small = document.createElement("small");
-      small.textContent = (each.low === null ? "" : `[${each.low.toFixed(3)}, ${each.high.toFixed(3)}]`) + (row.labels.length === 2 && row.labels.includes("acceptable") ? ` mcc ${row.mcc[set].toFixed(2)}` : "") +
+      small.textContent = (each.low === null ? "" : `[${each.low.toFixed(3)}, ${each.high.toFixed(3)}]`) + (row.metric === "mcc" ? ` mcc ${row.mcc[set].toFixed(2)}` : "") +
         (row.constant_predictions[set] ? ` ⚑ ${row.constant_predictions[set]}/${row.seeds}` : "");
       cell.append(small);
       return;
