@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
+from inweights.cache import digest
 from inweights.context.given_answers import taught
 from inweights.context.returned_context import returned_rows
 from inweights.context.setup import Setup
@@ -11,7 +12,7 @@ from inweights.context.teacher import teacher_kl
 from inweights.context.train import train
 from inweights.context.training_mix import replay, select_answers
 from inweights.context.training_rows import Row
-from inweights.context.work_cache import TeacherAnswers, digest
+from inweights.context.work_cache import TeacherAnswers
 from inweights.training import Resume
 
 REPLAYING = 0.5

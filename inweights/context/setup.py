@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from inweights.cache import digest
 from inweights.context.chunks import Chunk
 from inweights.context.clock import Clock
 from inweights.context.other_model import OtherModel
@@ -15,7 +16,7 @@ from inweights.context.question_turns import LESSON_TOKENS
 from inweights.context.settings import Settings
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext, initial_update
-from inweights.context.work_cache import Store, digest
+from inweights.context.work_cache import Store
 from inweights.models.base import Backbone
 
 

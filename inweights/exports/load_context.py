@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inweights import models
+from inweights.cache import digest
 from inweights.context.other_model import tokens_of
 from inweights.context.prefix import prefix_of
 from inweights.context.template import Template
@@ -38,15 +39,11 @@ class LoadedContext:
 
 
 def tokenizer_digest(model: Backbone) -> str:
-    from inweights.context.work_cache import digest
-
     return digest(tokens_of(model))[:16]
 
 
 def chat_template(model: Backbone) -> str:
     """Its digest, as it is written: filled in, it may hold the date. Empty where there is none."""
-    from inweights.context.work_cache import digest
-
     text = model.chat_template
     return digest(text)[:16] if text else ""
 

@@ -1,23 +1,22 @@
 """A teacher's targets, kept on disk while they are computed, so that a run that was stopped does not compute them again.
 
-Targets are stored in shards, each under the digest of all that it depends on: the model, the context's tokens, the
-queries' tokens, and which part of the distributions is kept. So a file never has to be invalidated.
+They are kept in shards, and depend on the model, the tokens of the context and of the queries, and on which part of the
+distributions is kept.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
+from inweights.cache import Cache
+from inweights.cache import Tables as KeptTables
 from inweights.models.base import Backbone
 from inweights.models.queries import Queries
-from inweights.records import write_whole
 
 SHARD = 256
 """Queries in one shard."""
@@ -32,14 +31,14 @@ class Reused:
     tokens: float = 0.0
 
 
-_cache: ContextVar[tuple[Path, Reused] | None] = ContextVar("target_cache", default=None)
+_cache: ContextVar[tuple[Cache, Reused] | None] = ContextVar("target_cache", default=None)
 
 
 @contextmanager
 def kept_in(folder: Path) -> Iterator[Reused]:
     """Within, targets are read from the folder, or computed and kept there; gives a running total of what was reused."""
     reused = Reused()
-    token = _cache.set((folder, reused))
+    token = _cache.set((Cache(folder), reused))
     try:
         yield reused
     finally:
@@ -58,44 +57,32 @@ def in_shards(
     """The tables that `read` gives for each set of queries, or those in the folder. `what` names their kind."""
     import torch
 
-    cache = _cache.get()
-    if cache is None:
+    kept = _cache.get()
+    if kept is None:
         return read(query_sets)
-    folder, found_cost = cache
     found = []
     for queries in query_sets:
         starts = range(0, len(queries.trees), SHARD)
         shards = [queries.at(range(start, min(start + SHARD, len(queries.trees)))) for start in starts]
-        parts = [
-            _kept(folder / _name(model, shard, what), model, partial(_first, read, shard), found_cost) for shard in shards
-        ]
+        parts = [_shard(*kept, model, shard, what, read) for shard in shards]
         found.append(tuple(torch.cat(column) for column in zip(*parts, strict=True)))
     return found
 
 
-def _first(read: Callable[[Sequence[Queries]], list[Tables]], shard: Queries) -> Tables:
-    return read([shard])[0]
-
-
-def _kept(path: Path, model: Backbone, make: Callable[[], Tables], reused: Reused) -> Tables:
-    from safetensors import safe_open
-    from safetensors.torch import save
-
-    if path.exists():
-        with safe_open(path, "pt", device=str(model.device)) as file:
-            cost = file.metadata()
-            reused.seconds += float(cost["seconds"])
-            reused.tokens += float(cost["tokens"])
-            return tuple(file.get_tensor(name) for name in sorted(file.keys()))
+def _shard(
+    cache: Cache,
+    reused: Reused,
+    model: Backbone,
+    queries: Queries,
+    what: str,
+    read: Callable[[Sequence[Queries]], list[Tables]],
+) -> Tables:
+    key = (model.card.digest, model.card.dtype, what, queries.prefix, queries.trees, queries.words)
+    if found := cache.find(key, str(model.device)):
+        reused.seconds += found.values["seconds"]
+        reused.tokens += found.values["tokens"]
+        return found.tensors
     started, tokens = time.perf_counter(), model.counter.tokens
-    made = make()
-    cost = {"seconds": str(time.perf_counter() - started), "tokens": str(model.counter.tokens - tokens)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, save({str(number): table.cpu().contiguous() for number, table in enumerate(made)}, cost))
-    return made
-
-
-def _name(model: Backbone, queries: Queries, what: str) -> str:
-    card = model.card
-    values = repr((card.digest, card.dtype, what, queries.prefix, queries.trees, queries.words))
-    return f"{hashlib.sha256(values.encode()).hexdigest()[:24]}.safetensors"
+    [made] = read([queries])
+    cost = {"seconds": time.perf_counter() - started, "tokens": model.counter.tokens - tokens}
+    return cache.keep(key, KeptTables(made, cost)).tensors
