@@ -7,6 +7,9 @@ from inweights.metrics import Metric
 from inweights.sources.types import Skipped
 from inweights.types import Record
 
+FORMAT = 3
+"""Of a context card. 2 had answers and costs in types of its own."""
+AGAIN = "learn it again"
 HELD_OUT, TEST = "held-out", "test"
 MINIMUM_QUESTIONS = 20
 """For an interval or a verdict; a share of fewer questions stands alone."""

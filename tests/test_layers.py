@@ -13,7 +13,7 @@ LAYERS = (
     {"plain_text", "wording"},
     {"types", "restored"},
     {"settings", "records", "grammar", "sources", "metrics"},
-    {"learn_records", "cache"},
+    {"learn_records", "cache", "cards"},
     {"tasks", "engine", "meter", "report"},
     {"models"},
     {"scoring", "training", "merging"},

@@ -8,6 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from inweights.cards import CONTEXT_CARD
 from inweights.cli import app
 from inweights.context import evaluate as evaluation
 from inweights.context.chunks import chunks_of
@@ -21,7 +22,7 @@ from inweights.context.settings import Settings
 from inweights.context.systems import OPENING, System, primary_metric, respond
 from inweights.context.template import EMBEDDED, Template
 from inweights.exports import RejectedError, verify
-from inweights.exports.context_card import NAME, read
+from inweights.exports.context_card import read
 from inweights.learn_records import Recovered
 from inweights.learning.inputs import read_inputs
 from inweights.learning.pipeline import learn_into
@@ -141,9 +142,9 @@ def test_every_form_is_verified_by_plain_libraries_too(export):
 @pytest.mark.parametrize("form", ["lora", "kv"])
 def test_an_export_that_gives_other_log_probabilities_is_rejected(form, export, tmp_path):
     place = shutil.copytree(export, tmp_path / "copy")
-    card = json.loads((place / NAME).read_text())
+    card = json.loads((place / CONTEXT_CARD).read_text())
     card["probes"][0]["next_tokens"][form]["log_probs"][0] -= 0.5
-    (place / NAME).write_text(json.dumps(card))
+    (place / CONTEXT_CARD).write_text(json.dumps(card))
     with pytest.raises(RejectedError, match=r"gives other scores when loaded again by inweights: they differ by 0\.\d"):
         verify(place)
 

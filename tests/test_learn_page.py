@@ -7,12 +7,12 @@ from html import unescape
 import pytest
 from typer.testing import CliRunner
 
+from inweights.cards import CONTEXT_CARD, digests
 from inweights.cli import app
 from inweights.exports import context_card
-from inweights.exports.manifest import digests
 from inweights.learn_records import Collateral, LearnReport, Recovered
 from inweights.report.learn_page import page
-from inweights.report.learn_report import CARD, read_card, terminal, write_learned_page
+from inweights.report.learn_report import read_card, terminal, write_learned_page
 from inweights.report.learn_summary import break_evens, paid_after, verdict
 from inweights.restored import restored
 from inweights.types import Latency, UserError
@@ -125,7 +125,7 @@ def test_sample_answers_are_shown_beside_the_gold_ones(tmp_path):
     html = page(*read_card(write_card(tmp_path, measured())))
     assert "distilled (lora) answer &lt;39&gt;" in html
     assert "alone answer <39>" not in html
-    assert "distilled (lora) answer <39>" in (tmp_path / CARD).read_text()
+    assert "distilled (lora) answer <39>" in (tmp_path / CONTEXT_CARD).read_text()
 
 
 def test_the_report_comes_back_from_its_card_as_it_was(tmp_path):
@@ -207,7 +207,6 @@ def test_the_page_is_no_file_that_loading_checks(tmp_path):
     before = digests(tmp_path)
     assert write_learned_page(tmp_path) == str(tmp_path / "page.html")
     assert digests(tmp_path) == before
-    assert CARD == context_card.NAME
     assert context_card.read(tmp_path).forms == ("lora",)
 
 
@@ -223,7 +222,7 @@ def test_report_writes_the_page_of_a_learnt_context(tmp_path):
     "text", ["{", "[]", '{"report": 1}', '{"report": {"forms": {}}}', '{"report": {"forms": {"lora": {}}}}']
 )
 def test_a_broken_card_is_one_line(tmp_path, text):
-    (tmp_path / CARD).write_text(text)
+    (tmp_path / CONTEXT_CARD).write_text(text)
     with pytest.raises(UserError, match=r"context_card\.json cannot be read \(.*\): learn it again") as raised:
         write_learned_page(tmp_path)
     assert "\n" not in str(raised.value)

@@ -21,10 +21,10 @@ def report(
     Example: inweights report studies/rte --format json
     """
     from inweights import records
+    from inweights.cards import CONTEXT_CARD
     from inweights.report import FORMATS, write_report
-    from inweights.report.learn_report import CARD
 
-    if (folder / CARD).is_file():
+    if (folder / CONTEXT_CARD).is_file():
         return _learned(folder, format)
     if format not in (*FORMATS, "html", "jsonl"):
         raise UserError(f"{format!r} is not a format: expected one of {', '.join((*FORMATS, 'html', 'jsonl'))}")
@@ -49,10 +49,11 @@ def _examples(folder: Path) -> None:
 
 
 def _learned(folder: Path, format: str) -> None:
-    from inweights.report.learn_report import CARD, read_card, terminal, write_learned_page
+    from inweights.cards import CONTEXT_CARD
+    from inweights.report.learn_report import read_card, terminal, write_learned_page
 
     if format not in ("terminal", "html"):
-        raise UserError(f"{folder} is a learned context: --format is terminal or html; as JSON it is in {CARD}")
+        raise UserError(f"{folder} is a learned context: --format is terminal or html; as JSON it is in {CONTEXT_CARD}")
     path = write_learned_page(folder)
     if format == "terminal":
         print(terminal(read_card(folder)[1]))

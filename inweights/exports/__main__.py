@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from inweights import cards
 from inweights.exports import context_card
 from inweights.exports.load import load
 from inweights.exports.load_context import load as load_context
@@ -18,7 +19,7 @@ Scores = dict[str, list[list[float]]]
 
 def main(folder: str, model: str | None = None) -> None:
     path = Path(folder)
-    print(json.dumps(_of_context(path, model) if (path / context_card.NAME).is_file() else _of_readout(path, model)))
+    print(json.dumps(_of_context(path, model) if (path / cards.CONTEXT_CARD).is_file() else _of_readout(path, model)))
 
 
 def _of_readout(folder: Path, model: str | None) -> Scores:

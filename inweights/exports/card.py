@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from inweights.exports.card_measured import cost, hub_results, results
 from inweights.exports.manifest import Manifest
+from inweights.exports.model_card import llama_cpp, shown, write_model_card
 from inweights.exports.readout_values import prompt_of
 from inweights.report.statistics import constant
 from inweights.types import Record
@@ -28,33 +27,21 @@ class About:
 
 def write(folder: Path, manifest: Manifest, about: About, loading: str) -> None:
     """`loading` is Python code that loads the folder without inweights."""
-    (folder / "README.md").write_text(_card(manifest, about, loading), encoding="utf-8")
-
-
-def _card(manifest: Manifest, about: About, loading: str) -> str:
-    front = yaml.safe_dump(_metadata(manifest, about), sort_keys=False, allow_unicode=True).strip()
-    parts = [f"---\n{front}\n---", f"# {_title(manifest, about)}", _what(manifest), _use(manifest, loading)]
+    measured = ["## Results\nNot measured: exported without a study."]
     if about.record:
-        parts += [results(about.record, about.seeds or (about.record,)), cost(about.record)]
-    else:
-        parts += ["## Results\nNot measured: exported without a study."]
-    parts += [_settings(manifest, about), _limits(manifest, about)]
-    return "\n\n".join(parts) + "\n"
+        measured = [results(about.record, about.seeds or (about.record,)), cost(about.record)]
+    sections = [_what(manifest), _use(manifest, loading), *measured, _settings(manifest, about), _limits(manifest, about)]
+    write_model_card(folder, _metadata(manifest, about), _title(manifest, about), sections)
 
 
 def _title(manifest: Manifest, about: About) -> str:
     task = f" for {about.record.run.task}" if about.record else ""
-    return f"{_shown(manifest.base.name)} adapted by {manifest.method or 'hand'}{task}"
-
-
-def _shown(name: str) -> str:
-    """A folder's last name: the rest of its path means nothing elsewhere."""
-    return Path(name).name if Path(name).is_absolute() else name
+    return f"{shown(manifest.base.name)} adapted by {manifest.method or 'hand'}{task}"
 
 
 def _metadata(manifest: Manifest, about: About) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "base_model": _shown(manifest.base.name),
+        "base_model": shown(manifest.base.name),
         "library_name": "peft" if manifest.for_peft else "transformers",
         "pipeline_tag": "text-classification",
         "tags": ["inweights", *([manifest.method] if manifest.method else [])],
@@ -70,15 +57,15 @@ def _what(manifest: Manifest) -> str:
     words = zip(prompt["labels"], prompt["verbalizer"], strict=True)
     reads = "a classification head" if first["kind"] == "head" else "the probabilities of the label words"
     several = len(manifest.readout.get("members", ()))
-    shown = len(first.get("demonstrations", ()))
+    demonstrations = len(first.get("demonstrations", ()))
     pattern = prompt["pattern"] + prompt["answer_prefix"]
     return (
         f"A classifier that reads {reads}.\n\n"
-        f"- base model: `{_shown(manifest.base.name)}` ({manifest.base.architecture}, "
+        f"- base model: `{shown(manifest.base.name)}` ({manifest.base.architecture}, "
         f"weights {manifest.base.digest}, tokenizer {manifest.base.tokenizer})\n"
         f"- pattern: `{pattern!r}`\n"
         f"- labels and their words: {', '.join(f'{label} = `{word}`' for label, word in words)}"
-        + (f"\n- demonstrations in the prompt: {shown}" if shown else "")
+        + (f"\n- demonstrations in the prompt: {demonstrations}" if demonstrations else "")
         + (f"\n- the mean of the log-probabilities under {several} prompts; the code shows one" if several else "")
     )
 
@@ -88,20 +75,17 @@ def _use(manifest: Manifest, loading: str) -> str:
     given = '"..."' if len(fields) == 1 else " ".join(f'--field {name}="..."' for name in fields)
     return (
         f"## Use\n```\ninweights predict FOLDER {given}\ninweights eval FOLDER --test test.jsonl\n```\n"
-        f"Without inweights:\n```python\n{loading.strip()}\n```{_llama_cpp(manifest)}"
+        f"Without inweights:\n```python\n{loading.strip()}\n```{_on_gguf(manifest)}"
     )
 
 
-def _llama_cpp(manifest: Manifest) -> str:
+def _on_gguf(manifest: Manifest) -> str:
     """How a LoRA is served on the GGUF file whose dequantised weights it was trained on."""
     base = manifest.base
     if not base.name.endswith(".gguf") or manifest.update is None or manifest.update.name != "lora":
         return ""
-    return (
-        "\n\nWith llama.cpp, on the same file (the base folder holds that file's weights, dequantised):\n```\n"
-        f"python convert_lora_to_gguf.py --base {base.place} --outfile adapter.gguf FOLDER\n"
-        f"llama-server -m {base.name} --lora adapter.gguf\n```"
-    )
+    whose = "on the same file (the base folder holds that file's weights, dequantised)"
+    return f"\n\nWith llama.cpp, {whose}:\n{llama_cpp(base, 'FOLDER')}"
 
 
 def _settings(manifest: Manifest, about: About) -> str:

@@ -4,28 +4,23 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
+from inweights.exports.model_card import table
 from inweights.report.statistics import accuracy, majority
 from inweights.types import Record
+from inweights.wording import counted
 
 
 def results(record: Record, seeds: Sequence[Record]) -> str:
     count = len(seeds)
-    rows = [
-        f"| {name} | {outcome.domain} | {len(outcome.gold)} | {accuracy(outcome):.3f} | "
-        f"{mean(accuracy(each.outcomes[name]) for each in seeds if name in each.outcomes):.3f} | "
-        f"{majority(outcome):.3f} |"
-        for name, outcome in record.outcomes.items()
-    ]
-    return "\n".join(
-        [
-            "## Results",
-            f"Accuracy of this export (seed {record.run.seed}), and the mean over the study's {count} "
-            f"{'seed' if count == 1 else 'seeds'}, {record.run.shots} shots each.",
-            "",
-            f"| set | domain | examples | this export | mean of {count} | always the commonest label |",
-            "|---|---|---|---|---|---|",
-            *rows,
-        ]
+    rows = []
+    for name, outcome in record.outcomes.items():
+        over_seeds = mean(accuracy(each.outcomes[name]) for each in seeds if name in each.outcomes)
+        figures = (accuracy(outcome), over_seeds, majority(outcome))
+        rows.append([name, outcome.domain, len(outcome.gold), *(f"{each:.3f}" for each in figures)])
+    head = ["set", "domain", "examples", "this export", f"mean of {count}", "always the commonest label"]
+    return (
+        f"## Results\nAccuracy of this export (seed {record.run.seed}), and the mean over the study's "
+        f"{counted(count, 'seed')}, {record.run.shots} shots each.\n\n{table(head, rows)}"
     )
 
 

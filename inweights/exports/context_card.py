@@ -1,23 +1,17 @@
 """`context_card.json`: what the export of a learned context says of itself, beside PEFT's own files."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from inweights.cards import CONTEXT_CARD, read_card, refuse_changed, write_card
 from inweights.exports.manifest import Base
-from inweights.exports.read_card import read_card, refuse_changed
-from inweights.learn_records import LearnReport
-from inweights.records import write_whole
+from inweights.learn_records import AGAIN, FORMAT, LearnReport
 from inweights.restored import restored
 from inweights.types import UserError
 
-NAME = "context_card.json"
-FORMAT = 3
-"""2 had answers and costs in types of its own."""
-AGAIN = "learn it again"
 CONFIDENTIAL = (
     "What this adapter has learned can be extracted by asking it, and from a key/value prefix words of the text itself, "
     "whose keys and values it began as. It is as confidential as its sources, and so are its questions and answers."
@@ -86,14 +80,16 @@ class ContextCard:
 
 
 def write(card: ContextCard, folder: Path) -> None:
-    write_whole(folder / NAME, json.dumps(asdict(card), ensure_ascii=False, indent=1) + "\n")
+    write_card(card, folder / CONTEXT_CARD)
 
 
 def read(folder: Path) -> ContextCard:
     """Raises UserError where the folder holds no learned context, or was changed."""
-    path = folder / NAME
+    path = folder / CONTEXT_CARD
     if not path.is_file():
-        raise UserError(f"{folder} holds no learned context (it has no {NAME}): give a folder that `inweights learn` wrote")
+        raise UserError(
+            f"{folder} holds no learned context (it has no {CONTEXT_CARD}): give a folder that `inweights learn` wrote"
+        )
     card = read_card(path, FORMAT, partial(restored, ContextCard), AGAIN)
     refuse_changed(card.files, folder, AGAIN)
     return card

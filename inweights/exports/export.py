@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inweights.cards import digests
 from inweights.exports import card
 from inweights.exports import manifest as manifests
 from inweights.exports.card import About
@@ -63,7 +64,7 @@ def write(fitted: Fitted, folder: Path, checks: Sequence[Example], about: About)
         method=about.method,
         settings=about.settings,
         update=_update(fitted.update, stored) if stored and fitted.update else None,
-        files=manifests.digests(folder),
+        files=digests(folder),
     )
     manifests.write(made, folder)
     card.write(folder, made, about, loading_code(made))

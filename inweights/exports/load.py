@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inweights import models
+from inweights import cards, models
 from inweights.exports import manifest as manifests
 from inweights.exports.export import tokenizer_digest
 from inweights.exports.load_adapter import head_tensors, with_adapter
@@ -55,7 +55,7 @@ def load(folder: Path | str, model: str | None = None) -> Artifact:
     try:
         return Artifact(from_values(said.readout, backbone, head_tensors(folder)), said)
     except (KeyError, TypeError, RuntimeError) as error:
-        raise UserError(f"{folder / manifests.NAME} does not fit the folder ({error}): export it again") from error
+        raise UserError(f"{folder / cards.MANIFEST} does not fit the folder ({error}): export it again") from error
 
 
 def _base(folder: Path, said: Manifest, model: str | None) -> Backbone:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inweights import models
+from inweights import cards, models
 from inweights.cache import digest
 from inweights.context.other_model import tokens_of
 from inweights.context.prefix import prefix_of
@@ -106,7 +106,7 @@ def _same_text(card: ContextCard, base: Backbone, folder: Path) -> None:
     if card.settings.get("chat_template") not in ("", chat_template(base)):
         raise UserError(f"the chat template of {base.card.name} is not the one {folder} was learned with: take it as it was")
     if Template(**card.template).digest != card.template_digest:
-        raise UserError(f"the template in {folder / context_card.NAME} was changed: copy the folder again")
+        raise UserError(f"the template in {folder / cards.CONTEXT_CARD} was changed: copy the folder again")
 
 
 def _lora(folder: Path, base: Backbone, card: ContextCard) -> LearnedContext:

@@ -1,23 +1,20 @@
 """`inweights.json`: what an export says of itself, so that it can be loaded, used and checked anywhere."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from inweights.exports.read_card import file_digest, read_card, refuse_changed
+from inweights.cards import MANIFEST, read_card, refuse_changed, write_card
 from inweights.models import locate
 from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
-from inweights.records import write_whole
+from inweights.restored import restored
 from inweights.types import Example, UserError
 
-NAME = "inweights.json"
 FORMAT = 2
 AGAIN = "export it again"
-UNHASHED = {NAME, "README.md", "context_card.json", "page.html"}
-"""A model card is there to be edited, and the page is written after everything else."""
 
 Form = Literal["prompt-pack", "adapter", "model"]
 
@@ -111,36 +108,16 @@ class Manifest:
 
 
 def write(manifest: Manifest, folder: Path) -> None:
-    write_whole(folder / NAME, json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n")
+    write_card(manifest, folder / MANIFEST)
 
 
 def read(folder: Path) -> Manifest:
     """Raises UserError where the folder is not an export, or was changed."""
     if not folder.is_dir():
         raise UserError(f"there is no exported folder {folder}: give the one that `inweights best --export` wrote")
-    path = folder / NAME
+    path = folder / MANIFEST
     if not path.is_file():
-        raise UserError(f"{folder} is not an export: it has no {NAME}; `inweights best DIR --export {folder}` makes one")
-    manifest = read_card(path, FORMAT, _parsed, AGAIN)
+        raise UserError(f"{folder} is not an export: it has no {MANIFEST}; `inweights best DIR --export {folder}` makes one")
+    manifest = read_card(path, FORMAT, partial(restored, Manifest), AGAIN)
     refuse_changed(manifest.files, folder, AGAIN)
     return manifest
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in the folder that must stay as it is."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): file_digest(path)
-        for path in files
-        if path.relative_to(folder).as_posix() not in UNHASHED
-    }
-
-
-def _parsed(values: dict[str, Any]) -> Manifest:
-    checks = tuple(
-        Check(Example(**each["example"]), tuple(each["texts"]), tuple(each["scores"])) for each in values.pop("checks")
-    )
-    update = values.pop("update")
-    return Manifest(
-        base=Base(**values.pop("base")), checks=checks, update=UpdateValues(**update) if update else None, **values
-    )

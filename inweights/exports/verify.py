@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inweights import cards
 from inweights.exports import context_card
 from inweights.exports import manifest as manifests
 
@@ -63,7 +64,7 @@ def verify(folder: Path, model: str | None = None) -> Verification:
 
 def _expected(folder: Path) -> tuple[list[tuple[float, ...]], float]:
     """The scores that the folder was written with, and the tolerance."""
-    if not (folder / context_card.NAME).is_file():
+    if not (folder / cards.CONTEXT_CARD).is_file():
         said = manifests.read(folder)
         return [check.scores for check in said.checks], TOLERANCE[said.base.dtype]
     card = context_card.read(folder)

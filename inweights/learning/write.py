@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from inweights.cards import digests
 from inweights.context.conversation import spelled
 from inweights.context.learn import LearningResult
 from inweights.context.qa_tokens import answers, text_of
-from inweights.exports import context_card
+from inweights.exports import context_card, context_readme
 from inweights.exports.context_card import ContextCard, Piece, Probe
-from inweights.exports.context_readme import readme
 from inweights.exports.load_context import chat_template, likeliest, tokenizer_digest, write_form
-from inweights.exports.manifest import base_of, digests, place_of
+from inweights.exports.manifest import base_of, place_of
 from inweights.learn_records import LearnReport
 from inweights.learning.inputs import LearnInputs
 from inweights.learning.request import LearnRequest
@@ -32,7 +32,7 @@ def write_context(
     report = replace(report, forms=forms)
     card = _card(folder, inputs, request, results, report)
     context_card.write(card, folder)
-    (folder / "README.md").write_text(readme(card), encoding="utf-8")
+    context_readme.write(card, folder)
     return report
 
 

@@ -3,10 +3,13 @@
 import io
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from inweights.learn_records import LearnReport
+from inweights import cards
+from inweights.cards import CONTEXT_CARD, PAGE
+from inweights.learn_records import AGAIN, FORMAT, LearnReport
 from inweights.records import write_whole
 from inweights.report.learn_page import page
 from inweights.report.learn_scores import samples
@@ -15,8 +18,6 @@ from inweights.report.learn_table import cells, heads, legend
 from inweights.restored import restored
 from inweights.types import UserError
 
-CARD = "context_card.json"
-PAGE = "page.html"
 SHOWN = 5
 """Sample answers in a terminal."""
 WIDTH = 160
@@ -55,7 +56,9 @@ def _table(report: LearnReport) -> list[str]:
 
 def _samples(form: str, report: LearnReport) -> list[str]:
     found = samples(form, report, SHOWN)
-    lines = [f"{form}: {len(found)} of {report.questions} answers (all are in {CARD} and on the page)"] if found else []
+    lines = (
+        [f"{form}: {len(found)} of {report.questions} answers (all are in {CONTEXT_CARD} and on the page)"] if found else []
+    )
     for each in found:
         sides = {"gold": each.gold, "teacher": each.teacher, "student": each.student, "alone": each.alone}
         lines += [f"  {_short(each.question)}", *(f"    {name:8} {_short(text)}" for name, text in sides.items())]
@@ -69,13 +72,14 @@ def _short(text: str) -> str:
 
 def read_card(folder: Path) -> tuple[Mapping[str, Any], LearnReport]:
     """The values of a context card, and the report among them. Raises UserError where it cannot be read."""
-    path = folder / CARD
-    try:
-        # An infinity or nan has no place in JSON, nor in a page's data: undefined.
-        card = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: None)
-        return card, restored(LearnReport, card["report"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _broken(path, error) from error
+
+    def parsed(values: dict[str, Any]) -> tuple[Mapping[str, Any], LearnReport]:
+        return values, restored(LearnReport, values["report"])
+
+    # An infinity or nan has no place in JSON, nor in a page's data: undefined.
+    return cards.read_card(
+        folder / CONTEXT_CARD, FORMAT, parsed, AGAIN, partial(json.loads, parse_constant=lambda name: None)
+    )
 
 
 def write_learned_page(folder: Path) -> str:
@@ -84,13 +88,9 @@ def write_learned_page(folder: Path) -> str:
     try:
         text = page(card, report)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _broken(folder / CARD, error) from error
+        raise UserError(f"{folder / CONTEXT_CARD} cannot be read ({type(error).__name__}: {error}): {AGAIN}") from error
     try:
         write_whole(folder / PAGE, text)
     except OSError as error:
         raise UserError(f"the page cannot be written to {folder}: {error.strerror}") from error
     return str(folder / PAGE)
-
-
-def _broken(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path} cannot be read ({type(error).__name__}: {error}): learn it again")
