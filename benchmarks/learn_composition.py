@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from benchmarks.bench import Benchmark, Goal, Options, Row
+from benchmarks.composition import composed
 from benchmarks.learn import KV, learn_one, row
 from benchmarks.learn_made import Document, every_question, made
 from benchmarks.learn_measured import Side
-from inweights.context.composition import composed
 from inweights.context.systems import learned_system, respond
 from inweights.context.template import template_of
 from inweights.context.train import LearnedContext

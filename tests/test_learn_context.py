@@ -10,7 +10,7 @@ from statistics import mean
 import pytest
 import torch
 
-from inweights.context.composition import composed, moved
+from benchmarks.composition import composed, moved
 from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
 from inweights.context.train import initial_update

@@ -1,4 +1,4 @@
-"""`inweights ask OUT "question"`: an answer from a learnt context, with the passages it was taught from."""
+"""`inweights ask OUT "question"`: an answer from a learned context, with the passages it can be checked on."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def ask(
     file: Annotated[Path | None, Option(help="Questions, one a line or JSONL; answers come as JSON Lines.")] = None,
     model: Annotated[str | None, Option(help="Where the base model is, if not where it was.")] = None,
     sources: Annotated[list[Path] | None, Option(help="Where the sources are, if not where they were.")] = None,
-    passages: Annotated[int, Option(min=0, help="Passages to show.")] = 3,
+    passages: Annotated[int, Option(min=0, help="Passages of the sources to show.")] = 3,
     form: Annotated[str | None, Option("--as", help="lora or kv, where the folder holds both.")] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
     device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.")] = None,

@@ -40,7 +40,7 @@ def learn(
     model: Annotated[str, Option(help="Folder, GGUF file, hub or short name.", rich_help_panel=SOURCES)],
     out: Annotated[Path, Option("--out", "-o", help="The folder to write.", rich_help_panel=SOURCES)],
     kind: Annotated[Kind, Option(help="What the sources are.", rich_help_panel=SOURCES)] = Kind.auto,
-    as_: Annotated[Form, Option("--as", help="What to hand out.", rich_help_panel=TRAINING)] = Form.lora,
+    as_: Annotated[Form, Option("--as", help="What to export.", rich_help_panel=TRAINING)] = Form.lora,
     effort: Annotated[
         Effort | None,
         Option(help="How much to ask: standard, or with --queries nothing else.", rich_help_panel=TRAINING),
@@ -92,13 +92,13 @@ def learn(
             help='How a question reads, such as "Q: {question}\\nA:"; a chat template if not given.', rich_help_panel=SOURCES
         ),
     ] = None,
-    seed: Annotated[int, Option(help="Of every chance.", rich_help_panel=RUNNING)] = 0,
+    seed: Annotated[int, Option(help="Of everything random.", rich_help_panel=RUNNING)] = 0,
     dtype: Annotated[str | None, Option(help="fp32, bf16 or fp16.", rich_help_panel=RUNNING)] = None,
     device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.", rich_help_panel=RUNNING)] = None,
 ) -> None:
     """Teach a model a context, so that it answers as if the context were in its prompt, and say how far that went.
 
-    Killed, the same command goes on where it was. What it has asked and answered is in OUT.work.
+    Stopped at any time, the same command goes on where it was: OUT.work keeps its questions, answers and training.
 
     Examples:
 
@@ -147,7 +147,7 @@ def learn(
     try:
         report = learn_into(out, given, wish, lambda text: print(f"  {text}", flush=True))
     except KeyboardInterrupt:
-        print(f"\nstopped; what is asked and learned is in {out}.work: give the same command again to go on")
+        print(f"\nstopped; questions, answers and training so far are in {out}.work: give the same command again to go on")
         raise
     print(terminal(report))
     print(write_learned_page(out))

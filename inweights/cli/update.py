@@ -1,4 +1,4 @@
-"""`inweights update OUT -o NEW`: a learnt context, after its sources were edited."""
+"""`inweights update OUT -o NEW`: a learned context, after its sources were edited."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def update(
     queries: Annotated[Path | None, Option(help="Questions about what is new, instead of the model's.")] = None,
     test: Annotated[Path | None, Option(help="Questions with right answers, as JSONL.")] = None,
 ) -> None:
-    """Ask about what is new, ask again about what is gone, and train on from what was learnt.
+    """Ask about what is new, ask again about what is gone, and train on from what was learned.
 
     Example:
 
@@ -26,12 +26,12 @@ def update(
     from inweights.learning.update import update as updated
     from inweights.report.learn_report import terminal, write_learned_page
 
-    asked = from_file(queries) if queries else ()
+    asked_now = from_file(queries) if queries else ()
     tests = from_file(test) if test else ()
     paths = [str(each) for each in sources or ()]
-    found = updated(folder, out, paths, model, asked, tests, lambda text: print(f"  {text}", flush=True))
+    found = updated(folder, out, paths, model, asked_now, tests, lambda text: print(f"  {text}", flush=True))
     if found is None:
-        print(f"the sources of {folder} say what they said: nothing to learn")
+        print(f"the sources of {folder} have not changed: there is nothing to learn")
         return
     print(terminal(found))
     for form, each in found.forms.items():

@@ -46,12 +46,12 @@ def evaluate(
     questions = {name: drawn(each, settings.seed) for name, each in available.items()}
     sets = {name: evaluation_set(each, template, len(available[name]), name == TEST) for name, each in questions.items()}
     primary = next(iter(questions), "")
-    asked = questions.get(primary, ())
-    inputs = inputs_for(model, template, chunks, settings, asked, results)
-    systems = systems_of(inputs, rivals) if asked else []
+    judged = questions.get(primary, ())
+    inputs = inputs_for(model, template, chunks, settings, judged, results)
+    systems = systems_of(inputs, rivals) if judged else []
     answered: Answered = {}
     records = {each.name: _record(each, inputs, sets, questions, peak_bytes, answered) for each in systems}
-    forms = {form: form_result(inputs, each, asked, _three(records, form, primary)) for form, each in results.items()}
+    forms = {form: form_result(inputs, each, judged, _three(records, form, primary)) for form, each in results.items()}
     return LearnReport(
         tokens=model.count_tokens([whole_text(chunks)])[0],
         pieces=len(chunks),
@@ -71,13 +71,13 @@ def _record(
     peak_bytes: int,
     answered: Answered,
 ) -> Record:
-    primary, asked = next(iter(questions.items()))
+    primary, judged = next(iter(questions.items()))
     # Held-out questions beside given ones say how far learning has come, for which three systems are compared.
     wanted = [name for name in sets if name == primary or system.name in ("alone", TEACHER) or "distilled (" in system.name]
     model, template = inputs.model, inputs.template
     trained = bool(system.trained_parameters)
     again = [primary] if trained and " + " not in system.name else []
-    times = timed(system, template, asked)
+    times = timed(system, template, judged)
     kv_bytes = times.context_tokens * kv_bytes_per_token(model)
 
     def outcomes(of: System, names: Sequence[str]) -> dict[str, Outcome]:
@@ -90,8 +90,8 @@ def _record(
         with_context=outcomes(system.with_context(inputs.chunks), again),
         adapt=Cost(system.adapt_seconds, 0, peak_bytes if trained else 0, 0, METER),
         # Queries are timed one at a time: many of them take as many times as long.
-        predict=Cost(times.seconds.median * len(asked), times.context_tokens, kv_bytes, 0, METER),
-        queries=len(asked),
+        predict=Cost(times.seconds.median * len(judged), times.context_tokens, kv_bytes, 0, METER),
+        queries=len(judged),
         latency=times.seconds,
         first_token=times.first_token,
         kv_bytes=kv_bytes,

@@ -35,8 +35,8 @@ def questions_by_set(
     """By evaluation set; the one that verdicts are about comes first."""
     answered = []
     for lesson in held_out.lessons:
-        if said := text_of(model, template, lesson.behind.completion_ids):
-            answered.append(replace(lesson.question, gold=said))
+        if answer := text_of(model, template, lesson.behind.completion_ids):
+            answered.append(replace(lesson.question, gold=answer))
     found = {TEST: assign_chunks(model, template, chunks, tests) if tests else [], HELD_OUT: answered}
     return {name: [_placed(each, len(chunks)) for each in questions] for name, questions in found.items() if questions}
 

@@ -68,11 +68,13 @@ def learn(
     asker: OtherModel | None = None,
     teacher: OtherModel | None = None,
 ) -> LearningResult:
-    """Learn the pieces. `folder`: where it goes on from after being killed. `queries`: to be asked. `seconds`: a time
-    budget. `about`: pieces that the model is to ask about itself; None: all, unless there are queries. `warm`: what
-    another version of the context has left, to be trained further. `remedy`: what to do where too few questions will
-    be held out; "": nothing is said of it. `asker`, `teacher`: who writes the questions and who answers them, if not the
-    model itself; the teacher has the same tokenizer.
+    """Train an update until it answers as the model does with the pieces in its prompt.
+
+    `folder` keeps the work, from which a run that was killed goes on. `queries`: questions of the user's. `seconds`: a
+    time budget. `about`: pieces that the model writes questions about; None: all, unless there are queries. `warm`:
+    what another version of the context has left, to be trained further. `remedy`: what to do where too few questions
+    will be held out; "": no warning is given. `asker`, `teacher`: who writes the questions and who answers them, if not
+    the model itself; the teacher has the same tokenizer.
 
     Raises UserError where the model writes no usable question and none are given.
     """

@@ -14,7 +14,7 @@ from inweights.models.skeleton import skeleton
 from inweights.types import UserError, Weights
 
 TOKENIZED = 'The quick brown fox, 1984: naïve façade?\n\tUne fois - 中文 - 🙂 "quoted" <end>'
-"""What tokenizers are told apart by, beside their size."""
+"""A text whose tokens tell tokenizers apart, beside their size."""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,11 @@ class System:
         text = template.asked(question.text)
         return Query(text, context=template.context(context), suffix=template.end, gold=question.gold)
 
+    def answers(self, template: Template, questions: Sequence[Question]) -> list[str]:
+        """Greedy, without the white space around them."""
+        queries = [self.query(template, each) for each in questions]
+        return [each.strip() for each in self.model.generate(queries, template.answer_tokens)]
+
     def with_context(self, chunks: Sequence[Chunk]) -> "System":
         """The same with the right piece of the context in its prompt again."""
         return replace(self, context=lambda question: chunks[question.chunk or 0].text)
@@ -87,10 +92,9 @@ def primary_metric(template: Template, given: bool) -> Metric:
 @torch.no_grad()
 def respond(system: System, template: Template, questions: Sequence[Question], metric: Metric) -> Outcome:
     """Greedy answers, and the log-probability of each gold text: nan where none is known."""
-    queries = [system.query(template, each) for each in questions]
-    answers = [each.strip() for each in system.model.generate(queries, template.answer_tokens)]
+    answers = system.answers(template, questions)
     kinds = tuple(each.kind for each in questions)
-    log_probs = gold_log_probs(system.model, template, queries)
+    log_probs = gold_log_probs(system.model, template, [system.query(template, each) for each in questions])
     return Outcome(
         "in-domain",
         tuple(METRICS[metric](answer, each.gold) for answer, each in zip(answers, questions, strict=True)),

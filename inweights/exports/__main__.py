@@ -1,4 +1,4 @@
-"""What the fresh process does: score a export's checks by inweights and by plain libraries, print both as JSON."""
+"""What the fresh process does: score an export's checks by inweights and by plain libraries, print both as JSON."""
 
 import json
 import sys
@@ -35,12 +35,12 @@ def _of_context(folder: Path, model: str | None) -> Scores:
     found: Scores = {"inweights": [], "plain": []}
     for form in card.forms:
         checks = [each.next_tokens[form] for each in card.probes]
-        asked, tokens = [each.ids for each in checks], [each.tokens for each in checks]
-        found["inweights"] += next_token_scores(load_context(folder, model, form).learned, asked, tokens)
+        prompts, tokens = [each.ids for each in checks], [each.tokens for each in checks]
+        found["inweights"] += next_token_scores(load_context(folder, model, form).learned, prompts, tokens)
         place = str(card.folder_of(form, folder))
         base = place if form == "merged" else locate(model or card.base.name)
         adapter = None if form == "merged" else place
-        found["plain"] += plain_next_tokens(base, adapter, card.base.dtype, asked, tokens)
+        found["plain"] += plain_next_tokens(base, adapter, card.base.dtype, prompts, tokens)
     return found
 
 

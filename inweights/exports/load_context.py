@@ -137,16 +137,16 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def likeliest(learned: LearnedContext, asked: Sequence[int], count: int = 5) -> NextTokens:
+def likeliest(learned: LearnedContext, prompt: Sequence[int], count: int = 5) -> NextTokens:
     """The likeliest first tokens of an answer to a question in tokens, with their log-probabilities."""
-    top = learned.model.next_token_logits([Tree(tuple(asked))]).log_softmax(-1)[0].topk(count)
-    return NextTokens(tuple(asked), tuple(top.indices.tolist()), tuple(top.values.tolist()))
+    top = learned.model.next_token_logits([Tree(tuple(prompt))]).log_softmax(-1)[0].topk(count)
+    return NextTokens(tuple(prompt), tuple(top.indices.tolist()), tuple(top.values.tolist()))
 
 
 @torch.no_grad()
 def next_token_scores(
-    learned: LearnedContext, asked: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]]
+    learned: LearnedContext, prompts: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]]
 ) -> list[list[float]]:
     """Log-probabilities of `tokens` as the first of an answer to each question, token ids both."""
-    rows = [learned.model.next_token_logits([Tree(tuple(ids))])[0].log_softmax(-1) for ids in asked]
+    rows = [learned.model.next_token_logits([Tree(tuple(ids))])[0].log_softmax(-1) for ids in prompts]
     return [row[list(wanted)].tolist() for row, wanted in zip(rows, tokens, strict=True)]

@@ -65,8 +65,8 @@ def verify(folder: Path, model: str | None = None) -> Verification:
 def _expected(folder: Path) -> tuple[list[tuple[float, ...]], float]:
     """The scores that the folder was written with, and the tolerance."""
     if not (folder / cards.CONTEXT_CARD).is_file():
-        said = manifests.read(folder)
-        return [check.scores for check in said.checks], TOLERANCE[said.base.dtype]
+        manifest = manifests.read(folder)
+        return [check.scores for check in manifest.checks], TOLERANCE[manifest.base.dtype]
     card = context_card.read(folder)
     rows = [each.next_tokens[form].log_probs for form in card.forms for each in card.probes]
     # Merged weights are rounded to the model's dtype once more.

@@ -7,7 +7,8 @@ from queue import SimpleQueue
 from threading import Thread
 
 from inweights.context.chunks import Chunk, chunks_of
-from inweights.context.qa_tokens import AT_ONCE, answers, asked, text_of
+from inweights.context.qa_tokens import AT_ONCE, Question, text_of
+from inweights.context.systems import learned_system
 from inweights.exports.load_context import LoadedContext, load
 from inweights.models.decoding import continued, end_ids
 from inweights.scoring.bm25 import BM25Index
@@ -39,26 +40,22 @@ class Session:
 
     def each(self, questions: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Questions with their answers, batch after batch."""
-        context = self.context
+        system = learned_system("", self.context.learned)
         for start in range(0, len(questions), AT_ONCE):
             part = questions[start : start + AT_ONCE]
-            read = asked(context.learned.model, context.template, None, part)
-            outputs = answers(context.learned.model, context.template, None, read.behind)
-            for question, answer in zip(part, outputs, strict=True):
-                yield question, text_of(context.learned.model, context.template, answer)
+            yield from zip(part, system.answers(self.context.template, list(map(Question, part))), strict=True)
 
     def streamed(self, question: str) -> Iterator[str]:
         """One answer as it comes."""
-        context = self.context
-        model, template = context.learned.model, context.template
-        read = asked(model, template, None, [question])
+        model, template = self.context.learned.model, self.context.template
+        stems = model.encode([template.bare(question)])
         arrived: SimpleQueue[int | BaseException | None] = SimpleQueue()
 
         def work() -> None:
             try:
                 continued(
                     model,
-                    read.behind,
+                    stems,
                     None,
                     template.answer_tokens,
                     end_ids(model, template.end),

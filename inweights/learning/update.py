@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from inweights.context.chunks import Chunk
-from inweights.context.qa_tokens import Question, answers, asked, text_of
+from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
+from inweights.context.systems import System, learned_system
 from inweights.context.teacher import assign_chunks
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext
@@ -78,7 +79,7 @@ def update(
     learned = {form: load(folder, model, form).learned for form in card.forms}
     # Questions about what is gone find their piece anew; what they are answered with there is learned.
     again = assign_chunks(inputs.model, inputs.template, inputs.chunks, found.again)
-    before = {form: _answers(each, inputs, again) for form, each in learned.items()}
+    before = {form: learned_system(form, each).answers(inputs.template, again) for form, each in learned.items()}
     of_user = bool(queries) or not (work / "questions").is_dir()
     carry_over(work, work_of(out))
     warm = WarmStart(
@@ -107,35 +108,16 @@ def _request(card: ContextCard, queries: tuple[Question, ...], tests: Sequence[Q
     return LearnRequest(form, settings, queries, tests=tuple(tests))
 
 
-def _answers(learned: LearnedContext, inputs: LearnInputs, questions: Sequence[Question]) -> list[str]:
-    if not questions:
-        return []
-    model, template = learned.model, inputs.template
-    read = asked(model, template, None, [each.text for each in questions])
-    return [text_of(model, template, each) for each in answers(model, template, None, read.behind)]
-
-
 def _unlearned(
     inputs: LearnInputs, learned: LearnedContext, questions: Sequence[Question], before: Sequence[str]
 ) -> dict[str, int]:
     """Of the questions about what is gone whose answer is another now: how many get the old answer, and how many the new."""
-    now = _teacher_answers(inputs, questions)
-    outputs = _answers(learned, inputs, questions)
+    teacher = System("teacher", inputs.model).with_context(inputs.chunks)
+    now = teacher.answers(inputs.template, questions)
+    outputs = learned_system("student", learned).answers(inputs.template, questions)
     other = [number for number, answer in enumerate(now) if answer != before[number]]
     return {
         "questions": len(other),
         "still_old": sum(outputs[number] == before[number] for number in other),
         "as_now": sum(outputs[number] == now[number] for number in other),
     }
-
-
-def _teacher_answers(inputs: LearnInputs, questions: Sequence[Question]) -> list[str]:
-    """What the model answers with each question's piece in its prompt."""
-    model, template = inputs.model, inputs.template
-    found = [""] * len(questions)
-    for chunk in dict.fromkeys(each.chunk or 0 for each in questions):
-        numbers = [number for number, each in enumerate(questions) if (each.chunk or 0) == chunk]
-        read = asked(model, template, inputs.chunks[chunk].text, [questions[number].text for number in numbers])
-        for number, answer in zip(numbers, answers(model, template, read.prefix, read.behind), strict=True):
-            found[number] = text_of(model, template, answer)
-    return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from inweights.cards import digests
 from inweights.context.conversation import spelled
 from inweights.context.learn import LearningResult
-from inweights.context.qa_tokens import answers, text_of
+from inweights.context.systems import learned_system
 from inweights.exports import context_card, context_readme
 from inweights.exports.context_card import ContextCard, Piece, Probe
 from inweights.exports.load_context import chat_template, likeliest, tokenizer_digest, write_form
@@ -70,11 +70,11 @@ def _probes(inputs: LearnInputs, results: Results) -> tuple[Probe, ...]:
     answered = first.held_out.lessons or first.answers.lessons
     drawn = random.Random("probes").sample(answered, min(PROBES, len(answered)))
     prompts = {form: [each.learned.reads(one.alone).prompt_ids for one in drawn] for form, each in results.items()}
-    outputs = answers(first.learned.model, inputs.template, None, next(iter(prompts.values())))
+    outputs = learned_system("", first.learned).answers(inputs.template, [each.question for each in drawn])
     return tuple(
         Probe(
             spelled(each.question.text),
-            text_of(inputs.model, inputs.template, outputs[number]),
+            outputs[number],
             each.question.gold,
             {form: likeliest(result.learned, prompts[form][number]) for form, result in results.items()},
         )
