@@ -14,7 +14,7 @@ from inweights.context.question_sampling import Asked, split_held_out
 from inweights.context.question_turns import question_counts
 from inweights.context.rounds import Progress, next_round
 from inweights.context.settings import Settings
-from inweights.context.setup import Setup, setup_of
+from inweights.context.setup import Setup
 from inweights.context.teacher import assign_chunks, teacher_kl
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext
@@ -78,7 +78,7 @@ def learn(
 
     Raises UserError where the model writes no usable question and none are given.
     """
-    setup = setup_of(model, template, chunks, settings, folder, queries, seconds, about, warm, say, asker, teacher)
+    setup = Setup(model, template, chunks, settings, folder, queries, seconds, about, warm, say, asker, teacher)
     questions = split_held_out(assign_chunks(model, template, chunks, queries), settings.held_out)
     _warn_of_few(setup, len(queries), remedy)
     setup.clock.spent_on("questions")

@@ -1,10 +1,12 @@
-"""What is the same in every round of learning a context."""
+"""What is learned and how: the same in every round."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from inweights.cache import digest
@@ -22,112 +24,80 @@ from inweights.models.base import Backbone
 
 @dataclass(frozen=True)
 class Setup:
-    """A model, a context, how it is learned, and where the work is kept."""
+    """The fields are the parameters of `context.learn.learn`; the properties follow from them."""
 
     model: Backbone
     template: Template
     chunks: Sequence[Chunk]
     settings: Settings
-    learned: LearnedContext
-    """Trained in place."""
-    start: str
-    """Digest of what training starts from."""
-    warm: bool
-    """Training starts from what an earlier version of the context has left."""
     folder: Path
-    clock: Clock
-    say: Callable[[str], None]
-    tokens: tuple[float, ...]
-    """Of each piece."""
-    own: frozenset[int]
-    """Pieces that the model writes questions about."""
-    own_tokens: float
-    """Of these questions and their answers, in all rounds."""
-    rounds: int
+    queries: Sequence[Question] = ()
+    seconds: float = math.inf
+    about: Collection[int] | None = None
+    warm: LearnedContext | None = None
+    say: Callable[[str], None] = lambda text: None
     asker: OtherModel | None = None
     teacher: OtherModel | None = None
+    began: float = field(default_factory=time.monotonic)
 
-    def asking(self) -> AbstractContextManager[tuple[Backbone, Template]]:
-        """Who writes the questions, and how they read to it."""
-        return self.asker.loaded() if self.asker else nullcontext((self.model, self.template))
+    @cached_property
+    def learned(self) -> LearnedContext:
+        """The update, which is trained in place."""
+        return self.warm or initial_update(self.model, [chunk.text for chunk in self.chunks], self.settings)
 
-    def teaching(self) -> AbstractContextManager[tuple[Backbone, Template]]:
-        """Who answers them with the context."""
-        return self.teacher.loaded() if self.teacher else nullcontext((self.model, self.template))
+    @cached_property
+    def start(self) -> str:
+        """Digest of what training starts from: asked for before the first step."""
+        sha = hashlib.sha256()
+        for parameter in self.learned.adapted.parameters.values():
+            sha.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+        return sha.hexdigest()
+
+    @cached_property
+    def ground(self) -> tuple[object, ...]:
+        """What all work follows from."""
+        card, pieces = self.model.card, [chunk.digest for chunk in self.chunks]
+        others = [each.name if each else "" for each in (self.asker, self.teacher)]
+        return (card.digest, card.dtype, self.template.digest, pieces, self.settings, others)
+
+    @cached_property
+    def clock(self) -> Clock:
+        run = digest((self.ground, self.queries, self.about, self.start))
+        return Clock(self.seconds, self.folder / "seconds" / f"{run}.json", self.began, since=self.began)
 
     @property
     def store(self) -> Store:
         return Store(self.folder)
 
+    @cached_property
+    def tokens(self) -> tuple[float, ...]:
+        """Of each piece."""
+        return tuple(map(float, self.model.count_tokens([chunk.text for chunk in self.chunks])))
+
     @property
-    def ground(self) -> tuple[object, ...]:
-        """What all work follows from."""
-        return _ground(self.model, self.template, self.chunks, self.settings, self.asker, self.teacher)
+    def own(self) -> frozenset[int]:
+        """Pieces that the model writes questions about."""
+        every = () if self.queries else range(len(self.chunks))
+        return frozenset(every if self.about is None else self.about)
+
+    @property
+    def own_tokens(self) -> float:
+        """Of these questions and their answers, in all rounds. An update's queries are those of the earlier version."""
+        given = 0 if self.warm else LESSON_TOKENS * len(self.queries)
+        return max(0.0, self.settings.effort * sum(self.tokens) - given)
+
+    @property
+    def rounds(self) -> int:
+        return self.settings.rounds_of(self.settings.effort * sum(self.tokens) / LESSON_TOKENS) if self.own else 1
+
+    def asking(self) -> AbstractContextManager[tuple[Backbone, Template]]:
+        """The model that writes the questions, and how they read to it."""
+        return self.asker.loaded() if self.asker else nullcontext((self.model, self.template))
+
+    def teaching(self) -> AbstractContextManager[tuple[Backbone, Template]]:
+        """The model that answers them with the context."""
+        return self.teacher.loaded() if self.teacher else nullcontext((self.model, self.template))
 
     def until(self, number: int, share: float) -> float:
         """On time.monotonic(), when that share of a round's time is over."""
         return self.clock.at((number + share) / self.rounds)
-
-
-def setup_of(
-    model: Backbone,
-    template: Template,
-    chunks: Sequence[Chunk],
-    settings: Settings,
-    folder: Path,
-    queries: Sequence[Question],
-    seconds: float,
-    about: Collection[int] | None,
-    warm: LearnedContext | None,
-    say: Callable[[str], None],
-    asker: OtherModel | None = None,
-    teacher: OtherModel | None = None,
-) -> Setup:
-    """The parameters are those of `context.learn.learn`."""
-    began = time.monotonic()
-    texts = [chunk.text for chunk in chunks]
-    own = frozenset(about) if about is not None else frozenset() if queries else frozenset(range(len(chunks)))
-    tokens = tuple(float(len(ids)) for ids in model.encode(texts))
-    effort = settings.effort * sum(tokens)
-    # An update's queries are those of the earlier version.
-    given = 0 if warm else LESSON_TOKENS * len(queries)
-    learned = warm or initial_update(model, texts, settings)
-    start = _parameters_digest(learned)
-    run = digest((_ground(model, template, chunks, settings, asker, teacher), queries, about, start))
-    return Setup(
-        model,
-        template,
-        chunks,
-        settings,
-        learned,
-        start,
-        warm is not None,
-        folder,
-        Clock(seconds, folder / "seconds" / f"{run}.json", began, since=began),
-        say,
-        tokens,
-        own,
-        own_tokens=max(0.0, effort - given),
-        rounds=settings.rounds_of(effort / LESSON_TOKENS) if own else 1,
-        asker=asker,
-        teacher=teacher,
-    )
-
-
-def _ground(
-    model: Backbone,
-    template: Template,
-    chunks: Sequence[Chunk],
-    settings: Settings,
-    asker: OtherModel | None,
-    teacher: OtherModel | None,
-) -> tuple[object, ...]:
-    others = [each.name if each else "" for each in (asker, teacher)]
-    return (model.card.digest, model.card.dtype, template.digest, [chunk.digest for chunk in chunks], settings, others)
-
-
-def _parameters_digest(learned: LearnedContext) -> str:
-    sha = hashlib.sha256()
-    for parameter in learned.adapted.parameters.values():
-        sha.update(parameter.detach().cpu().contiguous().numpy().tobytes())
-    return sha.hexdigest()
