@@ -22,7 +22,7 @@ from inweights.exports.whole_model import write_model
 from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.types import UserError
-from inweights.updates import LoRA
+from inweights.updates import Adapted, LoRA
 from inweights.updates.peft_format import Target
 from inweights.updates.prefix import cartridge, keys_and_values
 
@@ -58,8 +58,8 @@ def write_form(
     if form == "lora":
         lora.stored(tensors, target).write(folder)
     elif form == "kv":
-        front = next(patch for patch in learned.model.patches if isinstance(patch, LearnedPrefix))
-        cartridge(front, target).write(folder)
+        prefix = next(patch for patch in learned.model.patches if isinstance(patch, LearnedPrefix))
+        cartridge(prefix, target).write(folder)
     else:
         shared = dict(base.module.named_parameters())
         deltas = lora.deltas(base, learned.adapted.parameters)
@@ -80,7 +80,7 @@ def load(folder: Path | str, model: str | None = None, form: str | None = None, 
             raise UserError(f"{folder} holds its own weights: leave --model out")
         base = models.load(str(place), card.base.dtype, device)
         _same_text(card, base, folder)
-        return LoadedContext(LearnedContext(_as_it_is(base), 0), base, Template(**card.template), card, folder)
+        return LoadedContext(LearnedContext(Adapted(base, {}), 0), base, Template(**card.template), card, folder)
     base = models.load(model or card.base.name, card.base.dtype, device)
     if weights_digest(base.module) != card.base.weights:
         raise UserError(
@@ -90,12 +90,6 @@ def load(folder: Path | str, model: str | None = None, form: str | None = None, 
     _same_text(card, base, folder)
     learned = _lora(place, base, card) if chosen == "lora" else _cartridge(place, base)
     return LoadedContext(learned, base, Template(**card.template), card, folder)
-
-
-def _as_it_is(base: Backbone) -> Any:
-    from inweights.updates import Adapted
-
-    return Adapted(base, {})
 
 
 def _same_text(card: ContextCard, base: Backbone, folder: Path) -> None:
