@@ -35,7 +35,6 @@ class LoadedContext:
     base: Backbone
     template: Template
     card: ContextCard
-    folder: Path
 
 
 def tokenizer_digest(model: Backbone) -> str:
@@ -80,7 +79,7 @@ def load(folder: Path | str, model: str | None = None, form: str | None = None, 
             raise UserError(f"{folder} holds its own weights: leave --model out")
         base = models.load(str(place), card.base.dtype, device)
         _same_text(card, base, folder)
-        return LoadedContext(LearnedContext(Adapted(base, {}), 0), base, Template(**card.template), card, folder)
+        return LoadedContext(LearnedContext(Adapted(base, {}), 0), base, Template(**card.template), card)
     base = models.load(model or card.base.name, card.base.dtype, device)
     if weights_digest(base.module) != card.base.weights:
         raise UserError(
@@ -89,7 +88,7 @@ def load(folder: Path | str, model: str | None = None, form: str | None = None, 
         )
     _same_text(card, base, folder)
     learned = _lora(place, base, card) if chosen == "lora" else _cartridge(place, base)
-    return LoadedContext(learned, base, Template(**card.template), card, folder)
+    return LoadedContext(learned, base, Template(**card.template), card)
 
 
 def _same_text(card: ContextCard, base: Backbone, folder: Path) -> None:
