@@ -1,4 +1,4 @@
-"""What a piece of work cost in time, tokens and memory."""
+"""The cost of a piece of work in time, tokens and memory."""
 
 import ctypes
 import os
@@ -22,8 +22,8 @@ class Counter(Protocol):
 def measure(work: Callable[[], T], counter: Counter | None = None) -> tuple[T, Cost]:
     """Do `work` once; return its result and its cost.
 
-    Peak bytes are of this work alone: CUDA's allocator where a GPU is in use, else the kernel's high-water mark of the
-    process (Linux; reset at the start), else the process's own, which is that of its whole life and named so.
+    Peak bytes are those of this work alone: by CUDA's allocator where a GPU is in use, else by the kernel's high-water mark
+    of the process (Linux; reset at the start). Elsewhere they are the maximum of the process's life, and named so.
     """
     tokens = counter.tokens if counter else 0
     meter, before = _started()
@@ -87,9 +87,9 @@ class _Kernel:
     name = "VmHWM"
 
     def forget(self) -> None:
-        # What earlier work freed and the C library kept would be used again without the kernel seeing it: of 60 MB
-        # in tensors of 3 MB, it saw 6 the second time. Collecting garbage too takes 0.1 s and finds none: no fitted
-        # method is part of a cycle.
+        # Memory that earlier work freed and the C library kept would be used again without the kernel noticing: of 60 MB
+        # in tensors of 3 MB, it noticed 6 the second time. Garbage is not collected: that takes 0.1 s and frees nothing,
+        # since no fitted method is part of a reference cycle.
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
         if trim is not None:
             trim(0)
@@ -113,7 +113,7 @@ class _Lifetime:
 
 
 def _started() -> tuple[_Cuda | _Kernel | _Lifetime, int]:
-    """The best meter there is, its mark set to what is in use now, and that."""
+    """The best available meter, reset, and the memory that is in use now."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         return _read(_Cuda())

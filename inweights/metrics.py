@@ -1,4 +1,4 @@
-"""How good an answer is, from 0 to 1 for each example: one table for every task, whether it is scored or generated."""
+"""Metrics of an answer, from 0 to 1 for each example; one table for all tasks, scored or generated."""
 
 import re
 from collections import Counter
@@ -13,17 +13,17 @@ Score = Callable[[str, str], float]
 
 
 def accuracy(answer: str, gold: str) -> float:
-    """1 where the answer is the gold text to the letter: the answer is one of the choices."""
+    """1 where the answer equals the gold text exactly: for answers that are one of the choices."""
     return float(answer == gold)
 
 
 def exact_match(answer: str, gold: str) -> float:
-    """1 where the two are equal but for case, punctuation, articles and spacing (Rajpurkar et al. 2016, section 6.1)."""
+    """1 where both are equal up to case, punctuation, articles and spacing (Rajpurkar et al. 2016, section 6.1)."""
     return float(_compared(answer) == _compared(gold))
 
 
 def contained(answer: str, gold: str) -> float:
-    """1 where the normalised gold text stands in the normalised answer as whole words; 0 for an empty gold text.
+    """1 where the normalised answer contains the normalised gold text as whole words; 0 for an empty gold text.
 
     For models that answer in sentences: "It holds 3.2 litres of water." contains "3.2 litres".
     """
@@ -33,20 +33,20 @@ def contained(answer: str, gold: str) -> float:
 
 def token_f1(answer: str, gold: str) -> float:
     """Harmonic mean of precision and recall of the normalised words (Rajpurkar et al. 2016, section 6.1)."""
-    said, wanted = _compared(answer).split(), _compared(gold).split()
-    if not said or not wanted:
-        return float(said == wanted)
-    common = sum((Counter(said) & Counter(wanted)).values())
-    return 2 * common / (len(said) + len(wanted))
+    words, expected = _compared(answer).split(), _compared(gold).split()
+    if not words or not expected:
+        return float(words == expected)
+    common = sum((Counter(words) & Counter(expected)).values())
+    return 2 * common / (len(words) + len(expected))
 
 
 def rouge_l(answer: str, gold: str) -> float:
     """F1 of the longest common subsequence of lower-case words and numbers (Lin 2004; as rouge_score without stemming)."""
-    said, wanted = (re.findall(r"[a-z0-9]+", text.lower()) for text in (answer, gold))
-    if not said or not wanted:
+    words, expected = (re.findall(r"[a-z0-9]+", text.lower()) for text in (answer, gold))
+    if not words or not expected:
         return 0.0
-    length = _longest_common_subsequence(said, wanted)
-    return 2 * length / (len(said) + len(wanted))
+    length = _longest_common_subsequence(words, expected)
+    return 2 * length / (len(words) + len(expected))
 
 
 METRICS: dict[str, Score] = {
@@ -68,7 +68,7 @@ def metric_named(name: str) -> Score:
 
 
 def normalized(text: str) -> str:
-    """Lower case, without articles, with single spaces, and without punctuation but for points inside numbers."""
+    """Lower case, without articles and punctuation except points inside numbers, with single spaces."""
     plain = re.sub(r"(?<!\d)[.,](?!\d)|(?<=\d)[.,](?!\d)|(?<!\d)[.,](?=\d)|[^\w\s.,]", "", text.lower())
     return " ".join(word for word in plain.split() if word not in ("a", "an", "the"))
 

@@ -1,4 +1,4 @@
-"""Texts in, labels and probabilities out: what a fitted method and an export both answer."""
+"""Texts in, labels and probabilities out: predictions of a fitted method or of an export."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Input = str | Mapping[str, str]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer to one example."""
+    """The prediction for one example."""
 
     label: str
     probabilities: Mapping[str, float]
@@ -37,14 +37,14 @@ def example_of(given: Input, prompt: Prompt) -> Example:
 
 
 def _fields(given: str | Mapping[str, str], prompt: Prompt) -> Mapping[str, str]:
-    wanted = prompt.field_names
+    names = prompt.field_names
     if isinstance(given, str):
-        if len(wanted) != 1:
-            raise UserError(f"the pattern has the fields {', '.join(wanted)}: give each by its name, not one text")
-        given = {wanted[0]: given}
-    for name in wanted:
+        if len(names) != 1:
+            raise UserError(f"the pattern has the fields {', '.join(names)}: give them by name, not as one text")
+        given = {names[0]: given}
+    for name in names:
         if name not in given:
-            raise UserError(f"the field {name!r} is missing; the pattern asks for {', '.join(wanted)}")
+            raise UserError(f"the field {name!r} is missing; the pattern asks for {', '.join(names)}")
         if not given[name].strip():
             raise UserError(f"the field {name!r} is empty: give a text")
     return given

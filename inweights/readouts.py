@@ -30,28 +30,29 @@ class Readout(Protocol):
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]: ...
 
     def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
-        """How many examples were too long to be scored as they are, by remedy; empty where none was."""
+        """The number of examples that are too long to be scored as they are, by what is done about it; empty for none."""
         ...
 
 
 @dataclass(frozen=True)
 class LabelWords:
-    """The log-probability of each label's word after the prompt (Schick & Schütze 2021), less a constant per label."""
+    """The log-probability of each label's word after the prompt (Schick & Schütze 2021), minus a constant per label."""
 
     model: Backbone
     prompt: Prompt
     demonstrations: tuple[Example, ...] = ()
-    """Shown before every query; encoded once."""
+    """Precede every query; encoded once."""
     offsets: tuple[float, ...] = ()
-    """Subtracted from the labels' scores: a calibration, fixed when it was fitted. Empty: none."""
+    """Subtracted from the labels' scores: a calibration, fixed when the method was fitted. Empty: none."""
     batch_tokens: int = 8192
 
     @torch.no_grad()
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]:
         return _scored([self], examples)[0]
 
-    def asked(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], list[Example], str]]:
-        """Rows of the examples, the examples made to fit, and their context: with fewer demonstrations for long ones."""
+    def by_context(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], list[Example], str]]:
+        """Groups of examples with one context: their rows, the examples made to fit, and the context. Long examples have
+        fewer demonstrations in it."""
         within = words_within(self.model, self.prompt, examples)
         counts = self._shown_per_label(within)
         for count, group in groupby(sorted(range(len(within)), key=counts.__getitem__), counts.__getitem__):
@@ -59,9 +60,9 @@ class LabelWords:
             yield rows, [within[row] for row in rows], self.prompt.context(first_of_each_label(self.demonstrations, count))
 
     def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
-        asked = words_within(self.model, self.prompt, examples)
-        cut = sum(long is not short for long, short in zip(examples, asked, strict=True))
-        fewer = sum(count < most_of_a_label(self.demonstrations) for count in self._shown_per_label(asked))
+        within = words_within(self.model, self.prompt, examples)
+        cut = sum(long is not short for long, short in zip(examples, within, strict=True))
+        fewer = sum(count < most_of_a_label(self.demonstrations) for count in self._shown_per_label(within))
         return {k: n for k, n in {"shortened": cut, "with fewer demonstrations": fewer}.items() if n}
 
     def _shown_per_label(self, examples: Sequence[Example]) -> list[int]:
@@ -81,10 +82,10 @@ class Head:
     @torch.no_grad()
     def __call__(self, examples: Sequence[Example]) -> Float[Tensor, "examples labels"]:
         scores = torch.zeros(len(examples), len(self.prompt.labels))
-        asked = texts_within(self.model, self.prompt, examples)
-        sequences = self.model.encode([self.prompt.whole(example) for example in asked]) if asked else []
-        most = tokens_at_once(self.batch_tokens, self.model.hidden_size, self.linear.weight.device.type)
-        for batch in batches_of([len(ids) for ids in sequences], most):
+        within = texts_within(self.model, self.prompt, examples)
+        sequences = self.model.encode([self.prompt.whole(example) for example in within]) if within else []
+        maximum = tokens_at_once(self.batch_tokens, self.model.hidden_size, self.linear.weight.device.type)
+        for batch in batches_of([len(ids) for ids in sequences], maximum):
             scores[batch] = self.logits([sequences[i] for i in batch]).cpu()
         return scores
 
@@ -94,8 +95,8 @@ class Head:
         return self.linear(states)  # type: ignore[no-any-return]
 
     def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
-        asked = texts_within(self.model, self.prompt, examples)
-        cut = sum(long is not short for long, short in zip(examples, asked, strict=True))
+        within = texts_within(self.model, self.prompt, examples)
+        cut = sum(long is not short for long, short in zip(examples, within, strict=True))
         return {"shortened": cut} if cut else {}
 
 
@@ -123,14 +124,14 @@ class Ensemble:
 
 
 def _scored(members: Sequence[LabelWords], examples: Sequence[Example]) -> list[Float[Tensor, "examples labels"]]:
-    """The scores of each member; all their contexts share passes. The members have one backbone and one prompt."""
+    """The scores of each member. Their contexts share forward passes; they have one backbone and one prompt."""
     first = members[0]
-    asked = [(number, *each) for number, member in enumerate(members) for each in member.asked(examples)]
-    found = label_scores_of_each(
-        first.model, first.prompt, [(some, context) for _, _, some, context in asked], batch_tokens=first.batch_tokens
+    groups = [(number, *group) for number, member in enumerate(members) for group in member.by_context(examples)]
+    tables = label_scores_of_each(
+        first.model, first.prompt, [(some, context) for _, _, some, context in groups], batch_tokens=first.batch_tokens
     )
     scores = [torch.zeros(len(examples), len(first.prompt.labels)) for _ in members]
-    for (number, rows, _, _), table in zip(asked, found, strict=True):
+    for (number, rows, _, _), table in zip(groups, tables, strict=True):
         scores[number][rows] = table.cpu()
     offsets = [torch.tensor(member.offsets or [0.0]) for member in members]
     return [table - offset for table, offset in zip(scores, offsets, strict=True)]

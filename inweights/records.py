@@ -22,9 +22,9 @@ class OldFormatError(ValueError):
 def write_whole(path: Path, content: str | bytes) -> None:
     """Put `content` in `path` so that at any instant the file is either as before or complete.
 
-    Raises OSError, on a full disk for one; nothing is left behind then.
+    Raises OSError, for example on a full disk; no partial file is left then.
     """
-    # Not by tempfile: its files are their owner's alone, and a study's folder may be a group's.
+    # Not with tempfile, whose files only their owner can read: a study's folder may belong to a group.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:
@@ -78,7 +78,7 @@ def read_folder(study: Path) -> list[Record]:
 
 
 def is_learned(study: Path) -> bool:
-    """Whether the folder is the work of a learned context, whose records no study has made."""
+    """Whether the folder holds the records of a learned context, which no study has made."""
     try:
         spec = json.loads((study / "study.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -90,7 +90,7 @@ PLAN = "plan.json"
 
 
 def write_plan(study: Path, names: Sequence[str]) -> None:
-    """Keep the ids of the runs that a study was last asked for."""
+    """Keep the ids of the runs of a study's last plan."""
     write_whole(study / PLAN, json.dumps({"runs": list(names)}, indent=0) + "\n")
 
 

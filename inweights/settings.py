@@ -1,4 +1,4 @@
-"""Read and change the settings of a method, which are just its dataclass fields."""
+"""Read and change the settings of a method, which are its dataclass fields."""
 
 import dataclasses
 import difflib
@@ -11,7 +11,7 @@ from inweights.types import UserError
 
 
 def settings(value: object) -> dict[str, object]:
-    """Nested dataclasses laid flat: `{"lr": 0.01, "update": "LoRA", "update.rank": 8}`; plain JSON values only."""
+    """Nested dataclasses as a flat dict: `{"lr": 0.01, "update": "LoRA", "update.rank": 8}`; plain JSON values only."""
     flat: dict[str, object] = {}
     for name in _names(value):
         inner = getattr(value, name)

@@ -65,7 +65,7 @@ def test_a_file_without_a_label_column(call: Call) -> None:
 
 def test_an_unknown_label_with_its_line(call: Call) -> None:
     _write(Path("test.jsonl"), [*GOOD, {"text": "a", "label": "perhaps"}])
-    refused(call(), r"test\.jsonl:5 has the label 'perhaps', which is none of no, yes")
+    refused(call(), r"test\.jsonl:5 has the label 'perhaps', which is not one of no, yes")
 
 
 def test_one_class_only(call: Call) -> None:
@@ -79,7 +79,7 @@ def test_fewer_examples_than_shots(call: Call) -> None:
 
 def test_an_empty_text_with_its_line(call: Call) -> None:
     _write(Path("train.jsonl"), [*GOOD, {"text": "  ", "label": "yes"}])
-    refused(call(), r"train\.jsonl:5 has no text in 'text': fill it or take the line out")
+    refused(call(), r"train\.jsonl:5 has no text in 'text': fill it or remove the line")
 
 
 def test_a_pattern_with_an_unknown_field(call: Call) -> None:

@@ -273,7 +273,7 @@ def test_eval_prints_a_line_for_each_label(handed_out: Path, study: Study, call:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ('{"review": "a", "label": "fine"}', "label 'fine', which is none of"),
+        ('{"review": "a", "label": "fine"}', "label 'fine', which is not one of"),
         ('{"review": " ", "label": "good"}', "no text in 'review'"),
         ('{"review": "a"}', "no label column"),
         ('{"label": "good"}', "the pattern asks for the field {review}"),

@@ -131,7 +131,7 @@ def test_the_unlabelled_file_needs_no_label_column_and_its_labels_are_not_read(t
 def test_test_examples_that_stand_in_train_are_counted(train, tmp_path):
     again = jsonl(tmp_path / "test.jsonl", [*TEXTS, {"text": "new", "label": "positive"}])
     lines = from_files(train, again).detected
-    assert "warning: 2 of the 3 examples of test stand in the training file too" in lines
+    assert "warning: 2 of the 3 examples of test are in the training file, too" in lines
 
 
 def test_words_that_are_numbers_are_warned_of(tmp_path):

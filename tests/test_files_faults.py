@@ -92,14 +92,14 @@ def test_a_missing_file_is_named_whichever_it_is(train, test, tmp_path):
 
 def test_a_label_that_training_does_not_know_is_named_with_file_line_and_the_known_ones(train, tmp_path):
     other = jsonl(tmp_path / "test.jsonl", [{"text": "a", "label": "positive"}, {"text": "b", "label": "mixed"}])
-    with pytest.raises(UserError, match=r"test.jsonl:2 has the label 'mixed', which is none of negative, positive"):
+    with pytest.raises(UserError, match=r"test.jsonl:2 has the label 'mixed', which is not one of negative, positive"):
         from_files(train, other)
 
 
 def test_a_pattern_with_an_unknown_field_lists_the_columns(train, test):
     with pytest.raises(UserError, match=r"asks for the field \{premise\}; .*train.jsonl has text: .*--columns premise=COL"):
         from_files(train, test, patterns=["{premise}?"])
-    with pytest.raises(UserError, match=r"the pattern 'same\?' shows no field of the example"):
+    with pytest.raises(UserError, match=r"the pattern 'same\?' has no field of the example"):
         from_files(train, test, patterns=["same?"])
 
 
@@ -124,7 +124,7 @@ def test_labels_that_do_not_fit_the_file_are_refused(train, test, labels, words,
 
 
 def test_something_to_measure_on_is_wanted(train):
-    with pytest.raises(UserError, match="nothing to measure on: give --test FILE, --ood NAME=FILE, or both"):
+    with pytest.raises(UserError, match="there is no evaluation set: give --test FILE, --ood NAME=FILE, or both"):
         from_files(train)
     with pytest.raises(UserError, match="an out-of-domain set cannot be called train"):
         from_files(train, ood={"train": train})

@@ -188,7 +188,7 @@ def test_shots_longer_than_the_window_are_shortened_and_learnt_from():
 
 @pytest.mark.parametrize("name", ["vanilla", "pbft", "pbft+last-blocks", "distill"])
 def test_nothing_to_learn_from_is_an_error(name):
-    with pytest.raises(UserError, match="learns from labelled examples and got none: ask for shots, or take zero-shot"):
+    with pytest.raises(UserError, match="needs labelled examples and there are none: give shots, or take zero-shot"):
         fit(METHODS[name], tiny("opt"), replace(SHOTS, labelled=()))
 
 

@@ -156,5 +156,5 @@ def test_a_test_set_published_without_labels_is_no_evaluation_set(tmp_path):
 
 def test_without_a_folder_and_without_a_hub_the_folder_is_asked_for(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(UserError, match=r"the data of rte is not given and no hub can be asked.*--data FOLDER.*\[hub\]"):
+    with pytest.raises(UserError, match=r"the data of rte is not given, and no hub can be used.*--data FOLDER.*\[hub\]"):
         task("rte")

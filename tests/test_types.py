@@ -66,9 +66,9 @@ def test_demonstrations_are_each_followed_by_the_separator():
         (("a", "a"), ("x", "y"), "label words must differ, not a, a"),
         (("a", "b"), ("x", "x"), "labels must differ, not x, x"),
         (("a", " "), ("x", "y"), "a label word is empty"),
-        (("a", " b"), ("x", "y"), "the label word ' b' begins or ends with a space: give it plain"),
-        (("\u0120a", "b"), ("x", "y"), "give it plain, one space is put in front"),
-        (("a", "\u2581b"), ("x", "y"), "give it plain, one space is put in front"),
+        (("a", " b"), ("x", "y"), "the label word ' b' begins or ends with a space: give it without"),
+        (("\u0120a", "b"), ("x", "y"), "give it without, one space is added before it"),
+        (("a", "\u2581b"), ("x", "y"), "give it without, one space is added before it"),
     ],
 )
 def test_label_words_that_cannot_be_told_apart_or_are_not_plain_are_refused(words, labels, message):

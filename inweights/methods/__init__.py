@@ -37,7 +37,7 @@ DEFAULT_METHODS = (
     *("pbft", "pbft+last-blocks", "pbft+bitfit", "pbft+lora", "pbft+adapter", "pbft+ia3", "pbft+prefix", "pbft+prompt"),
     *("distill", "distill+bitfit", "distill+lora", "distill+prefix", "distill+prompt"),
 )
-"""Compared when none is named: every kind, and every update with the kind it is most used with."""
+"""Compared when no method is named: every kind, and every update with the kind that it is mostly used with."""
 _CALIBRATIONS = {
     "contextual": ["contextual calibration (Zhao et al. 2021, arXiv 2102.09690)"],
     "batch": ["batch calibration (Zhou et al. 2023, arXiv 2309.17249)"],
@@ -56,7 +56,7 @@ def method(name: str, settings: Mapping[str, str] | None = None) -> Method:
         hint = f"did you mean {near[0]}?" if near and near[0] in METHODS else f"there are {', '.join(METHODS)}"
         raise UserError(f"there is no method {name!r}; {hint}")
     found = METHODS[plain]
-    if "schedule.lr" in (settings or {}):  # a rate that the user gives is meant as it is
+    if "schedule.lr" in (settings or {}):  # a rate that the user gives is not scaled by the width
         settings = {"schedule.width": "none", **(settings or {})}
     for path, text in (settings or {}).items():
         if path == "update":
@@ -66,17 +66,15 @@ def method(name: str, settings: Mapping[str, str] | None = None) -> Method:
 
 
 def canonical(name: str) -> str:
-    """The name in METHODS, of an alias or with the update spelled out; any other as it is."""
+    """The name in METHODS of an alias, or of a name with the full update written out; any other name as it is."""
     kind, _, update = name.partition("+")
     return kind if update == "full" and kind in KINDS else ALIASES.get(name, name)
 
 
 def _by_name(kind: str, update: str) -> str:
     there = [name for name in METHODS if name.partition("+")[0] == kind]
-    wanted = canonical(f"{kind}+{update}")
-    return (
-        f"update={update}: an update is chosen by the method's name: take {wanted if wanted in there else ', '.join(there)}"
-    )
+    named = canonical(f"{kind}+{update}")
+    return f"update={update}: an update is chosen by the method's name: take {named if named in there else ', '.join(there)}"
 
 
 def described(method: Method) -> str:
@@ -92,7 +90,7 @@ def described(method: Method) -> str:
 
 
 def _title(value: object) -> str:
-    """What a class's docstring begins with, up to the colon."""
+    """The first part of a class's docstring, up to the colon."""
     return (type(value).__doc__ or "").partition(": ")[0].splitlines()[0].strip()
 
 

@@ -1,4 +1,4 @@
-"""What an adaptation method is: settings in its fields, data in `fit`, the result returned."""
+"""What an adaptation method is: settings in its fields, data in the call of `fit`, and a `Fitted` as the result."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -24,15 +24,15 @@ class Fitted:
     trained: Mapping[str, nn.Parameter] = field(default_factory=dict)
     """Every parameter that was trained; a new head's are `score.weight` and, on an encoder, `score.bias`."""
     update: Update | None = None
-    """Whose parameters these are; None for a method that trains nothing of the backbone."""
+    """The update that was trained; None for a method that trains nothing of the backbone."""
     losses: tuple[float, ...] = ()
     optimizer_bytes: int = 0
     notes: Mapping[str, object] = field(default_factory=dict)
     """JSON values only."""
     diagnostics: Callable[[], Mapping[str, object]] = dict
-    """More notes, which take passes over the shots that nothing else needs; asked for outside of what is measured."""
+    """More notes, which need further passes over the shots; they are made outside of what is measured."""
     snapshots: Mapping[str, "Fitted"] = field(default_factory=dict)
-    """The same at earlier steps and at the last, by `step N`, for protocols that select a checkpoint."""
+    """The same at earlier steps and at the last one, by `step N`, for protocols that select a checkpoint."""
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """Label and probabilities of texts, where the pattern has one field, or of dicts of fields."""
@@ -61,7 +61,7 @@ class Method(Protocol):
 
 @runtime_checkable
 class MaybeIndependent(Protocol):
-    """A method that says whether what it is given to learn from changes anything; any other's draws do."""
+    """A method that may not depend on the shots that it is given; all other methods depend on them."""
 
     @property
     def independent_of_draws(self) -> bool:
@@ -76,10 +76,10 @@ def update_of(method: Method) -> Update | None:
 
 
 class Kind(Protocol):
-    """A class of methods that train: with each update that it takes it is a method."""
+    """A class of methods that train; with each update that it takes it makes a method."""
 
     def takes(self, update: Update) -> bool:
-        """Whether there is anything to train with it."""
+        """Whether there is anything to train with the update."""
         ...
 
     def of(self, update: Update) -> Method:
@@ -97,9 +97,9 @@ def fitted(
     notes: Mapping[str, object],
     diagnostics: Callable[[], Mapping[str, object]] = dict,
 ) -> Fitted:
-    """`parameters` that no gradient has ever reached (an LM head that nothing reads) do not count as trained.
+    """The result of a training run. `parameters` that received no gradient (an LM head that nothing reads) are not trained.
 
-    `model`, `seed`: what the update was applied to, and with; snapshots apply it anew and put their values in.
+    `model`, `seed`: those with which the update was applied. Snapshots apply it again and set their values.
     """
     trained = {name: parameter for name, parameter in parameters.items() if name in trace.moved}
     earlier = {f"step {step}": _earlier(readout, update, trace, step, model, seed) for step in sorted(trace.snapshots)}

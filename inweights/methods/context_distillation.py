@@ -98,7 +98,7 @@ class ContextDistillation:
             model=adapted.model,
             first_block=first_changed_block(model, adapted.parameters),
             job=Job(adapted.parameters, student.rows, schedule, shots.seeds, adapted.lr_scales, adapted.starts),
-            asked=student.trees,
+            inputs_of=student.trees,
             loss=student.loss,
             finish=finish,
             lengths=student.lengths,

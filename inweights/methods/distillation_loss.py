@@ -1,4 +1,4 @@
-"""The student's loss in context distillation, one number for each input of the pool and each labelled shot."""
+"""The student's loss in context distillation: one number for each input of the pool and each labelled shot."""
 
 import random
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from inweights.types import Example, Prompt
 
 
 class DistillationLoss:
-    """Rows are the pool's inputs, then the labelled shots.
+    """Its rows are the pool's inputs, then the labelled shots.
 
-    `targets`: the teacher's, for the pool, by context; each time an input is met, `rng` chooses a context. The mean
-    over all rows is the mean divergence over the pool + gold_weight * the mean cross-entropy over the shots.
+    `targets`: the teacher's for the pool, by context; `rng` chooses a context each time an input is used. The mean over all
+    rows is the mean divergence over the pool + gold_weight * the mean cross-entropy over the shots.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class DistillationLoss:
         self.longest = longest_word([self.queries])
         over_labels = isinstance(targets[0], LabelTargets)
         self.vocabulary = only_tokens([self.queries]) if over_labels else None
-        """Divergence among labels of one token each needs no other token's logit."""
+        """A divergence among labels of one token each needs no other logits."""
 
     def trees(self, rows: Sequence[int]) -> tuple[Tree, ...]:
         """What the model reads for some rows, in the order that `loss` expects."""
         return self.queries.at(sorted(rows)).trees
 
     def loss(self, rows: Sequence[int], logits: Tensor) -> Tensor:
-        """In the order of the pool's rows, then of the labelled ones; only their sum is used."""
+        """In the order of rows: the pool's first, then the labelled ones. Only the sum is used."""
         rows = sorted(rows)
         inputs = [row for row in rows if row < self.pool]
         shots = [row for row in rows if row >= self.pool]
@@ -79,5 +79,5 @@ class DistillationLoss:
 
 
 def _counts(queries: Queries) -> list[int]:
-    """Positions read of each example."""
+    """The number of positions read in each example."""
     return [len(tree.positions_read) for tree in queries.trees]

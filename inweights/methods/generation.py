@@ -1,4 +1,4 @@
-"""Inputs written by the model itself, where the user has none without labels: the demonstrations are continued."""
+"""Inputs written by the model, for users without unlabelled inputs: it continues the demonstrations."""
 
 import random
 import re
@@ -13,7 +13,7 @@ from inweights.types import Example, Prompt
 
 TEMPERATURE = 1.0
 MAX_TOKENS = 96
-"""Maximum length of one continuation; longer ones are lost."""
+"""Maximum tokens of one continuation; longer ones do not match the pattern and are dropped."""
 FIRST_ATTEMPTS, SAMPLES = 64, 16
 """Attempts after which at least one must match the pattern; continuations sampled together from one context."""
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
@@ -23,11 +23,10 @@ _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 def generated_inputs(
     model: Backbone, prompt: Prompt, demonstrations: Sequence[Example], count: int, seed: int
 ) -> list[Example]:
-    """Up to `count` new inputs without labels, none twice and none among the demonstrations.
+    """Up to `count` new inputs without labels, without repetitions and demonstrations.
 
-    The demonstrations, in changing order, are continued by the model; a continuation is parsed by the pattern, and
-    dropped where it does not match. Gives up after 4 * count attempts, or where none of the first 64 matches, so that
-    there may be fewer.
+    The model continues the demonstrations, each time in another order. A continuation is parsed by the pattern, and dropped
+    where it does not match. There are up to 4 * count attempts, and only 64 if none of those matches.
     """
     rng = random.Random(f"generation {seed}")
     choose = sampling(TEMPERATURE, torch.Generator().manual_seed(rng.getrandbits(63)))
@@ -47,7 +46,7 @@ def generated_inputs(
 
 
 def read_back(prompt: Prompt, text: str) -> dict[str, str] | None:
-    """The fields of a text that reads as the pattern and a label word; None where it does not, or a field is empty."""
+    """The fields of a text that matches the pattern and a label word; None where it does not, or a field is empty."""
     match = _reader(prompt).match(text)
     if match is None:
         return None
@@ -56,7 +55,7 @@ def read_back(prompt: Prompt, text: str) -> dict[str, str] | None:
 
 
 def _reader(prompt: Prompt) -> re.Pattern[str]:
-    """The pattern turned round: what it would write, with a group for every field."""
+    """The pattern as a regular expression, with a group for every field."""
     names, parts, end = prompt.field_names, [], 0
     for part in _PART.finditer(prompt.pattern):
         parts.append(re.escape(prompt.pattern[end : part.start()]))
@@ -68,7 +67,7 @@ def _reader(prompt: Prompt) -> re.Pattern[str]:
             parts.append(f"(?P={group})" if again else f"(?P<{group}>.+?)")
         end = part.end()
     rest = (prompt.pattern[end:] + prompt.answer_prefix).rstrip()
-    # Without an answer prefix only the label word says where the last field ends.
+    # Without an answer prefix only the label word shows where the last field ends.
     words = "|".join(re.escape(word) for word in prompt.verbalizer)
     return re.compile("".join([*parts, re.escape(rest), rf"\s+(?:{words})(?:\s|$)"]), flags=re.DOTALL)
 
@@ -76,10 +75,10 @@ def _reader(prompt: Prompt) -> re.Pattern[str]:
 def _sampled(model: Backbone, context: str, count: int, choose: Choose, separator: str) -> list[str]:
     """Sampled continuations of the context, each up to its first separator or the end of text."""
     ids = model.encode([context])[0]
-    # The prefix holds all but the last token, which every sample goes on from.
+    # The prefix holds all but the last token, which is the stem of every sample.
     prefix = model.prefix(ids[:-1]) if ids[:-1] else None
     sampled = continued(model, [ids[-1:]] * count, prefix, MAX_TOKENS, end_ids(model, separator), choose)
-    # Decoded behind the context's last tokens: many tokenizers drop the space that a text begins with.
+    # Decoded with the last tokens of the context, because many tokenizers drop a space at the beginning of a text.
     start = ids[-4:]
     before = model.decode(start)
     texts = [model.decode([*start, *tokens]).removeprefix(before) for tokens in sampled]

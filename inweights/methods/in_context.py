@@ -1,4 +1,4 @@
-"""In-context learning: the shots go into the prompt, nothing is trained."""
+"""In-context learning: the shots are demonstrations in the prompt, and nothing is trained."""
 
 import random
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from inweights.types import Ability, Budget, Example, Prompt, Shots, UserError
 class InContext:
     """In-context learning (Brown et al. 2020, arXiv 2005.14165): demonstrations in random order.
 
-    Where they do not all fit, whole ones are left out.
+    Demonstrations that do not fit are left out.
     """
 
     needs: ClassVar[frozenset[Ability]] = frozenset({"choices"})
     demonstrations: int | None = None
-    """How many shots to show; none: all of them, 0: zero-shot."""
+    """Number of shots in the prompt; none: all of them, 0: zero-shot."""
     calibration: Literal["none", "contextual", "batch"] = "none"
     """Contextual (Zhao et al. 2021) by content-free queries, batch (Zhou et al. 2023) by unlabelled inputs."""
     calibration_inputs: int = 64
@@ -34,7 +34,7 @@ class InContext:
     members: int = 1
     """Size of an ensemble over subsets and orders of the demonstrations: the mean of their log-probabilities."""
     share: float = 0.5
-    """Of the demonstrations that one member of an ensemble shows."""
+    """Share of the demonstrations that one member of an ensemble shows."""
 
     def __post_init__(self) -> None:
         if self.demonstrations is not None and self.demonstrations < 0:
@@ -52,34 +52,34 @@ class InContext:
 
     def _fit(self, model: Backbone, prompt: Prompt, shots: Shots, budget: Budget) -> Fitted:
         rng = random.Random(shots.seeds.order)
-        wanted = shots.labelled[: self.demonstrations]
-        fitting = fitting_demonstrations(model, prompt, wanted, room_beside_queries(model, prompt, shots))
-        if wanted and not fitting:
+        chosen = shots.labelled[: self.demonstrations]
+        fitting = fitting_demonstrations(model, prompt, chosen, room_beside_queries(model, prompt, shots))
+        if chosen and not fitting:
             raise UserError(
-                f"not one of {len(wanted)} demonstrations fits the context window of {model.card.max_tokens:,} tokens "
+                f"none of {len(chosen)} demonstrations fits the context window of {model.card.max_tokens:,} tokens "
                 "beside the queries: take zero-shot, a method that trains, or a model with a longer context window"
             )
         readouts = []
         for _ in range(self.members):
-            chosen = self._chosen(fitting, len(prompt.labels), rng)
-            offsets = self._offsets(model, prompt, chosen, shots, budget)
-            readouts.append(LabelWords(model, prompt, chosen, offsets, budget.batch_tokens))
+            shown = self._chosen(fitting, len(prompt.labels), rng)
+            offsets = self._offsets(model, prompt, shown, shots, budget)
+            readouts.append(LabelWords(model, prompt, shown, offsets, budget.batch_tokens))
         notes: dict[str, object] = {
             "demonstrations": len(readouts[0].demonstrations),
-            "demonstrations_left_out": len(wanted) - len(fitting),
+            "demonstrations_left_out": len(chosen) - len(fitting),
         }
         if self.calibration != "none":
             notes["calibration"] = [[round(offset, 4) for offset in each.offsets] for each in readouts]
         return Fitted(readouts[0] if self.members == 1 else Ensemble(tuple(readouts)), notes=notes)
 
     def _chosen(self, fitting: tuple[Example, ...], labels: int, rng: random.Random) -> tuple[Example, ...]:
-        """All in random order; a member of an ensemble shows a share of them, balanced, where there are enough."""
-        each = round(self.share * len(fitting) / labels)
-        if self.members == 1 or not each:
+        """All in random order; for a member of an ensemble a balanced share of them, if there are enough."""
+        per_label = round(self.share * len(fitting) / labels)
+        if self.members == 1 or not per_label:
             return tuple(rng.sample(fitting, len(fitting)))
-        # Groups in the order they appear: which label is called 0 must not matter.
+        # In the order of appearance: which label has the number 0 must not matter.
         by_label = [[e for e in fitting if e.label == label] for label in dict.fromkeys(e.label for e in fitting)]
-        chosen = [example for group in by_label for example in rng.sample(group, min(len(group), each))]
+        chosen = [example for group in by_label for example in rng.sample(group, min(len(group), per_label))]
         return tuple(rng.sample(chosen, len(chosen)))
 
     @torch.no_grad()
@@ -92,20 +92,20 @@ class InContext:
         if self.calibration == "batch":
             inputs = (shots.unlabelled or shots.labelled)[: self.calibration_inputs]
             if not inputs:
-                raise UserError("batch calibration needs inputs: ask for shots, or give some with --unlabelled")
-            # As the readout scores them, inputs too long for all demonstrations included.
+                raise UserError("batch calibration needs inputs: give shots, or unlabelled inputs with --unlabelled")
+            # Scored by the readout itself, so that long inputs are scored as they will be.
             scores = LabelWords(model, prompt, chosen, batch_tokens=budget.batch_tokens)(inputs)
             return tuple(batch_offsets(scores).tolist())
         return ()
 
 
 def room_beside_queries(model: Backbone, prompt: Prompt, shots: Shots) -> int:
-    """Tokens for demonstrations that leave 19 of 20 inputs seen, and the longest word behind them, their place.
+    """Tokens for demonstrations, so that 19 of 20 of the known inputs fit after them with the longest label word.
 
-    To longer queries the readout shows fewer demonstrations; one long input is no reason to show them to none.
+    Longer queries get fewer demonstrations from the readout; one long input does not reduce those of all others.
     """
-    seen = words_within(model, prompt, [*shots.labelled, *shots.unlabelled])
-    lengths = sorted(len(ids) for ids in model.encode([prompt.body(example) for example in seen])) or [0]
+    known = words_within(model, prompt, [*shots.labelled, *shots.unlabelled])
+    lengths = sorted(len(ids) for ids in model.encode([prompt.body(example) for example in known])) or [0]
     return model.card.max_tokens - lengths[int(0.95 * (len(lengths) - 1))] - longest_word_tokens(model, prompt)
 
 

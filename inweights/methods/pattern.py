@@ -1,4 +1,4 @@
-"""Pattern-based fine-tuning: the label words' scores are trained, and nothing is added on top."""
+"""Pattern-based fine-tuning: the scores of the label words are trained, without a new head."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class PatternFineTune:
     length_normalised: float = 0.0
     """Weight of the cross-entropy among scores divided by their tokens (T-Few)."""
     snapshots: int = 0
-    """Checkpoints to keep, at equal distances."""
+    """Number of checkpoints to keep, at equal distances."""
 
     @classmethod
     def takes(cls, update: Update) -> bool:
@@ -87,7 +87,7 @@ class PatternFineTune:
             model=adapted.model,
             first_block=first_changed_block(model, adapted.parameters),
             job=Job(adapted.parameters, range(len(examples)), schedule, shots.seeds, adapted.lr_scales, adapted.starts),
-            asked=lambda rows: queries.at(rows).trees,
+            inputs_of=lambda rows: queries.at(rows).trees,
             loss=loss,
             finish=finish,
             lengths=list(map(len, queries.trees)),
@@ -97,7 +97,7 @@ class PatternFineTune:
     def of_scores(
         self, tokens: Float[Tensor, "examples labels tokens"], answers: Int[Tensor, " examples"]
     ) -> Float[Tensor, " examples"]:
-        """The loss of each example, given log-probabilities that are 0 behind the end of short words."""
+        """The loss of each example, given log-probabilities that are 0 after the end of short words."""
         scores = tokens.sum(-1)
         if self.loss == "labels":
             value = F.cross_entropy(scores, answers, reduction="none")
@@ -106,7 +106,7 @@ class PatternFineTune:
         real = tokens < 0
         if self.unlikelihood:
             wrong = real & (torch.arange(scores.shape[1], device=answers.device) != answers[:, None])[..., None]
-            # 1 - p, kept off log(0) where a wrong token is certain.
+            # log(1 - p), without log(0) where a wrong token is certain.
             unlikely = -torch.log1p(-tokens.exp().clamp_max(1 - 1e-6))
             value = value + self.unlikelihood * (unlikely * wrong).sum((1, 2)) / wrong.sum((1, 2)).clamp_min(1)
         if self.length_normalised:
@@ -117,7 +117,7 @@ class PatternFineTune:
 
 @torch.no_grad()
 def vocabulary_accuracy(model: Backbone, queries: Queries, answers: Sequence[int], batch_tokens: int) -> float:
-    """How often the right label's first token is the likeliest of the whole vocabulary: a diagnostic."""
+    """The share of examples whose gold label's first token is the likeliest of the whole vocabulary: a diagnostic."""
     right = 0
     for rows in batches_of([len(tree) for tree in queries.trees], batch_tokens):
         stems = [Tree(queries.trees[row].stem) for row in rows]

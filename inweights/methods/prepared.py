@@ -1,4 +1,4 @@
-"""Training runs made ready, and run: together in one pass where their updates can share it, else one after the other."""
+"""Training runs, prepared and run: together where their updates can share a forward pass, else one after the other."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ class Prepared:
     model: Backbone
     """With the update on."""
     first_block: int
-    """Below it nothing changes."""
+    """The first block that the update changes."""
     job: Job[int]
-    """Its items are numbers of rows."""
-    asked: Callable[[Sequence[int]], Sequence[Any]]
-    """What has to be read of the model for some rows: trees, or sequences."""
+    """Its items are row numbers."""
+    inputs_of: Callable[[Sequence[int]], Sequence[Any]]
+    """What the model has to read for some rows: trees, or sequences."""
     loss: Callable[[Sequence[int], Tensor], Tensor]
-    """One number for each row, of what was read for them."""
+    """One number for each row, from the model's outputs for these rows."""
     finish: Callable[[Trace, Mapping[str, object]], Fitted]
-    """What came of it, with notes on how it was run."""
+    """The result, from the trace of training and notes on how it was run."""
     lengths: Sequence[int]
     """Tokens of each row."""
     read: Literal["logits", "own", "mean"] = "logits"
@@ -49,16 +49,16 @@ def fit_together(runs: Sequence[Prepared], module: nn.Module, budget: Budget, sn
 
 def _fit(runs: Sequence[Prepared], module: nn.Module, budget: Budget, snapshots: int) -> list[Fitted]:
     first_block = min(run.first_block for run in runs)
-    reader = TrainingForward([run.model for run in runs], first_block, budget.kept_bytes, budget.checkpointing)
+    forward = TrainingForward([run.model for run in runs], first_block, budget.kept_bytes, budget.checkpointing)
     vocabulary = runs[0].vocabulary
 
     def losses(batches: Mapping[int, Sequence[int]]) -> dict[int, Tensor]:
-        asked = {number: runs[number].asked(rows) for number, rows in batches.items()}
+        inputs = {number: runs[number].inputs_of(rows) for number, rows in batches.items()}
         if runs[0].read == "logits":
-            said = reader.logits(asked, vocabulary)
+            outputs = forward.logits(inputs, vocabulary)
         else:
-            said = reader.summaries(asked, runs[0].read)
-        return {number: runs[number].loss(rows, said[number]) for number, rows in batches.items()}
+            outputs = forward.summaries(inputs, runs[0].read)
+        return {number: runs[number].loss(rows, outputs[number]) for number, rows in batches.items()}
 
     def in_pieces(number: int, rows: Sequence[int]) -> list[list[int]]:
         return pieces(rows, runs[number].lengths, budget.batch_tokens)
@@ -81,12 +81,12 @@ def _groups(runs: Sequence[Prepared], budget: Budget) -> Iterator[list[Prepared]
     group: list[Prepared] = []
     tokens = 0
     on = runs[0].model.device.type
-    # Half of what a scoring pass takes: a training pass keeps what it makes, and above this runs are faster by themselves.
-    most = tokens_at_once(2 * budget.batch_tokens, runs[0].model.hidden_size, on) // 2
+    # Half of the tokens of a scoring pass, because a training pass keeps its activations; with more, runs are faster alone.
+    maximum = tokens_at_once(2 * budget.batch_tokens, runs[0].model.hidden_size, on) // 2
     for run in runs:
         needed = min(run.job.schedule.batch_size, len(run.lengths)) * max(run.lengths)
         alike = group and run.vocabulary == group[0].vocabulary and run.read == group[0].read
-        fits = tokens + needed <= most and alike and stackable([group[0].model, run.model])
+        fits = tokens + needed <= maximum and alike and stackable([group[0].model, run.model])
         if group and (budget.isolated or not fits):
             yield group
             group, tokens = [], 0
@@ -99,7 +99,7 @@ def _groups(runs: Sequence[Prepared], budget: Budget) -> Iterator[list[Prepared]
 def labelled(shots: Shots) -> tuple[Example, ...]:
     """Raises UserError where there are none to learn from."""
     if not shots.labelled:
-        raise UserError("fine-tuning learns from labelled examples and got none: ask for shots, or take zero-shot")
+        raise UserError("fine-tuning needs labelled examples and there are none: give shots, or take zero-shot")
     return shots.labelled
 
 
@@ -109,5 +109,5 @@ def gold(examples: Sequence[Example]) -> list[int]:
 
 
 def pieces(batch: Sequence[int], lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """A batch of rows in pieces of at most `batch_tokens` tokens; `lengths` are those of all rows."""
+    """A batch of rows in pieces of up to `batch_tokens` tokens; `lengths` are those of all rows."""
     return [[batch[i] for i in piece] for piece in batches_of([lengths[row] for row in batch], batch_tokens)]

@@ -28,16 +28,16 @@ class HeadFineTune:
     update: Update = Full()
     schedule: Schedule = Schedule()
     head_lr: float = 3e-3
-    """Peak learning rate of the head, which starts from nothing whatever the update."""
+    """Peak learning rate of the head, which is new whatever the update is."""
     pooling: Literal["auto", "own", "mean"] = "auto"
-    """Own: the last token of a causal model, the first of an encoder. Mean: over all tokens. Auto: own on a causal
-    model, mean on an encoder."""
+    """own: the last token of a causal model, the first token of an encoder. mean: the mean over all tokens. auto: own on a
+    causal model, mean on an encoder."""
     snapshots: int = 0
-    """Checkpoints to keep, at equal distances."""
+    """Number of checkpoints to keep, at equal distances."""
 
     @classmethod
     def takes(cls, update: Update) -> bool:
-        return True  # without any of the backbone the head still trains
+        return True  # even without any of the backbone the head is trained
 
     @classmethod
     def of(cls, update: Update) -> "HeadFineTune":
@@ -70,7 +70,7 @@ class HeadFineTune:
             model=adapted.model,
             first_block=first_changed_block(model, adapted.parameters),
             job=Job(parameters, range(len(examples)), schedule, shots.seeds, scales, adapted.starts),
-            asked=lambda rows: [sequences[row] for row in rows],
+            inputs_of=lambda rows: [sequences[row] for row in rows],
             loss=loss,
             finish=finish,
             lengths=list(map(len, sequences)),
@@ -83,7 +83,7 @@ def new_head(model: Backbone, labels: int, seed: int) -> nn.Linear:
 
     With a bias (zero) where transformers' classifiers on the family have one.
     """
-    # `skip_init`: torch's own start would draw from the global generator.
+    # `skip_init`: torch's own initialisation would draw from the global generator.
     head: nn.Linear = nn.utils.skip_init(nn.Linear, model.hidden_size, labels, bias=FAMILIES[model.card.family].head_bias)
     generator = torch.Generator().manual_seed(random.Random(f"head {seed}").getrandbits(63))
     nn.init.normal_(head.weight, std=0.02, generator=generator)
@@ -92,7 +92,5 @@ def new_head(model: Backbone, labels: int, seed: int) -> nn.Linear:
     return head.to(model.device)
 
 
-def _pooling(wanted: Literal["auto", "own", "mean"], model: Backbone) -> Literal["own", "mean"]:
-    if wanted == "auto":
-        return FAMILIES[model.card.family].head_pooling
-    return wanted
+def _pooling(setting: Literal["auto", "own", "mean"], model: Backbone) -> Literal["own", "mean"]:
+    return FAMILIES[model.card.family].head_pooling if setting == "auto" else setting

@@ -1,4 +1,4 @@
-"""Tasks by name: the literature's, with data from a folder or a hub, and made ones. A user's own files: files.py."""
+"""Tasks by name: those of the literature, with data from a folder or a hub, and made tasks. A user's own files: files.py."""
 
 import difflib
 import hashlib

@@ -12,14 +12,14 @@ LABELS = ("label", "labels", "target", "class", "category", "gold_label", "is_du
 ONE = ("text", "sentence", "question", "review", "content", "input", "document", "title", "body")
 FIRST = ("premise", "sentence1", "question1", "text1", "q1", "first")
 SECOND = ("hypothesis", "sentence2", "question2", "text2", "q2", "second")
-"""Each line: names of the same thing. A pattern that asks for one of them is content with another."""
+"""Each line has names of the same thing: a pattern's field may be in a column with another name of the line."""
 OTHER = ("id", "idx", "index", "uid", "guid", "pairid", "split", "source", "")
-"""Strings that are no text of the example's."""
+"""Columns of strings that are not the example's text."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where the fields of an example and its label stand in a file."""
+    """The columns of a file that hold the fields of an example and its label."""
 
     fields: Mapping[str, str]
     """Field of the pattern -> column."""
@@ -29,14 +29,14 @@ class Columns:
     """Columns that name the subset, joined by a slash."""
 
 
-def detect(rows: Sequence[tuple[int, Row]], path: Path, wanted: Sequence[str], given: Mapping[str, str]) -> Columns:
-    """The columns of a file. `wanted`: fields the pattern asks for, if there is one; `given`: the user's mapping.
+def detect(rows: Sequence[tuple[int, Row]], path: Path, pattern_fields: Sequence[str], given: Mapping[str, str]) -> Columns:
+    """The columns of a file. `pattern_fields`: those of the pattern, if there is one; `given`: the user's mapping.
 
-    Without a pattern the text is what is called like text, or else every column of words. Raises UserError that lists
-    the columns there are.
+    Without a pattern the text is in columns with usual names, or else in every column of words. Raises UserError that lists
+    the columns.
     """
     label = label_column(rows, path, given)
-    return Columns(text_columns(rows, path, wanted, given, label), label)
+    return Columns(text_columns(rows, path, pattern_fields, given, label), label)
 
 
 def label_column(rows: Sequence[tuple[int, Row]], path: Path, given: Mapping[str, str]) -> str:
@@ -49,15 +49,15 @@ def label_column(rows: Sequence[tuple[int, Row]], path: Path, given: Mapping[str
 
 
 def text_columns(
-    rows: Sequence[tuple[int, Row]], path: Path, wanted: Sequence[str], given: Mapping[str, str], label: str
+    rows: Sequence[tuple[int, Row]], path: Path, pattern_fields: Sequence[str], given: Mapping[str, str], label: str
 ) -> dict[str, str]:
-    """Field -> column; every field of the pattern that is wanted, in its order."""
+    """Field -> column, for every field of the pattern in its order."""
     there = [name for name in rows[0][1] if name != label]
     _check(given, list(rows[0][1]), path)
     fields = {field: column for field, column in given.items() if field != "label"}
-    # Those of the very name first: else another field of like meaning would take their column.
-    fields |= {field: field for field in wanted if field in there and field not in fields}
-    for field in wanted:
+    # Exact names first: otherwise another field with a similar meaning could take their column.
+    fields |= {field: field for field in pattern_fields if field in there and field not in fields}
+    for field in pattern_fields:
         column = fields.get(field) or _synonym(field, there, fields)
         if column is None:
             raise UserError(
@@ -68,7 +68,7 @@ def text_columns(
     if fields:
         return fields
     known = [name for name in there if name.lower() in (*ONE, *FIRST, *SECOND)]
-    # A brace in a column's name would be one of the pattern's.
+    # The pattern would read a brace in a column's name as its own.
     texts = known or [n for n in there if n.lower() not in OTHER and not {"{", "}"} & set(n) and _words(rows, n)]
     if not texts:
         raise UserError(f"{path} has no text column; it has {', '.join(rows[0][1])}: give --columns text=COLUMN")
@@ -92,6 +92,6 @@ def _synonym(field: str, there: Sequence[str], taken: Mapping[str, str]) -> str 
 
 
 def _words(rows: Sequence[tuple[int, Row]], column: str) -> bool:
-    """Whether the first values are strings with a letter in them: not numbers, not dates."""
+    """Whether the first values are strings with letters: not numbers, not dates."""
     values = [row.get(column) for _, row in rows[:100]]
     return all(isinstance(value, str) and any(c.isalpha() for c in value) for value in values if value not in (None, ""))

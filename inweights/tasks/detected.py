@@ -1,4 +1,4 @@
-"""What was detected of a user's files, as lines to print before anything runs."""
+"""What was detected in a user's files, as lines to print before anything runs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from inweights.tasks.rows import format_of
 from inweights.types import Example, Prompt
 
 MANY = 50
-"""Labels; more, and the column is perhaps not the label."""
+"""A column with more labels than this may not be the label."""
 
 
 def detected(train: Path, columns: Columns, prompt: Prompt, sets: Mapping[str, Sequence[Example]]) -> tuple[str, ...]:
@@ -38,9 +38,9 @@ def _warnings(prompt: Prompt, sets: Mapping[str, Sequence[Example]]) -> list[str
     for name, examples in sets.items():
         again = sum(tuple(example.fields.items()) in seen for example in examples)
         if again and name not in ("train", "unlabelled"):
-            found.append(f"{again:,} of the {len(examples):,} examples of {name} stand in the training file too")
+            found.append(f"{again:,} of the {len(examples):,} examples of {name} are in the training file, too")
     if len(prompt.labels) > MANY:
-        found.append(f"{len(prompt.labels):,} labels: another column may be meant, --columns label=COLUMN")
+        found.append(f"{len(prompt.labels):,} labels: if another column has the label, give --columns label=COLUMN")
     if all(word.lstrip("-").isdigit() for word in prompt.verbalizer):
-        found.append("the label words are numbers; a model knows more of words: --labels no,yes")
+        found.append("the label words are numbers; words mean more to a model: --labels no,yes")
     return found

@@ -1,4 +1,4 @@
-"""From rows to examples: fields as text, the label as its number, each fault with its file and line."""
+"""From rows to examples: fields as text, labels as numbers; every error names its file and line."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from inweights.tasks.rows import Row
 from inweights.types import Example, UserError
 
 SHOWN = 12
-"""So many of the known labels stand in an error."""
+"""Maximum number of known labels in an error."""
 
 
 def examples(
@@ -34,7 +34,7 @@ def examples(
 
 
 def spelled(label: object) -> str:
-    """A label as it would be typed: `true`, `1` and `yes`, also where the file holds True, 1.0 or " yes"."""
+    """A label as a user would type it: `true`, `1`, `yes`, also where the file holds True, 1.0 or " yes"."""
     if isinstance(label, bool):
         return str(label).lower()
     if isinstance(label, float) and label.is_integer():
@@ -50,7 +50,7 @@ def _text(row: Row, column: str, where: str, empty: Literal["refused", "kept"]) 
         raise UserError(f"{where} holds a {type(value).__name__} in {column!r}: expected text")
     text = "" if value is None else str(value).strip()
     if not text and empty == "refused":
-        raise UserError(f"{where} has no text in {column!r}: fill it or take the line out")
+        raise UserError(f"{where} has no text in {column!r}: fill it or remove the line")
     return text
 
 
@@ -59,7 +59,7 @@ def _label(row: Row, column: str, labels: Mapping[str, int], where: str) -> int:
     if label in labels:
         return labels[label]
     if not label:
-        raise UserError(f"{where} has no label in {column!r}: fill it or take the line out")
+        raise UserError(f"{where} has no label in {column!r}: fill it or remove the line")
     known = [*dict.fromkeys(labels)]
     more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-    raise UserError(f"{where} has the label {label!r}, which is none of {', '.join(known[:SHOWN])}{more}")
+    raise UserError(f"{where} has the label {label!r}, which is not one of {', '.join(known[:SHOWN])}{more}")

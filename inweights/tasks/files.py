@@ -18,7 +18,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class OwnTask:
-    """The task, and what was detected, as lines to print."""
+    """The task, and what was detected in its files, as lines to print."""
 
     task: Task
     detected: tuple[str, ...]
@@ -39,22 +39,21 @@ def from_files(
     """A task out of files. `columns`: field, or `label`, -> column. `labels` and `verbalizer`: see labels.py. The first of
     the `patterns` is the task's default.
 
-    The label column and the text are found in each file by themselves, by their names (columns.py). Every file is read
-    now, so that a mistake in the last one is not found after an hour of training. Raises UserError that says file,
-    line and what to do.
+    The label column and the text columns are detected by name in each file (columns.py). All files are read now, so that
+    a mistake in the last one is not found after an hour of training. Raises UserError with file, line and what to do.
     """
     sets = {"test": test} if test else {}
     if twice := set(ood or {}) & {"train", "test", "unlabelled"}:
         raise UserError(f"an out-of-domain set cannot be called {', '.join(twice)}: give it another name")
     if not sets and not ood:
-        raise UserError("there is nothing to measure on: give --test FILE, --ood NAME=FILE, or both")
+        raise UserError("there is no evaluation set: give --test FILE, --ood NAME=FILE, or both")
     rows, given = read_rows(train), dict(columns or {})
-    wanted = tuple(dict.fromkeys(field for pattern in patterns for field in _fields_of(pattern)))
-    found = detect(rows, train, wanted, given)
+    pattern_fields = tuple(dict.fromkeys(field for pattern in patterns for field in _fields_of(pattern)))
+    found = detect(rows, train, pattern_fields, given)
     order, words = labels_and_words(label_names(train, rows, found.label), labels, verbalizer)
     texts = patterns or [_default_pattern(found)]
     prompts = tuple(named_by_text(Prompt(each, words, order, answer_prefix)) for each in texts)
-    fields = wanted or prompts[0].field_names
+    fields = pattern_fields or prompts[0].field_names
 
     def split(path: Path, domain: Domain) -> Split:
         return Split(partial(_labelled, path, fields, tuple(given.items()), order), domain)
@@ -71,7 +70,7 @@ def from_files(
 def _fields_of(pattern: str) -> tuple[str, ...]:
     fields = Prompt(pattern, ("0", "1"), ("0", "1")).field_names
     if not fields:
-        raise UserError(f"the pattern {pattern!r} shows no field of the example: name one in braces, such as {{text}}")
+        raise UserError(f"the pattern {pattern!r} has no field of the example: name one in braces, such as {{text}}")
     return fields
 
 
@@ -97,7 +96,7 @@ def _unlabelled(path: Path, fields: tuple[str, ...], given: Pairs) -> Sequence[E
 def _read(
     path: Path, fields: tuple[str, ...], given: Pairs, labels: tuple[str, ...], stamp: tuple[int, int]
 ) -> Sequence[Example]:
-    """Read once for each state of the file: in a notebook it may be mended and read again."""
+    """Read once for each state of the file: in a notebook it may be corrected and read again."""
     rows, mapping = read_rows(path), dict(given)
     if labels:
         columns = detect(rows, path, fields, mapping)

@@ -9,20 +9,22 @@ from inweights.types import UserError
 
 
 def check_reachable(preset: Preset) -> None:
-    """Raises UserError where no hub can be asked: better now than when the model is loaded."""
+    """Raises UserError where no hub can be reached, before the model is loaded."""
     if find_spec("datasets") is None:
         raise UserError(
-            f"the data of {preset.name} is not given and no hub can be asked for it: give --data FOLDER, a folder that "
-            f"holds {preset.sources['train'].folders[0]}/train.jsonl and its fellows, or pip install 'inweights[hub]'"
+            f"the data of {preset.name} is not given, and no hub can be used: give --data FOLDER, a folder with "
+            f"{preset.sources['train'].folders[0]}/train.jsonl and the other sets, or pip install 'inweights[hub]'"
         )
 
 
 def hub_rows(hub: Hub) -> Sequence[tuple[int, Row]]:
-    """Raises UserError with the reason where the set cannot be had."""
+    """Raises UserError with the reason where the set cannot be loaded."""
     from datasets import load_dataset
 
     try:
         return list(enumerate(load_dataset(hub.name, hub.configuration, split=hub.split), start=1))
     except Exception as error:  # the libraries below raise errors of a dozen kinds
         reason = " ".join(str(error).split())[:160]
-        raise UserError(f"{hub.name} cannot be had from the hub ({reason}): give its folder with --data FOLDER") from error
+        raise UserError(
+            f"{hub.name} cannot be loaded from the hub ({reason}): give its folder with --data FOLDER"
+        ) from error

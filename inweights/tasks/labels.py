@@ -1,4 +1,4 @@
-"""The labels of a user's file: their order, and the words that stand for them."""
+"""The labels of a user's file: their order, and their words."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from inweights.types import UserError
 
 
 def label_names(path: Path, rows: Sequence[tuple[int, Row]], column: str) -> tuple[str, ...]:
-    """The labels of a file: numbers in their order, then anything else by the alphabet. Raises UserError below two."""
+    """The labels of a file: numbers in ascending order, then others alphabetically. Raises UserError for fewer than two."""
     names = sorted({spelled(row.get(column)) for _, row in rows} - {""}, key=_rank)
     if len(names) < 2:
         raise UserError(
@@ -24,8 +24,8 @@ def labels_and_words(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The labels in order, and a word for each.
 
-    `names`: the file's labels. `labels`, each as `NAME=WORD`, or as the file's names in the order wanted, or as words
-    for them in the file's order. `words` go with the order that results. Without either, a label's word is its name
+    `names`: the file's labels. `labels`, each as `NAME=WORD`, or as the file's names in the order to use, or as words
+    for them in the file's order. `words` are in the resulting order. Without either, a label's word is its name
     with spaces for underscores. Raises UserError where the counts differ, or where only some are names of the file's.
     """
     order, chosen = tuple(names), tuple(name.replace("_", " ") for name in names)
@@ -50,7 +50,7 @@ def _given(labels: Sequence[str], names: Sequence[str]) -> tuple[tuple[str, ...]
     pairs = [label.rpartition("=") for label in labels]
     if {name for name, _, _ in pairs} == set(names):
         return tuple(name for name, _, _ in pairs), tuple(word.strip() for _, _, word in pairs)
-    # `Yes,No` for a file of `no` and `yes` names its labels: read as words in the file's order it would turn them round.
+    # `Yes,No` for a file with `no` and `yes` names its labels: read as words in the file's order it would swap them.
     known = {_plain(name): name for name in names}
     found = [known[_plain(label)] for label in labels if _plain(label) in known]
     if not found:

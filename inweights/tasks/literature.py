@@ -1,4 +1,4 @@
-"""A preset with its data: each set found in a local folder, or asked of a hub, and read when it is wanted."""
+"""A preset with its data: each set is found in a local folder or on a hub, and read when it is needed."""
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ def literature_task(preset: Preset, data: Path | None) -> Task:
 
 
 def _on_hub(preset: Preset) -> tuple[dict[str, Load], dict[str, str]]:
-    """How to read each set, and why each other one cannot be had."""
+    """How to read each set, and why the other sets are missing."""
     check_reachable(preset)
     loads: dict[str, Load] = {name: partial(_from_hub, preset.name, name) for name, s in preset.sources.items() if s.hub}
     return loads, {name: f"{name} is on no hub, give --data FOLDER" for name in preset.sources if name not in loads}
@@ -56,7 +56,7 @@ def _in_folder(preset: Preset, data: Path) -> tuple[dict[str, Load], dict[str, s
 
 
 def _notes(preset: Preset, splits: Mapping[str, Split], missing: Mapping[str, str]) -> tuple[str, ...]:
-    """What is scored without; a task that has one challenge set does not ask for another."""
+    """Which out-of-domain set is missing, if the task has none at all."""
     if any(split.domain == "out-of-domain" for split in splits.values()):
         return ()
     lines = [line for name, line in missing.items() if preset.sources[name].domain == "out-of-domain"]
@@ -81,7 +81,7 @@ def _files(data: Path, source: Source) -> tuple[Path, ...]:
 @cache
 def _from_files(preset: str, name: str, paths: tuple[Path, ...]) -> Sequence[Example]:
     source = PRESETS[preset].sources[name]
-    # GLUE's QQP has a few lines that are broken off; whoever reads it leaves them out.
+    # GLUE's QQP has a few incomplete lines, which all readers leave out.
     found = [_examples(path, read_rows(path, source.header, "left out"), PRESETS[preset], source) for path in paths]
     return tuple(example for part in found for example in part)
 
@@ -104,7 +104,7 @@ def _examples(path: Path, rows: Sequence[tuple[int, Row]], preset: Preset, sourc
     if not kept:
         raise UserError(f"{path} has no labels: every {label!r} is one of {', '.join(map(repr, left_out))}")
     whole = [(number, {**row, **{c: _decoded(row[c]) for c in columns.fields.values()}}) for number, row in kept]
-    # A published set is scored as it is, an empty review in it included.
+    # A published set is scored as it is, even with an empty review in it.
     return examples(path, whole, columns, source.labels, "kept")
 
 
@@ -119,7 +119,7 @@ def _fields(path: Path, there: Row, preset: Preset) -> dict[str, str]:
 
 
 def _decoded(value: object) -> object:
-    """PAWS-QQP's script, which is of Python 2, writes b'...' under Python 3."""
+    """PAWS-QQP's script is written for Python 2, and writes b'...' in Python 3."""
     if not isinstance(value, str) or value[:2] not in ("b'", 'b"') or value[1] != value[-1] or len(value) < 3:
         return value
     return ast.literal_eval(value).decode("utf-8")

@@ -50,7 +50,7 @@ def prompts(name: str) -> tuple[Prompt, ...]:
 
 
 @cache
-def _examples(name: str, seed: int, sizes: tuple[tuple[str, int], ...], wanted: str) -> Sequence[Example]:
+def _examples(name: str, seed: int, sizes: tuple[tuple[str, int], ...], chosen: str) -> Sequence[Example]:
     rng = random.Random(f"{name} {seed}")
     seen: set[tuple[tuple[str, ...], ...]] = set()
     sets: dict[str, list[Example]] = {}
@@ -65,7 +65,7 @@ def _examples(name: str, seed: int, sizes: tuple[tuple[str, int], ...], wanted: 
                 seen.add(key)
                 made.append(Example(_fields(parts), label))
         sets[set_name] = rng.sample(made, len(made))
-    return sets[wanted]
+    return sets[chosen]
 
 
 def _fields(parts: Sequence[Sequence[str]]) -> dict[str, str]:

@@ -24,12 +24,12 @@ class Hub:
 
 @dataclass(frozen=True)
 class Source:
-    """One set of a preset: where it may stand, what its columns are called, how its labels are spelled."""
+    """One set of a preset: where it may be, the names of its columns, the spelling of its labels."""
 
     folders: tuple[str, ...]
     """Under the data folder, tried in order."""
     files: tuple[str, ...]
-    """Names without their ending, tried in order; `train` also means train-00000-of-00002.parquet and its fellows."""
+    """Names without their ending, tried in order; `train` also means train-00000-of-00002.parquet and the other shards."""
     domain: Literal["train", "in-domain", "out-of-domain"]
     labels: Mapping[str, int]
     """The file's label -> label id. Integers follow the hub's copy of the set."""
@@ -50,6 +50,6 @@ class Preset:
     prompts: tuple[Prompt, ...]
     """The first is the default."""
     fields: Mapping[str, tuple[str, ...]]
-    """Field -> columns it may stand in, the likeliest first."""
+    """Field -> names of its column, the likeliest first."""
     sources: Mapping[str, Source]
     metric: Literal["accuracy", "mcc"] = "accuracy"

@@ -10,31 +10,31 @@ from inweights.types.queries import Query
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _SPACE_MARKS = ("\u0120", "\u2581")
-"""How tokenizers spell a space: users of other tools are asked to type them."""
+"""How tokenizers write a space; some other tools ask users to type these."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One input: named text fields, the index of its label (None: not known), the subset it belongs to."""
+    """One input: named text fields, the index of its label (None: unknown), and its subset."""
 
     fields: Mapping[str, str]
     label: int | None = None
     subset: str = ""
-    """Such as `lexical_overlap/ln_subject_object_swap` in HANS; "" where a set has no parts."""
+    """Such as `lexical_overlap/ln_subject_object_swap` in HANS; "" where a set has no subsets."""
 
 
 @dataclass(frozen=True)
 class ChatFrame:
-    """What a chat template puts around turns; the texts between are the user's and the assistant's."""
+    """What a chat template puts around the texts of the user and the assistant."""
 
     opening: str
-    """In front of the first user's text, such as a system turn and the start of a user turn."""
+    """Before the first text of the user, such as a system turn and the start of a user turn."""
     reply: str
-    """Between a user's text and the answer shown to it."""
+    """Between a text of the user and the answer that is shown for it."""
     following: str
-    """Between an answer and the next user's text."""
+    """Between an answer and the next text of the user."""
     answer: str
-    """Between the last user's text and the answer that is scored."""
+    """Between the last text of the user and the answer that is scored."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,18 @@ class Prompt:
     """How an example reads as text (its pattern), and the words that stand for the labels (its verbalizer)."""
 
     pattern: str
-    """Text with `{field}`s; `{{` and `}}` are braces. What the fields hold is never read again as a pattern."""
+    """Text with `{field}`s; `{{` and `}}` are braces. Braces in a field's text are plain text."""
     verbalizer: tuple[str, ...]
-    """One plain word or phrase per label, in label order, without the space in front."""
+    """One plain word or phrase per label, in label order, without a leading space."""
     labels: tuple[str, ...]
     """The labels' names, in label order."""
     answer_prefix: str = ""
-    """What stands between the pattern and the label word, such as ` answer:`."""
+    """Text between the pattern and the label word, such as ` answer:`."""
     separator: str = "\n\n"
-    """What stands between two demonstrations."""
+    """Text between two demonstrations."""
     name: str = "custom"
     chat: ChatFrame | None = None
-    """Reads every example as a user's turn, and the label word as the assistant's answer to it."""
+    """Presents every example as a turn of the user, and the label word as the assistant's answer."""
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.verbalizer):
@@ -70,18 +70,18 @@ class Prompt:
                 raise UserError("a label word is empty: give every label a word")
             if word != word.strip() or word.startswith(_SPACE_MARKS):
                 raise UserError(
-                    f"the label word {word!r} begins or ends with a space: give it plain, one space is put in front"
+                    f"the label word {word!r} begins or ends with a space: give it without, one space is added before it"
                 )
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        """The fields that the pattern shows, in order, each once."""
+        """The fields that the pattern shows, in order, without repetition."""
         names = (match[1] for match in _FIELD.finditer(self.pattern) if match[1] is not None)
         return tuple(dict.fromkeys(names))
 
     def body(self, example: Example) -> str:
-        """The example as text up to where its label word begins, without trailing white space; its fields are marked
-        as data."""
+        """The example as text up to where its label word begins, without trailing white space. Its fields are marked as
+        data."""
 
         def value(match: re.Match[str]) -> str:
             if match[1] is None:
@@ -98,27 +98,27 @@ class Prompt:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The label words as they follow `body`: with one space in front, or as the whole of an assistant's answer."""
+        """The label words as they follow `body`: after one space, or as the whole answer of an assistant."""
         return self.verbalizer if self.chat else tuple(f" {word}" for word in self.verbalizer)
 
     @property
     def opening(self) -> str:
-        """What stands in front of the first example: "", or the beginning of a chat."""
+        """The text before the first example: "", or the beginning of a chat."""
         return self.chat.opening if self.chat else ""
 
     def whole(self, example: Example) -> str:
-        """`body` without demonstrations: with the beginning of the chat, where it is one."""
+        """The text of the example alone: `body`, after the beginning of the chat if there is one."""
         return self.opening + self.body(example)
 
     def query(self, example: Example, context: str = "") -> Query:
-        """The example as a query whose choices are the label words, each with one space in front."""
+        """The example as a query whose choices are the label words."""
         gold = "" if example.label is None else self.verbalizer[example.label]
         tags = {"subset": example.subset} if example.subset else {}
         return Query(self.body(example), self.choices, context or self.opening, self.ends_answer, gold, tags)
 
     @property
     def ends_answer(self) -> str:
-        """The first part of what follows an answer: its white space, and the mark after it if there is one."""
+        """The beginning of the text that follows an answer: white space and the mark after it, if any."""
         return re.match(r"\s*\S*", self.after_answer)[0]  # type: ignore[index]
 
     def answered(self, example: Example) -> str:
@@ -131,9 +131,9 @@ class Prompt:
 
     def context(self, demonstrations: Sequence[Example]) -> str:
         """The demonstrations in a row, each followed by the separator; "" for none. A chat begins with its opening."""
-        return self.opening + "".join(self.answered(each) + self.after_answer for each in demonstrations)
+        return self.opening + "".join(self.answered(example) + self.after_answer for example in demonstrations)
 
     @property
     def after_answer(self) -> str:
-        """What stands between a demonstration's answer and the next example."""
+        """The text between a demonstration's answer and the next example."""
         return self.chat.following if self.chat else self.separator

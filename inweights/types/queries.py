@@ -1,4 +1,4 @@
-"""What a model is and what it is asked: its weights, its abilities, one query."""
+"""Models and queries as plain values: weights, abilities, one query."""
 
 import os
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from inweights.types.errors import UserError
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 Quantization = Literal["", "nf4", "int8"]
 Ability = Literal["choices", "text", "states", "prefix", "weights"]
-"""What a model can be asked for: scores of given answers, free text, hidden states, keys and values kept in front, and
-weights that an update can train beside."""
+"""What a model can do: score given answers, write free text, return hidden states, continue from keys and values that
+were encoded before, and be trained."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Query:
     choices: tuple[str, ...] = ()
     """The answers to be scored, as they follow `text` (with their leading space); empty: the model answers freely."""
     context: str = ""
-    """Stands in front of `text`; encoded once for all queries that share it."""
+    """Precedes `text`; it is encoded once for all queries that share it."""
     suffix: str = ""
-    """Follows the answer: the end of a chat turn, or of a line. Scored with the choice, so that a choice that begins
-    another one is told apart from it."""
+    """Follows the answer: the end of a chat turn, or of a line. It is scored with the choices where
+    one of them is the beginning of another."""
     gold: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Such as the subset, the kind of question, the place in a document, the source chunk."""

@@ -1,4 +1,4 @@
-"""What came of a run, and all that a report may read."""
+"""The results of a run: all that a report may read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ class Cost:
     """What a phase of a run took."""
 
     seconds: float
-    """Of the wall clock."""
+    """Wall-clock time."""
     tokens: int
     """That went through the model, a shared prefix counted once."""
     peak_bytes: int
-    """The most memory in use at any instant of the phase, above what was in use when it began."""
+    """The maximum memory in use during the phase, above what was in use when it began."""
     resident_bytes: int
     """In use when the phase began: the loaded model, the libraries."""
     meter: str
@@ -32,7 +32,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Latency:
-    """Of one query at a time, the prompt read with every one; seconds."""
+    """Seconds of one query at a time, with the whole prompt read for each."""
 
     median: float
     p95: float
@@ -69,12 +69,12 @@ FAILED: tuple[Status, ...] = ("failed", "out-of-memory", "diverged")
 
 @dataclass(frozen=True)
 class Record:
-    """What came of one run, and all that a report may read."""
+    """The results of one run: all that a report may read."""
 
     run: Run
     status: Status
     reason: str = ""
-    """Of a failure: one line."""
+    """Of a failure, in one line."""
     labels: tuple[str, ...] = ()
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     """By evaluation set."""
@@ -87,9 +87,9 @@ class Record:
     queries: int = 0
     """Examples scored in the predict phase."""
     prepare_seconds: float = 0.0
-    """To encode the part of the prompt that all queries share, once; 0 where they share none."""
+    """Seconds to encode, once, the part of the prompt that all queries share; 0 where they share none."""
     prepared: int = 0
-    """How many times the predict phase did that: once for every evaluation set."""
+    """How many times the predict phase encoded that part: once for every evaluation set."""
     latency: Latency | None = None
     first_token: Latency | None = None
     """Until the first token of an answer has come, where answers are texts."""
@@ -98,16 +98,16 @@ class Record:
     with_context: Mapping[str, Outcome] = field(default_factory=dict)
     """Outcomes of a model that has learned a context with the right piece of it in the prompt again."""
     trained_parameters: int = 0
-    """Numbers whose values changed, no more and no less."""
+    """The number of parameters whose values changed."""
     optimizer_bytes: int = 0
     artifact_bytes: int = 0
-    """What would have to be stored to have this fitted method again, without the backbone."""
+    """The size of what has to be stored to use this fitted method again, without the backbone."""
     indices: tuple[int, ...] = ()
     losses: tuple[float, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     """Every setting of the method, resolved."""
     notes: Mapping[str, object] = field(default_factory=dict)
-    """Whatever else the method has to say: demonstrations used, teacher accuracy, chosen learning rate."""
+    """Further results of the method: demonstrations used, teacher accuracy, chosen learning rate."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Versions, hardware, hashes of the model and the data."""
 
@@ -116,6 +116,6 @@ class Record:
         """Of many queries at once, without the encoding of what they share; None where nothing was predicted."""
         if not self.predict or not self.queries:
             return None
-        # Both are measured, so that the difference of two nearly equal ones could come out at nothing.
+        # Both are measured, so that their difference could be 0 or less where they are nearly equal.
         left = max(self.predict.seconds - self.prepared * self.prepare_seconds, 0.05 * self.predict.seconds)
         return left / self.queries

@@ -1,4 +1,4 @@
-"""What a run does: plain values, enough to do it again."""
+"""A run as plain values: enough to do it again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,19 +16,19 @@ class Budget:
     batch_tokens: int = 8192
     """Maximum number of tokens per forward pass; fewer where memory runs out."""
     isolated: bool = False
-    """Every run alone, none stacked with others: what adapting takes is then measured, not shared out."""
+    """Train every run alone and not stacked with others, so that its cost is measured and not divided evenly."""
     kept_bytes: int = 1 << 30
     """Maximum size of the outputs of frozen blocks that are kept from epoch to epoch."""
     autocast: Literal["", "bf16", "fp16"] = ""
-    """Products of training in that precision, whatever the backbone's is; its weights stay as they are."""
+    """Precision of the products in training, whatever the backbone's dtype is; its weights are not changed."""
     checkpointing: bool = False
-    """Only what goes into a block is kept for the backward pass, which runs the block again: less memory, a third
-    more time."""
+    """Keep only the inputs of blocks for the backward pass, which runs the blocks again: less memory, a third more
+    time."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What to do, as plain values: enough to do it again."""
+    """What one run does."""
 
     weights: Weights
     task: str

@@ -12,7 +12,7 @@ Domain = Literal["train", "unlabelled", "in-domain", "out-of-domain"]
 
 @dataclass(frozen=True)
 class Split:
-    """One set of a task's examples, read when asked for."""
+    """One set of a task's examples, read when it is needed."""
 
     load: Callable[[], Sequence[Example]]
     domain: Domain
@@ -23,17 +23,17 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """A classification problem: how it is put, and where its examples come from."""
+    """A classification problem: its prompts, and where its examples come from."""
 
     name: str
     prompts: tuple[Prompt, ...]
-    """Every way of putting it, by `Prompt.name`; the first is the default."""
+    """All its patterns, by `Prompt.name`; the first is the default."""
     splits: Mapping[str, Split]
     """`train`, perhaps `unlabelled`, and any number of evaluation sets."""
     metric: str = "accuracy"
     """A name of METRICS: the literature's figure for the task. Accuracy is always reported beside it."""
     notes: tuple[str, ...] = ()
-    """What a user should be told before anything runs, such as a challenge set that was not found."""
+    """What a user should know before anything runs, such as a challenge set that was not found."""
 
     @property
     def prompt(self) -> Prompt:
@@ -57,7 +57,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Seeds:
-    """One number for each source of chance in a run, so that none moves another."""
+    """One number for each source of chance in a run, so that they are independent of each other."""
 
     data: int
     order: int
@@ -67,12 +67,12 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Shots:
-    """What one run may learn from; the same for every method that is compared."""
+    """The examples that one run may learn from; the same for every method that is compared."""
 
     labelled: tuple[Example, ...]
-    """In the order drawn: labels in turn, so that every prefix is balanced."""
+    """In the order drawn: label by label in turn, so that the first n are always balanced."""
     indices: tuple[int, ...]
     """Of `labelled`, in the training split."""
     unlabelled: tuple[Example, ...]
-    """In-domain inputs outside `labelled` whose labels, if there are any, were taken off."""
+    """Other in-domain inputs, without their labels."""
     seeds: Seeds
