@@ -21,8 +21,8 @@ from inweights.methods import KINDS
 from inweights.methods.in_context import InContext
 from inweights.metrics import METRICS
 from inweights.models.choice_scores import choice_scores
-from inweights.models.decoding import generated
 from inweights.models.families import FAMILIES, Family
+from inweights.models.generated import generated
 from inweights.models.language_model import GREEDY
 from inweights.models.local_model import LocalModel
 from inweights.models.queries import tokenized

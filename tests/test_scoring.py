@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from inweights.scoring import label_scores, label_token_log_probs
+from inweights.models.choice_scores import token_log_probs_of_each
+from inweights.scoring import label_scores, queries_of
 from inweights.types import Example, Prompt, UserError
 from tests.tiny import ARCHITECTURES, PADDED_ONLY, folder, tiny
 
@@ -86,7 +87,7 @@ def test_gradients_equal_plain_transformers(architecture, shown):
 
 @torch.no_grad()
 def test_scores_of_unequal_word_lengths_add_up_over_their_own_tokens(causal):
-    tokens = label_token_log_probs(causal, prompt_with(MANY_TOKENS), EXAMPLES)
+    [tokens] = token_log_probs_of_each(causal, [queries_of(causal, prompt_with(MANY_TOKENS), EXAMPLES)], 8192)
     lengths = (tokens < 0).sum(-1)
     assert lengths[0].tolist() == sorted(lengths[0].tolist())
     assert lengths[0, 0] < lengths[0, 2] == tokens.shape[2]

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inweights.scoring import LabelTargets, answer_logprobs, label_scores, student_kl, target_cache, teacher_targets
+from inweights.scoring import LabelTargets, label_scores, target_cache, teacher_targets
 from inweights.scoring.divergence import kl, with_rest
 from inweights.types import Example, Prompt, UserError
 from tests.tiny import tiny
@@ -17,6 +17,19 @@ EXAMPLES = [Example({"text": text}) for text in ("The judge saw it.", "A lazy co
 SHOWN = [Example({"text": "the king paid"}, 0), Example({"text": "nobody saw the street."}, 1)]
 CONTEXTS = [PROMPT.context(SHOWN), PROMPT.context(SHOWN[::-1])]
 KINDS = ["labels", "top_k", "vocabulary"]
+
+
+def answer_logprobs(model, prompt, examples, context=""):
+    """The whole vocabulary at every answer position, with gradients, which `teacher_targets` turns off."""
+    return teacher_targets.__wrapped__(model, prompt, [context], examples, "vocabulary")[0]
+
+
+def student_kl(targets, model, prompt, examples):
+    """KL(teacher || model) of every example without a context."""
+    if isinstance(targets, LabelTargets):
+        return targets.kl_to(label_scores(model, prompt, examples))
+    pairs = zip(targets, answer_logprobs(model, prompt, examples), strict=True)
+    return torch.stack([target.kl_to(one.log_probs).sum() for target, one in pairs])
 
 
 def test_kl_of_a_coin_worked_out_by_hand():
@@ -99,7 +112,7 @@ def test_targets_of_some_rows_are_those_of_these_examples(causal, kind):
     targets = teacher_targets(causal, PROMPT, CONTEXTS, EXAMPLES, kind, 5)[1]
     whole = student_kl(targets, causal, PROMPT, EXAMPLES)
     rows = torch.tensor([2, 0])
-    some = targets.at(rows) if isinstance(targets, LabelTargets) else [targets[2], targets[0]]
+    some = LabelTargets(targets.log_probs[rows]) if isinstance(targets, LabelTargets) else [targets[2], targets[0]]
     torch.testing.assert_close(
         student_kl(some, causal, PROMPT, [EXAMPLES[2], EXAMPLES[0]]), whole[rows], rtol=1e-4, atol=1e-6
     )

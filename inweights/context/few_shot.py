@@ -8,7 +8,8 @@ import torch
 
 from inweights.context.memory import reading_tokens
 from inweights.models.base import Backbone
-from inweights.models.decoding import continuation, continued, end_ids
+from inweights.models.decoding import continued, end_ids
+from inweights.models.generated import continuation
 from inweights.models.next_token import Choose
 from inweights.models.shared_prefix import encode_with_context
 from inweights.scoring.completions import Completion, read_completions

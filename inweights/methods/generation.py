@@ -8,6 +8,7 @@ import torch
 
 from inweights.models.base import Backbone
 from inweights.models.decoding import continued, end_ids
+from inweights.models.generated import continuation
 from inweights.models.next_token import Choose, sampling
 from inweights.types import Example, Prompt
 
@@ -78,8 +79,4 @@ def _sampled(model: Backbone, context: str, count: int, choose: Choose, separato
     # The prefix holds all but the last token, which is the stem of every sample.
     prefix = model.prefix(ids[:-1]) if ids[:-1] else None
     sampled = continued(model, [ids[-1:]] * count, prefix, MAX_TOKENS, end_ids(model, separator), choose)
-    # Decoded with the last tokens of the context, because many tokenizers drop a space at the beginning of a text.
-    start = ids[-4:]
-    before = model.decode(start)
-    texts = [model.decode([*start, *tokens]).removeprefix(before) for tokens in sampled]
-    return [text.split(separator)[0].lstrip() for text in texts]
+    return [continuation(model, ids, tokens).split(separator)[0].lstrip() for tokens in sampled]

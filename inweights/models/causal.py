@@ -14,7 +14,7 @@ from inweights.models.architecture import Linear, linear_layers_of
 from inweights.models.card import ModelCard
 from inweights.models.causal_forward import CausalForward
 from inweights.models.choice_scores import choice_scores
-from inweights.models.decoding import generated
+from inweights.models.generated import generated
 from inweights.models.language_model import GREEDY, Sampling
 from inweights.models.local_model import LocalModel
 from inweights.models.queries import Queries, tokenized

@@ -1,7 +1,6 @@
 """Decoding: texts are continued token by token. Prefixes are kept once, and each text has its own KV cache."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,42 +14,7 @@ from inweights.engine.learned_prefix import virtual_token_count
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Prefix, Prefixes, Tree, prefix_of_each
 from inweights.models.base import Backbone
-from inweights.models.language_model import Sampling
-from inweights.models.next_token import Choose, chooser, greedy
-from inweights.types import Query, UserError
-
-AT_ONCE = 64
-"""Number of texts that are continued together."""
-
-
-@torch.no_grad()
-def generated(model: Backbone, queries: Sequence[Query], max_new_tokens: int, settings: Sampling) -> list[str]:
-    """An answer to each query. A context that several queries share is encoded once.
-
-    All draws come from one stream of random numbers: a sampled answer depends on the other queries, a greedy one does not.
-    """
-    choose, answers = chooser(settings), [""] * len(queries)
-    for context, suffix in dict.fromkeys((query.context, query.suffix) for query in queries):
-        rows = [row for row, query in enumerate(queries) if (query.context, query.suffix) == (context, suffix)]
-        tokens = model.tokenized([replace(queries[row], choices=()) for row in rows])
-        if max(len(tokens.prefix) + len(tree) for tree in tokens.trees) >= model.card.max_tokens:
-            raise UserError(f"a query leaves no room for an answer in the {model.card.max_tokens:,} tokens of the model")
-        prefix = model.prefix(tokens.prefix) if tokens.prefix else None
-        ends = end_ids(model, suffix)
-        for start in range(0, len(rows), AT_ONCE):
-            stems = [tree.stem for tree in tokens.trees[start : start + AT_ONCE]]
-            outputs = continued(model, stems, prefix, max_new_tokens, ends, choose)
-            for row, stem, new in zip(rows[start:], stems, outputs, strict=False):
-                text = continuation(model, stem, new)
-                answers[row] = text.split(suffix)[0] if suffix else text
-    return answers
-
-
-def continuation(model: Backbone, stem: Sequence[int], tokens: Sequence[int]) -> str:
-    """New tokens as text. They are decoded with the last tokens of the stem, because many tokenizers drop a space at the
-    beginning of a text."""
-    start = list(stem[-4:])
-    return model.decode([*start, *tokens]).removeprefix(model.decode(start))
+from inweights.models.next_token import Choose, greedy
 
 
 @torch.no_grad()

@@ -3,14 +3,8 @@
 from inweights.models.batched_forward import batches_of, tokens_at_once
 from inweights.models.choice_scores import longest_word, only_tokens, token_log_probs, word_logits
 from inweights.models.queries import Queries
-from inweights.scoring.labels import label_logits, label_scores, label_scores_of_each, label_token_log_probs, queries_of
-from inweights.scoring.teacher import (
-    LabelTargets,
-    answer_logprobs,
-    answer_positions,
-    student_kl,
-    teacher_targets,
-)
+from inweights.scoring.labels import label_logits, label_scores, label_scores_of_each, queries_of
+from inweights.scoring.teacher import LabelTargets, teacher_targets
 from inweights.scoring.truncation import (
     fitting_demonstrations,
     fitting_example,
@@ -22,20 +16,16 @@ from inweights.scoring.truncation import (
 __all__ = [
     "LabelTargets",
     "Queries",
-    "answer_logprobs",
-    "answer_positions",
     "batches_of",
     "fitting_demonstrations",
     "fitting_example",
     "label_logits",
     "label_scores",
     "label_scores_of_each",
-    "label_token_log_probs",
     "longest_word",
     "longest_word_tokens",
     "only_tokens",
     "queries_of",
-    "student_kl",
     "teacher_targets",
     "texts_within",
     "token_log_probs",

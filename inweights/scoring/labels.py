@@ -31,14 +31,10 @@ def label_scores_of_each(
     model: TokenModel, prompt: Prompt, sets: Sequence[ExamplesInContext], *, batch_tokens: int = 8192
 ) -> list[Float[Tensor, "examples labels"]]:
     """The same for several sets of examples, each with its own context, in as few passes as memory allows."""
-    return [table.sum(-1) for table in _token_log_probs(model, prompt, sets, batch_tokens)]
-
-
-def label_token_log_probs(
-    model: TokenModel, prompt: Prompt, examples: Sequence[Example], context: str = "", *, batch_tokens: int = 8192
-) -> Float[Tensor, "examples labels tokens"]:
-    """The same token by token; 0 after the end of words shorter than the longest."""
-    return _token_log_probs(model, prompt, [(examples, context)], batch_tokens)[0]
+    queries = [queries_of(model, prompt, examples, context) for examples, context in sets]
+    if not any(each.trees for each in queries):
+        return [torch.zeros(0, len(prompt.labels)) for _ in queries]
+    return [table.sum(-1) for table in token_log_probs_of_each(model, queries, batch_tokens)]
 
 
 def label_logits(
@@ -49,12 +45,3 @@ def label_logits(
     if not any(each.trees for each in queries):
         return [torch.zeros(0, len(prompt.labels)) for _ in queries]
     return logits_of_queries(model, queries, batch_tokens)
-
-
-def _token_log_probs(
-    model: TokenModel, prompt: Prompt, sets: Sequence[ExamplesInContext], batch_tokens: int
-) -> list[Tensor]:
-    queries = [queries_of(model, prompt, examples, context) for examples, context in sets]
-    if not any(each.trees for each in queries):
-        return [torch.zeros(0, len(prompt.labels), 1) for _ in queries]
-    return token_log_probs_of_each(model, queries, batch_tokens)

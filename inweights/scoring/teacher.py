@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,7 +18,7 @@ from inweights.models.batched_forward import read_tables
 from inweights.models.choice_scores import logits_of_queries
 from inweights.models.queries import Queries
 from inweights.scoring.divergence import cells_or_raise, kl, with_rest
-from inweights.scoring.labels import label_logits, queries_of
+from inweights.scoring.labels import queries_of
 from inweights.scoring.target_cache import in_shards
 from inweights.scoring.teacher_logprobs import TeacherLogprobs
 from inweights.types import Example, Prompt
@@ -29,9 +29,6 @@ class LabelTargets:
     """Distributions over the labels, fp32 log-probabilities."""
 
     log_probs: Float[Tensor, "examples labels"]
-
-    def at(self, rows: Int[Tensor, " rows"]) -> "LabelTargets":
-        return LabelTargets(self.log_probs[rows])
 
     def kl_to(self, student: Float[Tensor, "examples labels"]) -> Float[Tensor, " examples"]:
         """KL(teacher || student) in nats; the student's label scores need not be normalised."""
@@ -65,7 +62,7 @@ def teacher_targets(
             model, queries, "labels", lambda some: [(x,) for x in logits_of_queries(model, some, batch_tokens)]
         )
         return [LabelTargets(scores.log_softmax(-1)) for (scores,) in tables]
-    positions = answer_positions(queries)
+    positions = _answer_positions(queries)
 
     def read(some: Sequence[Queries]) -> list[tuple[Tensor, ...]]:
         return _padded_tables(model, some, batch_tokens, positions, k if kind == "top_k" else None)
@@ -75,29 +72,8 @@ def teacher_targets(
     return [_by_example(of_context, tables) for of_context, tables in zip(queries, kept, strict=True)]
 
 
-def student_kl(
-    targets: Targets, model: Backbone, prompt: Prompt, examples: Sequence[Example], *, batch_tokens: int = 1 << 20
-) -> Float[Tensor, " examples"]:
-    """KL(teacher || model) of every example without a context; differentiable."""
-    if isinstance(targets, LabelTargets):
-        [scores] = label_logits(model, prompt, [(examples, "")], batch_tokens=batch_tokens)
-        return targets.kl_to(scores)
-    student = answer_logprobs(model, prompt, examples, batch_tokens=batch_tokens)
-    pairs = zip(targets, student, strict=True)
-    return torch.stack([target.kl_to(one.log_probs).sum() for target, one in pairs])
-
-
-def answer_logprobs(
-    model: Backbone, prompt: Prompt, examples: Sequence[Example], context: str = "", *, batch_tokens: int = 8192
-) -> list[TeacherLogprobs]:
-    """The whole vocabulary at every answer position of every example; differentiable."""
-    queries = queries_of(model, prompt, examples, context)
-    [tables] = _padded_tables(model, [queries], batch_tokens, answer_positions([queries]), None)
-    return _by_example(queries, tables)
-
-
-def answer_positions(queries: Sequence[Queries]) -> int:
-    """The largest number of answer positions of an example."""
+def _answer_positions(queries: Sequence[Queries]) -> int:
+    """The maximum number of answer positions of an example."""
     return max(len(tree.positions_read) for each in queries for tree in each.trees)
 
 
