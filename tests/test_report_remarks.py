@@ -10,6 +10,7 @@ from inweights.report import FORMATS, rows_of
 from inweights.report.distillation import distilled
 from inweights.report.page import page
 from inweights.report.statistics import share_of_gap
+from inweights.report.tables import terminal
 from tests.sample_records import LABELS, answered, record, study
 
 SHOTS = {
@@ -108,3 +109,16 @@ def test_a_busy_machine_is_said_beside_the_table():
     assert (row["adapt_cpu_seconds"], row["others_cores"]) == (1.5, 1.37)
     quiet = [busy(each, 0.4) for each in study(shots=(16,)) if each.adapt]
     assert all("busy machine" not in text for text in everywhere(quiet))
+
+
+def test_on_a_terminal_a_row_is_one_line_and_nothing_is_cut():
+    found = study(shots=(16,))
+    lines = FORMATS["terminal"](found).splitlines()
+    for row in rows_of(found):
+        [line] = [line for line in lines if line.startswith(f"16    {row.method} ")]
+        interval = row.accuracy["hans"]
+        assert f" {interval.mean:.3f} [{interval.low:.2f}, {interval.high:.2f}] " in line
+    assert "16 shots: pbft+lora is best in domain; tied with pbft" in lines
+    slow = [replace(each, environment={"attention": "whole padded prompts"}) for each in found]
+    text = terminal(slow, 80)
+    assert all(word in text for row in rows_of(slow) for word in row.pays.split())

@@ -5,14 +5,22 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from inweights.report.comparison import in_domain
 from inweights.report.notes import failures, legend, remarks, tied_text
 from inweights.report.row import Row
 from inweights.report.rows import as_json, rows_of
 from inweights.types import Record
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+MINIMUM_WIDTHS = {"method": 12, "pattern": 6, "pays after": 10}
+"""Of a terminal's columns that may take several lines; others never do."""
+
+
+def cells(rows: Sequence[Row], interval: str = "{:.3f} [{:.3f}, {:.3f}]") -> tuple[list[str], list[list[str]]]:
     """Heads and lines of the one table that all formats show: per task and shots the majority baseline, then methods."""
     sets = list(dict.fromkeys(name for row in rows for name in row.accuracy))
     models = {row.model for row in rows}
@@ -28,7 +36,7 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             base = [f"{row.majority[name]:.3f}" if name in row.majority else "" for name in sets]
             if any(base):
                 lines.append([*front, "majority", *([""] if patterns else []), *base, *[""] * 7])
-        accuracies = [_accuracy(row, name) for name in sets]
+        accuracies = [_accuracy(row, name, interval) for name in sets]
         tail = [str(len(row.seeds)), f"{row.adapt_seconds:.2f}", f"{1e3 * row.seconds_per_query:.2f}"]
         tail += [f"{row.peak_bytes / 1e6:.0f}", _trained(row), row.pays, tied_text(row, rows)]
         lines.append([*front, row.method, *([row.prompt] if patterns else []), *accuracies, *tail])
@@ -40,12 +48,12 @@ def _trained(row: Row) -> str:
     return f"{row.trained_parameters:,}{flag}"
 
 
-def _accuracy(row: Row, name: str) -> str:
+def _accuracy(row: Row, name: str, shape: str) -> str:
     """Mean and 95 % interval; MCC where the task is known by it; a flag where every answer was the same."""
     if name not in row.accuracy:
         return ""
     interval = row.accuracy[name]
-    text = f"{interval.mean:.3f}" + ("" if row.few else f" [{interval.low:.3f}, {interval.high:.3f}]")
+    text = f"{interval.mean:.3f}" if row.few else shape.format(interval.mean, interval.low, interval.high)
     if row.metric == "mcc":
         text += f" mcc {row.mcc[name]:.3f}"
     if row.constant[name]:
@@ -107,28 +115,52 @@ def json_text(records: Sequence[Record]) -> str:
 
 
 def terminal(records: Sequence[Record], width: int | None = None) -> str:
-    """The table as a terminal shows it, one per task, cells as wide as they need."""
+    """The table as a terminal shows it, one per task: a line for each row where there is room, ties of the best below."""
     from rich.console import Console
-    from rich.table import Table
 
     out = io.StringIO()
     console = Console(file=out, width=width or max(120, Console().width), color_system=None, highlight=False)
     rows = rows_of(records)
     for task in dict.fromkeys(row.task for row in rows):
-        heads, lines = cells([row for row in rows if row.task == task])
-        table = Table(title=task, title_justify="left", box=None, pad_edge=False)
-        for head in heads[1:]:
-            table.add_column(head, overflow="fold", no_wrap=head == "method")
-        for line in lines:
-            table.add_row(*(value.replace("[", r"\[") for value in line[1:]))
-        console.print(table)
-        console.print()
+        _print_table(console, task, [row for row in rows if row.task == task])
     console.print(legend(rows), markup=False)
     for each in failures(records):
         console.print("failed: " + _failure(each), markup=False)
     for remark in remarks(rows):
         console.print(remark, markup=False)
     return out.getvalue()
+
+
+def _print_table(console: "Console", task: str, rows: Sequence[Row]) -> None:
+    from rich.measure import Measurement
+    from rich.table import Table
+
+    heads, lines = cells(rows, "{:.3f} [{:.2f}, {:.2f}]")
+    sets = {name for row in rows for name in row.accuracy}
+    table = Table(title=task, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in heads[1:-1]:
+        least = len("0.875 [0.52, 1.00]") if head in sets else MINIMUM_WIDTHS.get(head)
+        table.add_column(head, overflow="fold", no_wrap=least is None, min_width=least)
+    for line in lines:
+        table.add_row(*(value.replace("[", r"\[") for value in line[1:-1]))
+    # Wider than the terminal rather than cut.
+    needed = Measurement.get(console, console.options, table).minimum
+    console.print(table, width=max(console.width, needed), crop=False, soft_wrap=needed > console.width)
+    console.print("\n".join([*_ties_of_the_best(rows), ""]), markup=False)
+
+
+def _ties_of_the_best(rows: Sequence[Row]) -> list[str]:
+    """A line for each group of rows that can be compared."""
+    lines = []
+    for beside in dict.fromkeys(row.beside for row in rows):
+        group = [row for row in rows if row.beside == beside and not row.oracle]
+        best = max(group, key=in_domain, default=None)
+        if best and len(group) > 1 and not best.few:
+            model = f", {_short(best.model)}" if len({row.model for row in rows}) > 1 else ""
+            lines.append(
+                f"{best.shots} shots{model}: {best.name} is best in domain; tied with {tied_text(best, rows) or 'none'}"
+            )
+    return lines
 
 
 def _failure(each: dict[str, object]) -> str:

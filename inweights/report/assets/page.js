@@ -10,7 +10,7 @@ function family(method) { return method.split(/[+ ]/)[0]; }
 function variant(method) { return (method.split(/[ ]/)[0].split("+")[1]) || ""; }
 function colour(method) { return HUES[family(method)] || SPARE[families.indexOf(family(method)) % SPARE.length]; }
 // Settings stand in the table and under the pointer; beside a mark they would lie on others.
-function brief(method) { return method.replace(/ \(.*\)$/, " (…)"); }
+function brief(method) { return method.replace(/ \([^)]*\)/, " (…)"); }
 function symbol(method) { return SYMBOLS[variant(method)] || "hexagon"; }
 
 const state = { task: null, model: null, shots: null, method: "", sort: null, descending: false };
@@ -70,6 +70,7 @@ function drawCurve(rows) {
   const methods = unique(rows.map((row) => row.name));
   const several = unique(rows.map((row) => row.shots)).length > 1;
   byId("curve").closest("figure").hidden = !several;
+  byId("confusion").closest("figure").classList.toggle("wide", !several); // an odd number of pictures
   if (!several) return;
   const traces = methods.map((method) => {
     const line = rows.filter((row) => row.name === method && row.in_domain !== null).sort((a, b) => a.shots - b.shots);
@@ -123,6 +124,7 @@ function fillTable(rows) {
   heads.forEach(([title], i) => {
     const cell = document.createElement("th");
     cell.textContent = title; cell.tabIndex = 0; cell.scope = "col";
+    if (title === "tied with" || title === "pattern") cell.className = "text";
     cell.setAttribute("aria-sort", state.sort === title ? (state.descending ? "descending" : "ascending") : "none");
     const sort = () => { state.descending = state.sort === title ? !state.descending : i >= 4; state.sort = title; refresh(); };
     cell.onclick = sort; cell.onkeydown = (event) => { if (event.key === "Enter") sort(); };
