@@ -7,6 +7,7 @@ again: no other wording of them is published.
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -83,12 +84,12 @@ def _published(options: Options, name: str) -> Path:
     return found[0]
 
 
-def learned(case_of: Any, model: str, options: Options, goal: Goal) -> list[Row]:
+def learned(case_of: Callable[[Path, Options], Case], model: str, options: Options, goal: Goal) -> list[Row]:
     """A row for the share of the teacher's right answers that the student has, and one for each thing it must not cost."""
     if options.models is None or not (options.models / model).is_dir():
         raise UserError(f"expected --models DIR with {model} in it")
     with TemporaryDirectory() as place:
-        case: Case = case_of(Path(place), options)
+        case = case_of(Path(place), options)
         settings = Settings()
         if options.quick:
             case, settings = replace(case, queries=case.queries[:6], tests=case.tests[:3]), replace(settings, steps=2)

@@ -6,6 +6,7 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.bench import Options
 from benchmarks.learn_made import every_question, made
 from benchmarks.learn_withheld import withheld
+from tests.tiny import folder
 
 
 def test_every_fact_of_a_document_is_among_the_questions_in_both_wordings():
@@ -44,3 +45,21 @@ def test_its_quick_form_gives_rows_with_their_goals(name: str) -> None:
     rows = benchmark.run(Options(quick=True), benchmark.goal)
     assert rows
     assert all(row.goal > 0 and row.ratio >= 0 for row in rows)
+
+
+def test_a_manual_is_learned_and_judged_in_its_quick_form(tmp_path):
+    """With a tiny random model in the place of the real one."""
+    (tmp_path / "smollm2-135m-instruct").symlink_to(folder("llama"))
+    benchmark = BENCHMARKS["real-learn"]
+    rows = benchmark.run(Options(models=tmp_path, quick=True), benchmark.goal)
+    assert [row.more["variant"] for row in rows] == [
+        "share of what the teacher answers right",
+        "right",
+        "right, context in the prompt",
+        "other contexts read as before",
+        "all, measuring included",
+    ]
+    found = rows[0].more
+    assert set(found["scores"]) == {"alone", "icl-piece", "rag", "distilled (lora)"}, "the whole text does not fit"
+    assert found["seconds"]["all"] > found["seconds"]["evaluation"] > 0
+    assert len(found["answers"]) == found["questions"] == 3

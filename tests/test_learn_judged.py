@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,11 @@ from typer.testing import CliRunner
 
 from inweights.cards import CONTEXT_CARD
 from inweights.cli import app
-from inweights.context import evaluate as evaluation
+from inweights.context import responses
 from inweights.context.chunks import chunks_of
 from inweights.context.clock import Clock
 from inweights.context.evaluate import evaluate
+from inweights.context.evaluation_time import SAMPLE
 from inweights.context.learn import learn
 from inweights.context.metrics import parting
 from inweights.context.qa_tokens import Question
@@ -23,7 +25,7 @@ from inweights.context.systems import OPENING, System, primary_metric, respond
 from inweights.context.template import EMBEDDED, Template
 from inweights.exports import RejectedError, verify
 from inweights.exports.context_card import read
-from inweights.learn_records import Recovered
+from inweights.learn_records import Collateral, Recovered
 from inweights.learning.inputs import read_inputs
 from inweights.learning.pipeline import learn_into
 from inweights.learning.request import LearnRequest, WarmStart
@@ -216,13 +218,13 @@ def test_nothing_is_warned_of_where_no_held_out_questions_were_wanted(held_out, 
 def test_systems_with_the_same_prompts_are_asked_once(tmp_path, monkeypatch):
     """The text is one piece: the right piece, the whole text and what is retrieved are the same prompt."""
     model, calls = load("embedded"), []
-    own = evaluation.respond
+    own = responses.respond
 
     def counted(system, *others):
         calls.append(system.name)
         return own(system, *others)
 
-    monkeypatch.setattr(evaluation, "respond", counted)
+    monkeypatch.setattr(responses, "respond", counted)
     (tmp_path / "facts.txt").write_text(FACTS)
     chunks = chunks_of(model, read_sources([str(tmp_path / "facts.txt")], "auto"), 64)
     settings = Settings(epochs=1, held_out=0.0)
@@ -230,3 +232,19 @@ def test_systems_with_the_same_prompts_are_asked_once(tmp_path, monkeypatch):
     found = evaluate(model, EMBEDDED, chunks, {"lora": result}, settings, QUERIES)
     assert calls == ["alone", "icl-piece", "distilled (lora)", "distilled (lora)"]
     assert found.systems["icl"].outcomes == found.systems["rag"].outcomes == found.systems["icl-piece"].outcomes
+
+
+def test_after_the_time_budget_a_few_questions_are_asked_and_no_rivals(tmp_path):
+    model = load("embedded")
+    (tmp_path / "facts.txt").write_text(FACTS)
+    chunks = chunks_of(model, read_sources([str(tmp_path / "facts.txt")], "auto"), 64)
+    settings = Settings(epochs=1, held_out=0.0)
+    result = learn(model, EMBEDDED, chunks, settings, tmp_path / "work", queries=QUERIES)
+    tests = [replace(QUERIES[0], text=f"{QUERIES[0].text} {number}") for number in range(9)]
+    found = evaluate(model, EMBEDDED, chunks, {"lora": result}, settings, tests, until=time.monotonic() - 1)
+    assert (found.questions, found.sets["test"].available) == (SAMPLE, 9)
+    assert list(found.systems) == ["alone", "icl-piece", "distilled (lora)"]
+    assert found.forms["lora"].collateral == Collateral(None, None)
+    enough = evaluate(model, EMBEDDED, chunks, {"lora": result}, settings, tests, until=time.monotonic() + 600)
+    assert enough.questions == 9
+    assert list(enough.systems) == ["alone", "icl-piece", "icl", "icl-cached", "rag", "distilled (lora)"]

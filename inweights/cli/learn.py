@@ -46,7 +46,7 @@ def learn(
         Option(help="How much to ask: standard, or with --queries nothing else.", rich_help_panel=TRAINING),
     ] = None,
     time_budget: Annotated[
-        str | None, Option(help="Such as 10min: asking and training end before it.", rich_help_panel=RUNNING)
+        str | None, Option(help="Such as 10min: asking, training and measuring end about then.", rich_help_panel=RUNNING)
     ] = None,
     queries: Annotated[
         Path | None,

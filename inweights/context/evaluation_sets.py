@@ -45,7 +45,7 @@ def _placed(question: Question, pieces: int) -> Question:
     return question if question.place is not None else replace(question, place=(question.chunk or 0) / pieces)
 
 
-def drawn(questions: Sequence[Question], seed: int) -> list[Question]:
+def drawn(questions: Sequence[Question], seed: int, maximum: int = MAXIMUM) -> list[Question]:
     """From all over the document, not its beginning."""
-    numbers = random.Random(seed).sample(range(len(questions)), min(MAXIMUM, len(questions)))
+    numbers = random.Random(seed).sample(range(len(questions)), min(maximum, len(questions)))
     return [questions[number] for number in sorted(numbers)]

@@ -1,9 +1,11 @@
 """What one form of a learned context has taken over from its teacher, and what that has done to everything else."""
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from inweights.context.evaluation_time import in_time
 from inweights.context.learn import LearningResult, seconds_of
 from inweights.context.method_inputs import MethodInputs
 from inweights.context.metrics import base_kl, contexts_read, gap_recovered, information_recovered, parting
@@ -19,9 +21,14 @@ COLLATERAL = 10
 
 
 def form_result(
-    inputs: MethodInputs, result: LearningResult, questions: Sequence[Question], outcomes: Sequence[Outcome]
+    inputs: MethodInputs,
+    result: LearningResult,
+    questions: Sequence[Question],
+    outcomes: Sequence[Outcome],
+    until: float = math.inf,
 ) -> FormResult:
-    """`outcomes`: of the questions by the model alone, the teacher and the student; empty where none was asked."""
+    """`outcomes`: of the questions by the model alone, the teacher and the student; empty where none was asked. `until`:
+    on time.monotonic(); after it, it is not measured what learning has damaged."""
     information = result.recovered[-1] if result.recovered else UNKNOWN
     free = apart = log_prob = UNKNOWN
     if outcomes:
@@ -35,7 +42,7 @@ def form_result(
         free=reported(free),
         parting=reported(apart),
         gold_log_prob=reported(log_prob),
-        collateral=_collateral(inputs, result),
+        collateral=_collateral(inputs, result) if in_time(until) else Collateral(None, None),
         rounds=tuple(each.value for each in result.recovered),
         answers_learned=len(result.answers.lessons),
         answers_held_out=len(result.held_out.lessons),

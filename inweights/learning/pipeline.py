@@ -20,6 +20,8 @@ from inweights.meter import measure
 from inweights.updates import LoRA
 
 Say = Callable[[str], None]
+LEARNING = 0.7
+"""Share of a time budget after which nothing more is learned: what is left is for measuring."""
 
 
 def learn_into(
@@ -31,14 +33,15 @@ def learn_into(
     for the form, RejectedError where the export gives other log-probabilities in a fresh process, by PEFT alone too.
     """
     refuse_occupied(folder)
+    started = time.monotonic()
     for form in FORMS[request.form]:
         refuse_unloadable(inputs.model, form, LoRA(request.settings.rank, request.settings.alpha))
     check_lengths(inputs, [*request.queries, *request.tests])
     work = work_of(folder)
-    results, peak_bytes = _learned(work, inputs, request, say, warm)
+    results, peak_bytes = _learned(work, inputs, request, say, warm, started + LEARNING * request.seconds)
     write_questions(work, inputs.chunks, results.values())
     say("evaluating every system")
-    report = _measured(inputs, request, results, peak_bytes, warm)
+    report = _measured(inputs, request, results, peak_bytes, warm, started + request.seconds)
     asker, teacher = (each.name if each else "" for each in (inputs.asker, inputs.teacher))
     report = replace(report, asker=asker, teacher=teacher)
     with staged(folder) as filling:
@@ -49,10 +52,10 @@ def learn_into(
 
 
 def _learned(
-    work: Path, inputs: LearnInputs, request: LearnRequest, say: Say, warm: WarmStart | None
+    work: Path, inputs: LearnInputs, request: LearnRequest, say: Say, warm: WarmStart | None, end: float
 ) -> tuple[Results, int]:
-    """By form, and the most memory that one took. Forms that are still to be learned share the time that is left."""
-    forms, end = FORMS[request.form], time.monotonic() + request.seconds
+    """By form, and the most memory that one took. Forms that are still to be learned share the time until `end`."""
+    forms = FORMS[request.form]
     results: dict[str, LearningResult] = {}
     peak_bytes = 0
     for number, form in enumerate(forms):
@@ -86,11 +89,11 @@ def _learn_form(
 
 
 def _measured(
-    inputs: LearnInputs, request: LearnRequest, results: Results, peak_bytes: int, warm: WarmStart | None
+    inputs: LearnInputs, request: LearnRequest, results: Results, peak_bytes: int, warm: WarmStart | None, until: float
 ) -> LearnReport:
     started = time.monotonic()
     measuring = (inputs.model, inputs.template, inputs.chunks, results, request.settings)
-    report = evaluate(*measuring, request.tests, request.rivals, peak_bytes)
+    report = evaluate(*measuring, request.tests, request.rivals, peak_bytes, until)
     seconds = time.monotonic() - started
     if warm:
         unlearned = {form: warm.unlearned(form, each.learned) for form, each in results.items()}
