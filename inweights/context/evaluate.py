@@ -55,7 +55,9 @@ def evaluate(
     inputs = inputs_for(model, template, chunks, settings, judged, results)
     record = partial(_record, inputs=inputs, sets=sets, questions=questions, peak_bytes=peak_bytes, responses=Responses())
     records = {each.name: record(each) for each in systems_of(inputs, ())} if judged else {}
-    forms = {form: form_result(inputs, each, judged, _three(records, form, primary), until) for form, each in results.items()}
+    forms = {
+        form: form_result(inputs, each, judged, _three(records, form, primary), until) for form, each in results.items()
+    }
     ordered: dict[str, Record] = {}
     for each in systems_of(inputs, rivals if in_time(until) else ()) if judged else ():
         if each.name in records or in_time(until):
