@@ -33,6 +33,7 @@ def linear_layers_of(module: nn.Module, head: nn.Module | None) -> dict[str, Lin
     """Every linear layer by name, without the LM head `head` and an encoder's pooler."""
     layers = {}
     for name, layer in module.named_modules():
+        # By name: transformers' Conv1D is a linear layer with a transposed weight, and not a subclass of nn.Linear.
         transposed = type(layer).__name__ == "Conv1D"
         if (transposed or isinstance(layer, nn.Linear)) and layer is not head and "pooler" not in name.split("."):
             rows, columns = cast(Tensor, layer.weight).shape

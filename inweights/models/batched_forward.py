@@ -39,6 +39,7 @@ def read_tables(
         encoded = {
             ids: model.prefix(ids) if ids else None for ids in dict.fromkeys(query_sets[number].prefix for number in group)
         }
+        # The encodings of a group live until its last pass, and are freed before those of the next group are made.
         prefixes = {number: encoded[query_sets[number].prefix] for number in group}
         pairs = [(number, row) for number in group for row in range(len(query_sets[number].trees))]
         lengths = [len(query_sets[number].trees[row]) for number, row in pairs]
@@ -73,6 +74,7 @@ def _pass(
 ) -> list[tuple[Tensor, ...]]:
     trees = [query_sets[number].trees[row] for number, row in batch]
     logits = model.next_token_logits(trees, [prefixes[number] for number, _ in batch], rows)
+    # `batch` is sorted, so the queries of one set are neighbours, and so are the rows of their logits.
     numbers = list(dict.fromkeys(number for number, _ in batch))
     parts = [query_sets[number].at([row for n, row in batch if n == number]) for number in numbers]
     counts = [sum(len(tree.positions_read) for tree in part.trees) for part in parts]
@@ -81,7 +83,7 @@ def _pass(
 
 def _groups(query_sets: Sequence[Queries]) -> list[list[int]]:
     groups: list[list[int]] = []
-    held = 0
+    held = 0  # tokens of the contexts of the last group; a single long context may exceed the maximum
     for number, queries in enumerate(query_sets):
         if not groups or held + len(queries.prefix) > PREFIX_TOKENS:
             groups.append([])

@@ -38,6 +38,7 @@ class CausalLM(LocalModel):
     @property
     def end_of_text_ids(self) -> frozenset[int]:
         settings = cast(Any, self.module).generation_config
+        # Chat models declare several ends, such as that of a turn, of which the tokenizer knows only one.
         declared = settings.eos_token_id if settings else None
         ids = [*(declared if isinstance(declared, list) else [declared]), self.tokenizer.eos_token_id]
         return frozenset(int(each) for each in ids if each is not None)
@@ -75,6 +76,7 @@ class CausalLM(LocalModel):
     ) -> Float[Tensor, "sequences hidden"]:
         if pooling == "own":
             return self._forward.read([Tree(tuple(ids), reads=(len(ids) - 1,)) for ids in sequences], None, "hidden")
+        # The mean needs the last block's output at every token, so that nothing of that block can be left out.
         trees = [Tree(tuple(ids), reads=tuple(range(len(ids)))) for ids in sequences]
         parts = self._forward.read(trees, None, "hidden").split([len(tree) for tree in trees])
         return torch.stack([part.mean(0) for part in parts])

@@ -34,7 +34,7 @@ class CausalForward:
 
     def prefix(self, ids: Sequence[int]) -> Prefix:
         if not self.model.packs:
-            return Prefix(tuple(ids), (), ())
+            return Prefix(tuple(ids), (), ())  # read again with every tree, as the beginning of a whole prompt
         # A learned prefix comes first: the tokens are read after it and see it.
         [encoded] = self._learned() or [Prefix((), (), ())]
         for start in range(0, len(ids), PREFIX_TOKENS):
@@ -66,6 +66,8 @@ class CausalForward:
         first: dict[int, int] = {}
         order = sorted(range(len(trees)), key=lambda i: first.setdefault(id(by_tree[i]), i))
         trees, by_tree = [trees[i] for i in order], [by_tree[i] for i in order]
+        # Runs that train in one row have learned prefixes at most, in the order of their segments, so that sorting by
+        # prefix leaves the segments contiguous.
         out = self._packed(trees, tree_layout(trees, self.model.device, by_tree, self.model.segments), what, vocabulary)
         if order == list(range(len(trees))):
             return out
@@ -122,10 +124,12 @@ class CausalForward:
         known = prefix if prefix.ids else None
         self._check_length([tree], [known])
         captured: dict[Layer, tuple[Tensor, Tensor]] = {}
+        # Only the captured keys and values are needed, and no logits. One position is read because a tree needs one.
         self._packed([tree], tree_layout([tree], self.model.device, [known], captured=captured), "hidden")
         layers = [captured[index] for index in sorted(captured)]
         keys, values = tuple(k for k, _ in layers), tuple(v for _, v in layers)
         if known is not None:
             keys = tuple(torch.cat(both, 1) for both in zip(prefix.keys, keys, strict=True))
             values = tuple(torch.cat(both, 1) for both in zip(prefix.values, values, strict=True))
+        # Keys have their rotary positions already: the pieces were read at their places and only have to be joined.
         return Prefix((*prefix.ids, *ids), keys, values)

@@ -47,6 +47,7 @@ def logits_of_queries(
     Where every choice is one token, only the rows of the LM head for those tokens are multiplied, and nothing is
     normalised over the vocabulary.
     """
+    # `tokens` is None as soon as one choice of one set has several tokens: all sets share passes and one narrowed head.
     tokens, longest = only_tokens(query_sets), longest_word(query_sets)
 
     def of_logits(part: Queries, logits: Tensor) -> tuple[Tensor]:
@@ -57,6 +58,7 @@ def logits_of_queries(
 
 def only_tokens(query_sets: Sequence[Queries]) -> tuple[int, ...] | None:
     """Every token that is a choice of these queries, ascending; None where a choice has several tokens."""
+    # Queries mostly share their choices, so that the set of distinct ones is small.
     words = {word for queries in query_sets for spelled in set(queries.words) for word in spelled}
     return tuple(sorted(word[0] for word in words)) if all(len(word) == 1 for word in words) else None
 
@@ -65,6 +67,7 @@ def word_logits(
     queries: Queries, logits: Float[Tensor, "queries rows"], tokens: Sequence[int]
 ) -> Float[Tensor, "queries choices"]:
     """The logits of choices of one token each, from logits over the vocabulary `tokens` alone."""
+    # The LM head was narrowed to `tokens`, so a logit is found by the place of its token in them.
     column = {token: index for index, token in enumerate(tokens)}
     columns = torch.tensor([[column[word[0]] for word in spelled] for spelled in queries.words])
     return logits.gather(1, columns.to(logits.device))

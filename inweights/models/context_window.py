@@ -16,7 +16,7 @@ def context_window(config: Any, tokenizer: Any) -> int:
     generates = "text" in FAMILIES[family_of(config)].abilities
     if (not generates or not known) and tokenizer.model_max_length < 10**9:
         known.append(int(tokenizer.model_max_length))
-    return min(known) if known else 10**9
+    return min(known) if known else 10**9  # no limit is known, as in state space models
 
 
 def _fixed_rope_lengths(settings: Any) -> Iterator[int]:

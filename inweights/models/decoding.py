@@ -32,7 +32,7 @@ def continued(
     `prefixes`: one for all stems, or one for each; stems with the same prefix stand side by side. `seen(text, token)` is
     called for every new token. A text also ends where the context window is full.
     """
-    outputs: list[list[int]] = [[] for _ in stems]
+    outputs: list[list[int]] = [[] for _ in stems]  # in the order of the stems, however many have ended
     if not stems or max_new_tokens < 1:
         return outputs
     going = list(range(len(stems)))
@@ -110,6 +110,7 @@ class _Steps:
         self.model.counter.tokens += len(tokens)
         with patches_on(self.model.patches), laid_out(layout):
             out = self.model.module(
+                # One row with one token of each text: the layout says which text each belongs to.
                 input_ids=torch.tensor([list(tokens)], device=device),
                 position_ids=torch.tensor([places], device=device),
                 use_cache=False,  # transformers' own cache: ours is in the layout

@@ -109,6 +109,7 @@ class Encoder(LocalModel):
     def _packed(self, sequences: Sequence[Sequence[int]]) -> Sequence[Tensor]:
         """The states of each sequence; all are read in one row without padding."""
         device, lengths = self.device, list(map(len, sequences))
+        # Positions are given explicitly: the model would count on through the row, from one sequence to the next.
         places = [self.first_position + position for length in lengths for position in range(length)]
         ids = [token for sequence in sequences for token in sequence]
         self.counter.tokens += len(ids)
@@ -126,7 +127,7 @@ class Encoder(LocalModel):
 
     def _padded(self, sequences: Sequence[Sequence[int]]) -> Sequence[Tensor]:
         ids, mask = padded(sequences, self.device)
-        self.counter.tokens += ids.numel()
+        self.counter.tokens += ids.numel()  # padding is computed, so it counts
         hidden = cast(Tensor, self.module(input_ids=ids, attention_mask=mask).last_hidden_state).float()
         return [states[: len(sequence)] for states, sequence in zip(hidden, sequences, strict=True)]
 

@@ -22,6 +22,7 @@ def generated(model: Backbone, queries: Sequence[Query], max_new_tokens: int, se
     All draws come from one stream of random numbers: a sampled answer depends on the other queries, a greedy one does not.
     """
     choose, answers = chooser(settings), [""] * len(queries)
+    # Grouped by what is shared: the encoded context, and the tokens that end an answer.
     for context, suffix in dict.fromkeys((query.context, query.suffix) for query in queries):
         rows = [row for row, query in enumerate(queries) if (query.context, query.suffix) == (context, suffix)]
         tokens = model.tokenized([replace(queries[row], choices=()) for row in rows])
@@ -34,6 +35,7 @@ def generated(model: Backbone, queries: Sequence[Query], max_new_tokens: int, se
             outputs = continued(model, stems, prefix, max_new_tokens, ends, choose)
             for row, stem, new in zip(rows[start:], stems, outputs, strict=False):
                 text = continuation(model, stem, new)
+                # The last token may hold more than the suffix, such as a line break and a space.
                 answers[row] = text.split(suffix)[0] if suffix else text
     return answers
 

@@ -65,9 +65,10 @@ def _make(folder: Path, parts: Sequence[Path], name: str) -> None:
     try:
         file = parts[0] if len(parts) == 1 else _joined(parts, work / name)
         _dequantise(file.resolve(), work)
-        work.chmod(0o755)
+        work.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         os.rename(work, folder)
     except OSError as error:
+        # If the folder is there now, another process has finished first, and the rename failed because of that.
         if not folder.is_dir():
             raise UserError(f"{name} cannot be dequantised into {folder.parent}: {why(error)}") from error
     finally:

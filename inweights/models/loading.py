@@ -34,6 +34,7 @@ def load_from(name: str, place: str, dtype: str | None, device: str | None) -> B
             module = module.to(chosen_device).eval()
         except RuntimeError as error:
             raise UserError(f"{name} cannot be moved to {chosen_device}: {why(error)}") from error
+        # Updates train private copies or additions; a gradient of a shared weight would only take memory.
         module.requires_grad_(False)
         card = ModelCard(
             name=name,
@@ -64,6 +65,7 @@ def _device(device: str | None) -> torch.device:
 
 def _dtype(dtype: str | None, device: torch.device) -> torch.dtype:
     if dtype is None:
+        # GPUs before compute capability 8 emulate bf16, slower than fp32.
         bf16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if bf16 else torch.float32
     if dtype not in DTYPES:
@@ -113,6 +115,7 @@ def _module(name: str, place: str, dtype: torch.dtype, family: Family) -> Any:
             f"{name} has {key} of size {_size(there)}, and its config.json says {_size(expected)}: "
             "they belong to different models"
         )
+    # transformers fills missing weights with random numbers and only warns.
     missing = sorted(key for key in found["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise UserError(

@@ -27,6 +27,7 @@ def sampling(temperature: float, generator: torch.Generator, top_p: float = 1.0)
     """
 
     def choose(logits: Tensor) -> list[int]:
+        # The whole softmax first: `top_p` is a share of all tokens, not of the likeliest `NUCLEUS`.
         probabilities = (logits.cpu() / temperature).softmax(-1)
         if top_p >= 1:
             return torch.multinomial(probabilities, 1, generator=generator)[:, 0].tolist()

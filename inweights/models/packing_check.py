@@ -46,6 +46,7 @@ def packing_where_equal(model: Local) -> Local:
     limit = next((name for name in FAR_BACK if getattr(settings, name, None)), None)
     if not module._supports_attention_backend or limit:
         return _whole(model, f"{limit} in its configuration" if limit else "its attention cannot be replaced")
+    # The reference is measured before our attention is set: whole padded prompts, in fp32.
     own = module.config._attn_implementation
     whole = replace(model, packs=False)
     with _fp32(model):
@@ -54,6 +55,8 @@ def packing_where_equal(model: Local) -> Local:
     noise = _distance(_outputs(whole), expected) if module.dtype in HALF else 0.0
     register()
     module.set_attn_implementation(NAME)
+    # The module is shared by both views, so that from here on even unpacked passes go through our function, which then
+    # calls transformers' own (see `attend`).
     packed = replace(model, packs=True, card=replace(model.card, attention=PACKED))
     reason = ""
     # Some architectures pack, but their last block cannot be run for some tokens only.
@@ -66,7 +69,7 @@ def packing_where_equal(model: Local) -> Local:
             reason = reason or f"packing raises {type(error).__name__}"
             continue
         finally:
-            model.counter.tokens = 0
+            model.counter.tokens = 0  # the check is not part of any measured phase
         # Written so that NaN passes the second test: where the model's own attention overflows in fp16, so may packing.
         if largest <= allowed and not rounding > 2 * noise + ROUNDING:
             return tried

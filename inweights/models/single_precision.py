@@ -32,6 +32,8 @@ def in_single_precision(module: nn.Module, blocks: list[nn.Module]) -> Iterator[
             parameter.data = data
         before.clear()
 
+    # Every unit is cast just before it runs and restored right after, so that one block at a time is in fp32. Modules
+    # outside of blocks (embeddings, final norm, LM head) hold their parameters themselves.
     def hooks() -> Iterator[Any]:
         for unit in (*blocks, *outside):
             whole = unit not in outside
@@ -42,7 +44,7 @@ def in_single_precision(module: nn.Module, blocks: list[nn.Module]) -> Iterator[
         with hooked(hooks()):
             yield
     finally:
-        restore()
+        restore()  # a pass may end in the middle of a block
 
 
 def _half(module: nn.Module, recurse: bool) -> list[nn.Parameter]:

@@ -42,6 +42,7 @@ def _data_split(tokenizer: Any, text: str) -> list[int]:
 
 
 def _surrounded(tokenizer: Any, inner: Sequence[int]) -> list[int]:
+    # The template is found around a text of one known token, and put around the other ids.
     [one] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = tokenizer("a")["input_ids"]
     at = whole.index(one)
@@ -55,6 +56,7 @@ def _control(tokenizer: Any) -> Mapping[str, int]:
 
 @lru_cache(maxsize=8)
 def _finder(tokenizer: Any) -> re.Pattern[str]:
+    # A control token may begin with another one; a regular expression takes the first alternative that matches.
     longest_first = sorted(_control(tokenizer), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 

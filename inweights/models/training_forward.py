@@ -66,6 +66,7 @@ class TrainingForward:
         runs, flat = list(inputs), [item for run in inputs.values() for item in run]
         model = self.models[runs[0]]
         if len(runs) > 1:
+            # A segment is as long as its run's inputs, which stand one after the other in the row.
             segments = [RunSegment(sum(map(len, inputs[run])), len(inputs[run])) for run in runs]
             beside = _beside([self.models[run] for run in runs])
             model = model.stacked([patch for patch in beside if patch is not None], segments)

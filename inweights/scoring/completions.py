@@ -47,6 +47,7 @@ def teacher_logprobs(
 
     def of(_: Sequence[int], rows: Sequence[Tensor]) -> list[TeacherLogprobs]:
         counts = [len(row) for row in rows]
+        # Truncated pass by pass, so that no more than one pass of whole vocabularies is in memory; ids as int32.
         both = truncated(torch.cat(list(rows)).log_softmax(-1), kept)
         assert both.ids is not None
         ids, log_probs = both.ids.int().cpu(), both.log_probs.cpu()

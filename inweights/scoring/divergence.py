@@ -26,7 +26,7 @@ def with_rest(log_probs: Float[Tensor, "*rows vocabulary"], ids: Int[Tensor, "*r
     confident student, whose divergence from a teacher with any rest would then be infinite.
     """
     top = log_probs.gather(-1, ids)
-    if ids.shape[-1] == log_probs.shape[-1]:
+    if ids.shape[-1] == log_probs.shape[-1]:  # nothing is left, and a log-sum-exp over nothing has NaN gradients
         return F.pad(top, (0, 1), value=-torch.inf)
     rest = log_probs.scatter(-1, ids, -torch.inf).logsumexp(-1, keepdim=True)
     return torch.cat([top, rest], -1)

@@ -42,6 +42,6 @@ def label_logits(
 ) -> list[Float[Tensor, "examples labels"]]:
     """Label scores up to a constant for each example, so that their softmax over the labels is that of the scores."""
     queries = [queries_of(model, prompt, examples, context) for examples, context in sets]
-    if not any(each.trees for each in queries):
+    if not any(each.trees for each in queries):  # no example at all: there is nothing to run a model on
         return [torch.zeros(0, len(prompt.labels)) for _ in queries]
     return logits_of_queries(model, queries, batch_tokens)

@@ -82,6 +82,7 @@ def _shard(
         reused.seconds += found.values["seconds"]
         reused.tokens += found.values["tokens"]
         return found.tensors
+    # The cost is stored with the targets: the run that reuses them has to account for it.
     started, tokens = time.perf_counter(), model.counter.tokens
     [made] = read([queries])
     cost = {"seconds": time.perf_counter() - started, "tokens": model.counter.tokens - tokens}

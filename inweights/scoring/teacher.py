@@ -67,6 +67,7 @@ def teacher_targets(
     def read(some: Sequence[Queries]) -> list[tuple[Tensor, ...]]:
         return _padded_tables(model, some, batch_tokens, positions, k if kind == "top_k" else None)
 
+    # The padding is part of the name, because it is part of the stored tables.
     what = f"{kind} {k} {positions}" if kind == "top_k" else f"{kind} {positions}"
     kept = in_shards(model, queries, what, read)
     return [_by_example(of_context, tables) for of_context, tables in zip(queries, kept, strict=True)]
@@ -89,6 +90,7 @@ def _padded_tables(
         log_probs, weights = _whole(part, logits, positions)
         if k is None:
             return log_probs, weights
+        # The likeliest of the teacher; the student is read at the same ids later.
         ids = log_probs.topk(cells_or_raise(k, log_probs.shape[-1]), -1).indices
         return with_rest(log_probs, ids), weights, ids
 
@@ -119,6 +121,7 @@ def _reach(log_probs: Float[Tensor, "positions vocabulary"], words: Sequence[Seq
     Positions are in the order of a tree's reads: the stem's end, then word after word. All words begin at the stem's end
     (place 0); each further token of a word is predicted at the position of the token before it.
     """
+    # Weights are constants: a position must not count less because training makes it unlikely.
     fixed = log_probs.detach()
     reach = [fixed.new_zeros(())]
     for word in words:

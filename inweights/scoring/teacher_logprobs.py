@@ -88,6 +88,7 @@ def truncated(log_probs: Float[Tensor, "tokens vocabulary"], kept: TopK = TOP_K)
     fewest = (top.exp().cumsum(-1) < kept.mass).sum(-1) + 1  # the tokens that hold the mass, at each position
     counts = fewest.clamp(min(kept.minimum, size), top.shape[1])
     columns = int(counts.max())
+    # Positions need different numbers of tokens; the spare cells repeat the likeliest one without weight.
     out = torch.arange(columns, device=top.device) >= counts[:, None]
     ids = torch.where(out, ids[:, :1], ids[:, :columns])
     cells = with_rest(log_probs, ids)
@@ -105,6 +106,7 @@ def concatenated(tables: Sequence[TeacherLogprobs], device: torch.device) -> Tea
         return TeacherLogprobs(None, torch.cat([each.log_probs for each in tables]).to(device), weights)
     truncated_ids = [each.ids for each in tables if each.ids is not None]
     columns = max(each.shape[1] for each in truncated_ids)
+    # The rest is the last column, so spare columns go in before it.
     ids, cells = [], []
     for one, kept in zip(tables, truncated_ids, strict=True):
         spare = columns - kept.shape[1]
@@ -134,6 +136,7 @@ def divergences(
     A label word may have another number of tokens after the teacher's context. Then the first positions, which both have,
     are compared.
     """
+    # `logits` are the student's, position by position and answer after answer, as are the concatenated targets.
     common = [min(len(target), count) for target, count in zip(targets, counts, strict=True)]
     if common != list(counts):
         logits = torch.cat([row[:n] for row, n in zip(logits.split(list(counts)), common, strict=True)])

@@ -19,7 +19,7 @@ def fitting_demonstrations(
     kept = list(demonstrations)
     turn = len(prompt.labels)
     while kept and len(model.encode([prompt.context(kept)])[0]) > room:
-        kept = kept[: (len(kept) - 1) // turn * turn]
+        kept = kept[: (len(kept) - 1) // turn * turn]  # the last turn goes, or what there is of it
     return tuple(kept)
 
 
@@ -93,6 +93,7 @@ def fitting_example(model: Backbone, prompt: Prompt, example: Example, room: int
 
     if tokens(example) <= room:
         return example
+    # Words first; characters only where even one word of each field is too long.
     for cut, fewest in ((_words, 1), (_characters, 0)):
         if tokens(_shortened(example, cut, fewest)) > room:
             continue

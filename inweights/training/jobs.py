@@ -70,6 +70,7 @@ class RunningJob(Generic[T]):
 
     def begin(self, step: int) -> list[T]:
         schedule = self.job.schedule
+        # Set before every step instead of by a scheduler object, so that nothing but the step number has to be resumed.
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * schedule.factor(step, self.steps)
         for name, start in self.job.starts.items():
@@ -78,6 +79,7 @@ class RunningJob(Generic[T]):
 
     def end(self, step: int, loss: float) -> None:
         self.losses.append(loss)
+        # Without fp16 the scaler is disabled and does nothing. Gradients are clipped in their own scale.
         self.scaler.unscale_(self.optimizer)
         if self.job.schedule.clip_norm:
             nn.utils.clip_grad_norm_(list(self.job.parameters.values()), self.job.schedule.clip_norm)

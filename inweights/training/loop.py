@@ -95,12 +95,12 @@ def minimize_together(
     with ExitStack() as stack:
         stack.enter_context(_generators_kept(device))
         stack.enter_context(in_mode(module, training=True))
-        stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.enable_grad())  # the caller may have turned gradients off
         stack.enter_context(gradients_added())
         for step in range(done, max(run.steps for run in runs)):
             active = [number for number, run in enumerate(runs) if step < run.steps]
             batches = {number: runs[number].begin(step) for number in active}
-            while True:
+            while True:  # until the step fits in memory
                 states = list(streams.states)
                 try:
                     totals = backward(losses, runs, batches, pieces, cut, streams, step, precision)

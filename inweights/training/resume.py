@@ -44,6 +44,7 @@ class Resume:
                 state.setdefault(int(number), {})[what] = tensor
             else:
                 streams[int(rest)] = tensor
+        # Groups and their settings are those of the new optimizer; only the state of parameters is restored.
         optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         return tuple(json.loads(metadata["losses"]))
 
@@ -66,6 +67,7 @@ class Resume:
         for number, values in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer {number} {what}": torch.as_tensor(each) for what, each in values.items()}
         tensors |= {f"stream {number}": each for number, each in enumerate(streams)}
+        # Clones, since safetensors refuses tensors that share memory.
         plain = {name: each.cpu().contiguous().clone() for name, each in tensors.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.path, save(plain, {"key": self.key, "losses": json.dumps(losses)}))

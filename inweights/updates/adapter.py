@@ -51,7 +51,7 @@ class Adapter:
         device = model.device
         generator = torch.Generator().manual_seed(seed)
         parameters: dict[str, nn.Parameter] = {}
-        for name, layer in layers.items():
+        for name, layer in layers.items():  # a fixed order, so that equal seeds give equal starts
             width = layer.outputs
             down = torch.empty(self.size, width)
             nn.init.kaiming_uniform_(down, a=5**0.5, generator=generator)  # as torch starts a linear layer
@@ -89,6 +89,7 @@ def ends_of_sublayers(model: Backbone) -> list[tuple[dict[str, Linear], dict[str
     ends = []
     for block in model.blocks():
         inside = {id(module) for module in block.modules()}
+        # Widths alone do not tell a gate of a mixture of experts from the end of a sub-layer, so experts are refused.
         wide = {name: layer for name, layer in linear.items() if id(layer.module) in inside and layer.outputs == width}
         attention = [name for name in wide if "att" in name.lower()]
         feedforward = [name for name in wide if name not in attention]

@@ -104,6 +104,7 @@ class Update(Protocol):
 def private_copies(model: Backbone, names: Sequence[str]) -> Adapted:
     """Private fp32 copies of the named parameters, which are in the place of the shared ones during forward passes."""
     shared = dict(model.module.named_parameters())
+    # Tied weights have one name here, so that they have one copy and stay tied.
     copies = {name: nn.Parameter(shared[name].detach().to(torch.float32, copy=True)) for name in names}
     return Adapted(model.patched(Swap(model.module, copies)), copies)
 

@@ -23,6 +23,7 @@ class BitFit:
     limits = "The adapter holds biases (`bias: all`); for servers that load only plain LoRA, merge it first."
 
     def apply(self, model: Backbone, seed: int) -> Adapted:
+        # Norms without a bias (RMSNorm) and linear layers without one are simply not named.
         names = [name for name, _ in trainable(model) if name.split(".")[-1] == "bias"]
         if not names:
             raise UserError(

@@ -23,6 +23,7 @@ def distances_from_top(model: Backbone) -> dict[str, int]:
     head = {id(p) for p in output.parameters()} if output is not None else set()
     distances = {}
     for name, parameter in trainable(model):
+        # An untied head may have the word of an embedding in its name (`embed_out`), so it is checked first.
         before = id(parameter) in tables or (id(parameter) not in head and _before_blocks(name))
         if id(parameter) in inside:
             distances[name] = inside[id(parameter)]

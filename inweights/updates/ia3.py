@@ -46,6 +46,7 @@ class IA3:
 
     def apply(self, model: Backbone, seed: int) -> Adapted:
         layers = model.linear_layers()
+        # Feed-forward first: its expression is the narrower one where a name matches both.
         inner = {name: layer for name, layer in layers.items() if re.search(self.feedforward, name)}
         outer = {name: layer for name, layer in layers.items() if re.search(self.attention, name) and name not in inner}
         if not outer and not inner:

@@ -38,6 +38,7 @@ class LastBlocks:
         assert set(range(self.blocks)) == set(distances.values()), "a block without parameters"
         adapted = private_copies(model, list(distances))
         scales = {name: self.decay**away for name, away in distances.items()}
+        # The top trains from the first step; each further block starts an equal share of the steps later.
         gradual = self.unfreeze == "gradually"
         starts = {name: away / self.blocks for name, away in distances.items() if away} if gradual else {}
         return Adapted(adapted.model, adapted.parameters, scales, starts)

@@ -48,6 +48,7 @@ class LoRA:
             raise UserError(
                 f"LoRA targets {self.targets!r} match no linear layer of {model.card.architecture}; it has {known}"
             )
+        # On the CPU, so that a seed gives the same start on every device.
         generator = torch.Generator().manual_seed(seed)
         parameters: dict[str, nn.Parameter] = {}
         for name, layer in layers.items():
@@ -105,6 +106,7 @@ class _Added:
     scale: float
 
     def __call__(self) -> AbstractContextManager[None]:
+        # A and B of every run for each layer, in the order of the row's segments.
         factors = {
             name: [(each[f"{name}.lora_A.weight"], each[f"{name}.lora_B.weight"]) for each in self.parameters]
             for name in self.layers

@@ -49,7 +49,7 @@ def _with(layer: nn.Module, factors: Factors, scale: float, one_function: bool) 
         simple = x.dtype == weight.dtype == a.dtype and not torch.is_autocast_enabled(x.device.type)
         if not one_function or trained or not simple or (x.is_cuda and len(factors) > 1):
             return _added(base(x), x.to(a.dtype).flatten(0, -2), factors, scale)
-        rows = x.flatten(0, -2)
+        rows = x.flatten(0, -2)  # architectures pass tokens x size or 1 x tokens x size
         whole: Any = _LowRank  # torch's `apply` has no types
         of_inputs = weight if transposed else weight.T
         out = whole.apply(rows, of_inputs, bias, scale, _sizes(rows, factors), *chain.from_iterable(factors))
@@ -82,6 +82,7 @@ class _LowRank(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         x, weight, *others = ctx.saved_tensors
         low, factors = others[: len(ctx.sizes)], others[len(ctx.sizes) :]
+        # Order of the results: x, weight, bias, scale, sizes, then A and B of each run.
         of_x = grad @ weight.T if ctx.needs_input_grad[0] else None
         of_factors: list[Tensor] = []
         start = 0

@@ -85,6 +85,7 @@ def on_a_zero_lora(trained: Mapping[str, Tensor], target: Target) -> Stored:
     weight = cast(Tensor, linear.weight)
     outputs, inputs = reversed(weight.shape) if is_conv(linear) else weight.shape
     factors = {f"{vehicle}.lora_A.weight": torch.zeros(1, inputs), f"{vehicle}.lora_B.weight": torch.zeros(outputs, 1)}
+    # Inside the layer with the LoRA PEFT moves the bias one level down.
     named = {name.replace(f"{vehicle}.bias", f"{vehicle}.base_layer.bias"): each for name, each in trained.items()}
     config = LoraConfig(
         r=1,

@@ -36,6 +36,7 @@ class PrefixTuning:
 
     def apply(self, model: Backbone, seed: int) -> Adapted:
         check_takes_prefix(model, "a prefix")
+        # On a skeleton nothing can be run, so only the shapes of the prefix are made.
         on_shapes = model.card.device == "none"
         keys, values = _empty(model, self.tokens) if on_shapes else _initial(model, self.tokens, seed)
         parameters = {}
@@ -125,6 +126,7 @@ def check_takes_prefix(model: Backbone, what: str) -> None:
 def drops_attention(model: Backbone) -> bool:
     """Whether attention has dropout in training."""
     settings = vars(model.config)
+    # By the names of settings: architectures call it attn_pdrop, attention_dropout, attention_probs_dropout_prob.
     rates = [rate for name, rate in settings.items() if "drop" in name and "att" in name and isinstance(rate, float)]
     return any(rate > 0 for rate in rates)
 

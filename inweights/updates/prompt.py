@@ -40,6 +40,7 @@ class PromptTuning:
         check_takes_prefix(model, "a prompt")
         table = model.input_embeddings
         rng, size = random.Random(f"prompt {seed}"), model.vocabulary_size
+        # Drawn on the CPU, so that a seed gives the same tokens on every device.
         drawn = torch.tensor([rng.randrange(size) for _ in range(self.tokens)], device=model.device)
         # The embedding layer is called, not indexed: some architectures scale its output.
         learned = nn.Parameter(table(drawn).float().clone())
