@@ -1,14 +1,20 @@
 """Attention of given queries, keys and values, with the log-sum-exp of its scores where parts are to be joined."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from inweights.engine.products import linear, onednn_is_faster
+
 LARGEST_TABLE = 1 << 26
 """Maximum number of scores in memory where no fused kernel can be used; 256 MiB in fp32."""
+SCORES_IN_PRODUCTS = 1 << 17
+"""Scores of a head from which on products pay."""
+QUERIES_IN_CACHE = 512
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ def weighed(
     `causal` reaches fused kernels only; for a table of scores the mask must already be causal.
     """
     kernel = fused_kernel(q, v, mask, rule)
+    if kernel == "cpu" and not causal and _pays_in_products(q, k, mask):
+        return _in_products(q, k, v, mask, rule)
     if kernel == "cpu":
         mask = mask[None, None] if mask is not None and mask.ndim == 2 else mask
         flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -68,6 +76,30 @@ def _table(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> 
     mass = scores.logsumexp(-1)
     shares = F.dropout(scores.softmax(-1), rule.dropout)
     return (shares.to(v.dtype) @ v).float(), mass
+
+
+def _pays_in_products(q: Tensor, k: Tensor, mask: Tensor | None) -> bool:
+    """Whether oneDNN's products save more, beside torch's kernel with MKL's, than the scores' way through memory costs."""
+    large = q.shape[2] * k.shape[2] >= SCORES_IN_PRODUCTS
+    return large and q.dtype == torch.float32 and onednn_is_faster() and (mask is None or mask.ndim == 2)
+
+
+def _in_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> tuple[Tensor, Tensor]:
+    """Without gradients: one head after another, and as many queries at a time as leave their scores in a cache."""
+    out, mass = q.new_empty(*q.shape[:3], v.shape[-1]), q.new_empty(q.shape[:3])
+    for at in product(range(q.shape[0]), range(q.shape[1])):
+        keys, values = k[at] * rule.scale, v[at].T
+        for start in range(0, q.shape[2], QUERIES_IN_CACHE):
+            rows = slice(start, start + QUERIES_IN_CACHE)
+            scores = linear(q[at][rows], keys)
+            if mask is not None:
+                scores += mask[rows]
+            largest = scores.amax(-1)
+            shares = torch.softmax(scores, -1, out=scores)
+            out[at][rows] = linear(shares, values)
+            # The largest share is 1 / sum of exp(score - largest).
+            mass[at][rows] = largest - shares.amax(-1).log()
+    return out, mass
 
 
 def fused_kernel(q: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> str | None:

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from inweights.engine.attention_layout import AttentionLayout
 from inweights.engine.current_layout import current_segments, laid_out
+from inweights.engine.products import fast_products
 from inweights.engine.stacked_runs import dropout_by_run, streams_as_now
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Patch
@@ -49,5 +50,5 @@ def _checkpointed(whole: Any, patches: Sequence[Patch], layout: AttentionLayout,
 def _as_before(
     patches: Sequence[Patch], layout: AttentionLayout, module: nn.Module, streams: AbstractContextManager[None]
 ) -> Iterator[None]:
-    with patches_on(patches), laid_out(layout), dropout_by_run(module, current_segments), streams:
+    with patches_on(patches), laid_out(layout), fast_products(module), dropout_by_run(module, current_segments), streams:
         yield

@@ -13,6 +13,7 @@ from inweights.engine.current_layout import current_segments, laid_out
 from inweights.engine.embedding_gradients import look_up
 from inweights.engine.last_block import only_reads
 from inweights.engine.layouts import positions
+from inweights.engine.products import fast_products
 from inweights.engine.stacked_runs import dropout_by_run
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Patch, Tree
@@ -50,6 +51,7 @@ def read_packed(
     with ExitStack() as stack:
         stack.enter_context(patches_on(patches))
         stack.enter_context(laid_out(layout))
+        stack.enter_context(fast_products(module))
         # Where more than half of the tokens are read, the block is cheaper run once for all of them.
         if last is not None and 2 * len(kept) <= len(ids):
             stack.enter_context(only_reads(last, layout, reads))

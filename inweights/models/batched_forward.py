@@ -7,6 +7,7 @@ from torch import Tensor
 
 from inweights.engine.trees import Prefix
 from inweights.models.queries import Queries
+from inweights.models.shared_beginnings import with_shared_beginnings
 from inweights.models.token_model import TokenModel
 from inweights.types import is_out_of_memory
 
@@ -32,6 +33,7 @@ def read_tables(
     """
     rows = None if vocabulary is None else torch.tensor(vocabulary, device=model.device)
     maximum = tokens_at_once(batch_tokens, model.hidden_size, model.device.type)
+    query_sets = with_shared_beginnings(query_sets)
     order: list[QueryIndex] = []
     made: list[tuple[Tensor, ...]] = []
     for group in _groups(query_sets):

@@ -11,6 +11,7 @@ from inweights.engine.current_layout import laid_out
 from inweights.engine.kv_cache import KVCache
 from inweights.engine.layouts import step_layout
 from inweights.engine.learned_prefix import virtual_token_count
+from inweights.engine.products import fast_products
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Prefix, Prefixes, Tree, prefix_of_each
 from inweights.models.base import Backbone
@@ -108,7 +109,7 @@ class _Steps:
         starts = [len(prefix.ids) if prefix else 0 for prefix in self.prefixes]
         places = [start + length for start, length in zip(starts, self.cache.lengths, strict=True)]
         self.model.counter.tokens += len(tokens)
-        with patches_on(self.model.patches), laid_out(layout):
+        with patches_on(self.model.patches), laid_out(layout), fast_products(self.model.module):
             out = self.model.module(
                 # One row with one token of each text: the layout says which text each belongs to.
                 input_ids=torch.tensor([list(tokens)], device=device),

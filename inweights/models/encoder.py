@@ -13,6 +13,7 @@ from inweights.engine.checkpointing import rerun_in_backward
 from inweights.engine.current_layout import laid_out
 from inweights.engine.layouts import bidirectional_layout
 from inweights.engine.padded import padded
+from inweights.engine.products import fast_products
 from inweights.engine.stacked_runs import dropout_by_run
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Layer, Prefix, Prefixes, Tree
@@ -116,6 +117,7 @@ class Encoder(LocalModel):
         layout = bidirectional_layout(lengths, device, self.segments)
         with ExitStack() as stack:
             stack.enter_context(laid_out(layout))
+            stack.enter_context(fast_products(self.module))
             if self.checkpointing and torch.is_grad_enabled():
                 first = self.frozen.below if self.frozen else 0
                 stack.enter_context(rerun_in_backward(self.blocks()[first:], self.patches, layout, self.module))

@@ -7,6 +7,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from inweights.engine.products import linear
+
 COPIED_BYTES = 1 << 26
 """More than caches hold."""
 
@@ -23,9 +25,9 @@ def matrix_rate(width: int, tokens: int) -> float:
     """
     dtype = torch.bfloat16 if device() == "cuda" else torch.float32
     count = max(2, min(48, COPIED_BYTES * 2 // (4 * width * width * 4)))
-    weights = [torch.randn(width, 4 * width, device=device(), dtype=dtype) for _ in range(count)]
+    weights = [torch.randn(4 * width, width, device=device(), dtype=dtype) for _ in range(count)]
     x = torch.randn(tokens, width, device=device(), dtype=dtype)
-    seconds = _best(lambda: [x @ weight for weight in weights][-1])
+    seconds = _best(lambda: [linear(x, weight) for weight in weights][-1])
     return count * 2 * tokens * width * 4 * width / seconds
 
 

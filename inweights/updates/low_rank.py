@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from inweights.engine.current_layout import current
+from inweights.engine.products import is_plain, linear
 from inweights.engine.swap import forward_again
 
 Factors = Sequence[tuple[nn.Parameter, nn.Parameter]]
@@ -27,9 +28,7 @@ def added(layers: Mapping[str, nn.Module], factors: Mapping[str, Factors], scale
     """Within, each layer adds the product of its factors; with several runs, each run's to the tokens of its segment."""
     before = {name: vars(layer).get("forward") for name, layer in layers.items()}
     for name, layer in layers.items():
-        # Other layers may do more than multiply, such as quantise their input, and so may a replaced forward pass.
-        plain = type(layer) is nn.Linear or type(layer).__name__ == "Conv1D"
-        layer.forward = _with(layer, factors[name], scale, plain and before[name] is None)
+        layer.forward = _with(layer, factors[name], scale, is_plain(layer))
     try:
         yield
     finally:
@@ -51,7 +50,7 @@ def _with(layer: nn.Module, factors: Factors, scale: float, one_function: bool) 
             return _added(base(x), x.to(a.dtype).flatten(0, -2), factors, scale)
         rows = x.flatten(0, -2)  # architectures pass tokens x size or 1 x tokens x size
         whole: Any = _LowRank  # torch's `apply` has no types
-        of_inputs = weight if transposed else weight.T
+        of_inputs = weight.T if transposed else weight
         out = whole.apply(rows, of_inputs, bias, scale, _sizes(rows, factors), *chain.from_iterable(factors))
         return cast(Tensor, out.unflatten(0, x.shape[:-1]))
 
@@ -59,16 +58,16 @@ def _with(layer: nn.Module, factors: Factors, scale: float, one_function: bool) 
 
 
 class _LowRank(torch.autograd.Function):
-    """x W + bias + scale * x A^T B^T, with the A and B of each run for its rows of x. W and bias are frozen.
+    """x W^T + bias + scale * x A^T B^T, with the A and B of each run for its rows of x. W and bias are frozen.
 
-    x is tokens x inputs and W inputs x outputs; A is rank x inputs and B outputs x rank.
+    x is tokens x inputs and W outputs x inputs; A is rank x inputs and B outputs x rank.
     """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, scale: float, sizes: list[int], *factors: Tensor
     ) -> Tensor:
-        out = x @ weight if bias is None else torch.addmm(bias, x, weight)
+        out = linear(x, weight, bias)
         # x A^T is kept for the gradient of B, transposed: the tokens are contiguous.
         low = [a @ piece.T for piece, a in zip(x.split(sizes), factors[::2], strict=True)]  # rank x tokens
         for piece, each, b in zip(out.split(sizes), low, factors[1::2], strict=True):
@@ -83,7 +82,7 @@ class _LowRank(torch.autograd.Function):
         x, weight, *others = ctx.saved_tensors
         low, factors = others[: len(ctx.sizes)], others[len(ctx.sizes) :]
         # Order of the results: x, weight, bias, scale, sizes, then A and B of each run.
-        of_x = grad @ weight.T if ctx.needs_input_grad[0] else None
+        of_x = linear(grad, weight.T) if ctx.needs_input_grad[0] else None
         of_factors: list[Tensor] = []
         start = 0
         for size, low_of_run, a, b in zip(ctx.sizes, low, factors[::2], factors[1::2], strict=True):
