@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Exit, Option
 
-from inweights.cli.study_options import spec_values, takes_options
+from inweights.cli.option_table import takes_options
+from inweights.cli.study_options import OPTIONS, spec_values
 from inweights.cli.values import as_path
 from inweights.types import FAILED
 from inweights.wording import counted
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     Load = Callable[[Weights], Loaded]
 
 
-@takes_options
+@takes_options(OPTIONS)
 def compare(
     file: Annotated[Path | None, Argument(help="A study as YAML: the same keys as the options.")] = None,
     out: Annotated[Path | None, Option(help="The study's folder; what it holds is not done again.")] = None,

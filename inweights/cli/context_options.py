@@ -4,12 +4,11 @@ import math
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from inweights.cli.option_table import Table, TableOption
+from inweights.cli.values import with_breaks
+
 if TYPE_CHECKING:
     from inweights.context.template import Template
-
-
-ASKER = "A model that writes the questions, such as a stronger one; it is freed before training."
-TEACHER = "A model with the same tokenizer that answers them with the context; it is freed before training."
 
 
 class Kind(StrEnum):
@@ -29,11 +28,25 @@ def parsed_seconds(text: str | None) -> float:
     return math.inf if text is None else parse_seconds(text)
 
 
-def parsed_template(text: str | None) -> "Template | None":
-    r"""`\n` as a shell passes it on within quotes is a line break. The context is quoted in front of it."""
+def parsed_template(text: str) -> "Template":
+    """The context is quoted in front of it."""
     from inweights.context.template import QUOTED, Template
 
-    if text is None:
-        return None
-    alone = text.replace("\\n", "\n")
+    alone = with_breaks(text)
     return Template(behind=QUOTED + alone, alone=alone)
+
+
+INPUTS: Table = {
+    "asker": TableOption(str, "A model that writes the questions, such as a stronger one; it is freed before training."),
+    "teacher": TableOption(
+        str, "A model with the same tokenizer that answers them with the context; it is freed before training."
+    ),
+    "chunk_tokens": TableOption(int, "Of a piece of the context."),
+    "answer_tokens": TableOption(int, "Maximum length of an answer; 64 if not given."),
+    "template": TableOption(
+        str, 'How a question reads, such as "Q: {question}\\nA:"; a chat template if not given.', value=parsed_template
+    ),
+    "dtype": TableOption(str, "fp32, bf16 or fp16."),
+    "device": TableOption(str, "cpu, cuda, cuda:1, mps."),
+}
+"""What is read, by which models."""

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from inweights.cli.context_options import ASKER, TEACHER, Kind, parsed_seconds, parsed_template
+from inweights.cli.context_options import INPUTS, Kind, parsed_seconds
+from inweights.cli.option_table import Table, TableOption, given_values, takes_options
 from inweights.types import UserError
 from inweights.wording import counted
 
 if TYPE_CHECKING:
     from inweights.learning.request import LearnRequest
 
-SOURCES, TRAINING, RUNNING = "What to learn", "How to learn it", "How to run"
 DEFAULT_RIVALS = "icl,icl-cached,rag"
 
 
@@ -35,66 +35,38 @@ class Effort(StrEnum):
     max = "max"
 
 
+SETTINGS: Table = {
+    "size": TableOption(int, "Tokens of a key/value prefix."),
+    "rank": TableOption(int, "Of the LoRA."),
+    "lr": TableOption(float, "Peak learning rate."),
+    "epochs": TableOption(int, "Times each answer is trained on."),
+    "steps": TableOption(int, "Minimum number of optimiser steps."),
+    "batch_tokens": TableOption(int, "Maximum number of packed tokens of a step."),
+    "replay": TableOption(float, "Share of neutral and conflicting prompts."),
+    "polish": TableOption(float, "Share of steps on the student's own answers, such as .1."),
+    "held_out": TableOption(float, "Share of the questions nothing is trained on."),
+    "seed": TableOption(int, "Of everything random; 0 if not given."),
+}
+"""Fields of `context.settings.Settings`."""
+
+
+@takes_options(SETTINGS, INPUTS)
 def learn(
     sources: Annotated[list[Path], Argument(help="Texts, PDFs, dialogues, repositories; several at once.")],
-    model: Annotated[str, Option(help="Folder, GGUF file, hub or short name.", rich_help_panel=SOURCES)],
-    out: Annotated[Path, Option("--out", "-o", help="The folder to write.", rich_help_panel=SOURCES)],
-    kind: Annotated[Kind, Option(help="What the sources are.", rich_help_panel=SOURCES)] = Kind.auto,
-    as_: Annotated[Form, Option("--as", help="What to export.", rich_help_panel=TRAINING)] = Form.lora,
-    effort: Annotated[
-        Effort | None,
-        Option(help="How much to ask: standard, or with --queries nothing else.", rich_help_panel=TRAINING),
-    ] = None,
-    time_budget: Annotated[
-        str | None, Option(help="Such as 10min: asking, training and measuring end about then.", rich_help_panel=RUNNING)
-    ] = None,
+    model: Annotated[str, Option(help="Folder, GGUF file, hub or short name.")],
+    out: Annotated[Path, Option("--out", "-o", help="The folder to write.")],
+    kind: Annotated[Kind, Option(help="What the sources are.")] = Kind.auto,
+    as_: Annotated[Form, Option("--as", help="What to export.")] = Form.lora,
+    effort: Annotated[Effort | None, Option(help="How much to ask: standard, or with --queries nothing else.")] = None,
+    time_budget: Annotated[str | None, Option(help="Such as 10min: asking, training and measuring end about then.")] = None,
     queries: Annotated[
-        Path | None,
-        Option(help="Your own questions, one a line or JSONL; with --effort the model's as well.", rich_help_panel=TRAINING),
+        Path | None, Option(help="Your questions, one a line or JSONL; with --effort the model's too.")
     ] = None,
-    test: Annotated[
-        Path | None,
-        Option(help='Questions with right answers, JSONL with "question" and "answer".', rich_help_panel=TRAINING),
-    ] = None,
-    asker: Annotated[str, Option(help=ASKER, rich_help_panel=TRAINING)] = "",
-    teacher: Annotated[str, Option(help=TEACHER, rich_help_panel=TRAINING)] = "",
+    test: Annotated[Path | None, Option(help='Questions with right answers, JSONL with "question" and "answer".')] = None,
     method: Annotated[
-        str,
-        Option(
-            help="Rivals in the table: icl, icl-cached, rag, sft, next-token, distilled+rag; all; none.",
-            rich_help_panel=TRAINING,
-        ),
+        str, Option(help="Rivals in the table: icl, icl-cached, rag, sft, next-token, distilled+rag; all; none.")
     ] = DEFAULT_RIVALS,
-    size: Annotated[int | None, Option(help="Tokens of a key/value prefix.", rich_help_panel=TRAINING)] = None,
-    rank: Annotated[int | None, Option(help="Of the LoRA.", rich_help_panel=TRAINING)] = None,
-    lr: Annotated[float | None, Option(help="Peak learning rate.", rich_help_panel=TRAINING)] = None,
-    epochs: Annotated[int | None, Option(help="Times each answer is trained on.", rich_help_panel=TRAINING)] = None,
-    steps: Annotated[int | None, Option(help="Minimum number of optimiser steps.", rich_help_panel=TRAINING)] = None,
-    batch_tokens: Annotated[
-        int | None, Option(help="Maximum number of packed tokens of a step.", rich_help_panel=TRAINING)
-    ] = None,
-    replay: Annotated[
-        float | None, Option(help="Share of neutral and conflicting prompts.", rich_help_panel=TRAINING)
-    ] = None,
-    polish: Annotated[
-        float | None, Option(help="Share of steps on the student's own answers, such as .1.", rich_help_panel=TRAINING)
-    ] = None,
-    chunk_tokens: Annotated[int | None, Option(help="Of a piece of the context.", rich_help_panel=TRAINING)] = None,
-    held_out: Annotated[
-        float | None, Option(help="Share of the questions nothing is trained on.", rich_help_panel=TRAINING)
-    ] = None,
-    answer_tokens: Annotated[
-        int | None, Option(help="Maximum length of an answer; 64 if not given.", rich_help_panel=TRAINING)
-    ] = None,
-    template: Annotated[
-        str | None,
-        Option(
-            help='How a question reads, such as "Q: {question}\\nA:"; a chat template if not given.', rich_help_panel=SOURCES
-        ),
-    ] = None,
-    seed: Annotated[int, Option(help="Of everything random.", rich_help_panel=RUNNING)] = 0,
-    dtype: Annotated[str | None, Option(help="fp32, bf16 or fp16.", rich_help_panel=RUNNING)] = None,
-    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.", rich_help_panel=RUNNING)] = None,
+    **options: Any,
 ) -> None:
     """Teach a model a context, so that it answers as if the context were in its prompt, and say how far that went.
 
@@ -112,32 +84,8 @@ def learn(
     from inweights.report.learn_report import terminal, write_learned_page
 
     refuse_occupied(out)
-    given_settings = {
-        "size": size,
-        "rank": rank,
-        "alpha": float(rank) if rank else None,
-        "lr": lr,
-        "epochs": epochs,
-        "steps": steps,
-        "batch_tokens": batch_tokens,
-        "replay": replay,
-        "polish": polish,
-        "held_out": held_out,
-        "seed": seed,
-    }
-    wish = _wish(as_, effort, given_settings, queries, test, method, time_budget)
-    given = read_inputs(
-        model,
-        [str(each) for each in sources],
-        kind.value,
-        parsed_template(template),
-        chunk_tokens,
-        answer_tokens,
-        dtype,
-        device,
-        asker,
-        teacher,
-    )
+    wish = _wish(as_, effort, given_values(SETTINGS, options), queries, test, method, time_budget)
+    given = read_inputs(model, [str(each) for each in sources], kind.value, **given_values(INPUTS, options))
     for each in given.context.skipped:
         print(f"skipped {each.source}: {each.reason}")
     if given.model.card.slow_path:
@@ -156,7 +104,7 @@ def learn(
 def _wish(
     form: Form,
     effort: Effort | None,
-    given: Mapping[str, object],
+    given: Mapping[str, Any],
     queries: Path | None,
     test: Path | None,
     method: str,
@@ -174,10 +122,10 @@ def _wish(
     tests = tuple(from_file(test)) if test else ()
     if any(not each.gold for each in tests):
         raise UserError(f'{test}: every question needs its right "answer"; without answers they are --queries')
-    kept = {name: value for name, value in given.items() if value is not None}
+    given = {**given, "alpha": float(given["rank"])} if "rank" in given else given
     return LearnRequest(
         form=form.value,
-        settings=Settings(effort=EFFORTS[effort.value if effort else "standard"], **kept),  # type: ignore[arg-type]
+        settings=Settings(effort=EFFORTS[effort.value if effort else "standard"], **given),
         queries=tuple(from_file(queries)) if queries else (),
         own=effort is not None or queries is None,
         tests=tests,

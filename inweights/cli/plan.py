@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from inweights.cli.compare import compare
-from inweights.cli.study_options import takes_options
+from inweights.cli.option_table import takes_options
+from inweights.cli.study_options import OPTIONS
 
 
-@takes_options
+@takes_options(OPTIONS)
 def plan(
     file: Annotated[Path | None, Argument(help="A study as YAML: the same keys as the options.")] = None,
     out: Annotated[Path | None, Option(help="The study's folder; what it holds is not done again.")] = None,

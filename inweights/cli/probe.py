@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from inweights.cli.context_options import ASKER, TEACHER, Kind, parsed_template
+from inweights.cli.context_options import INPUTS, Kind
+from inweights.cli.option_table import given_values, takes_options
 from inweights.cli.predict import Format
 from inweights.wording import counted
 
@@ -14,23 +15,18 @@ SHOWN = 100
 """Characters of an answer."""
 
 
+@takes_options(INPUTS)
 def probe(
     sources: Annotated[list[Path], Argument(help="Texts, PDFs, dialogues, repositories; several at once.")],
     model: Annotated[str, Option(help="Folder, GGUF file, hub or short name.")],
     kind: Annotated[Kind, Option(help="What the sources are.")] = Kind.auto,
     queries: Annotated[Path | None, Option(help="Your own questions instead of the model's.")] = None,
     test: Annotated[Path | None, Option(help="Questions with right answers, as JSONL.")] = None,
-    asker: Annotated[str, Option(help=ASKER)] = "",
-    teacher: Annotated[str, Option(help=TEACHER)] = "",
     out: Annotated[
         Path | None, Option("--out", "-o", help="The folder `learn` is to write: the questions are kept beside it for that.")
     ] = None,
-    answer_tokens: Annotated[int | None, Option(help="Maximum length of an answer; 64 if not given.")] = None,
-    chunk_tokens: Annotated[int | None, Option(help="Of a piece of the context.")] = None,
-    template: Annotated[str | None, Option(help='How a question reads, such as "Q: {question}\\nA:".')] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
-    dtype: Annotated[str | None, Option(help="fp32, bf16 or fp16.")] = None,
-    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1, mps.")] = None,
+    **options: Any,
 ) -> None:
     """Say what a context tells the model, what it costs at every call, what learning it would cost, and what to do.
 
@@ -50,18 +46,7 @@ def probe(
 
     given = from_file(queries) if queries else ()
     tests = from_file(test) if test else ()
-    inputs = read_inputs(
-        model,
-        [str(each) for each in sources],
-        kind.value,
-        parsed_template(template),
-        chunk_tokens,
-        answer_tokens,
-        dtype,
-        device,
-        asker,
-        teacher,
-    )
+    inputs = read_inputs(model, [str(each) for each in sources], kind.value, **given_values(INPUTS, options))
     with tempfile.TemporaryDirectory() as folder:
         found = probed(
             inputs.model,

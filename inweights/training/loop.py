@@ -83,7 +83,6 @@ def minimize_together(
     Order and dropout have their own seeds, and the global random generators are left as they were. `module` is in training
     mode (dropout on) only while this runs. Raises DivergedError at the first loss that is not finite.
     """
-    watch = watch or current_watch()
     device = next(iter(jobs[0].parameters.values())).device
     scaled = autocast == "fp16"
     runs = [RunningJob(job, most_steps, snapshots, torch.amp.GradScaler(device.type, enabled=scaled)) for job in jobs]
@@ -117,8 +116,8 @@ def minimize_together(
                 runs[number].end(step, totals[number])
             if resume and resume.due:
                 resume.keep(first.job.parameters, first.optimizer, streams.states, first.losses)
-            if watch and 0 in totals:
-                watch(step + 1, first.steps, totals[0])
+            if (hearer := watch or current_watch()) and 0 in totals:
+                hearer(step + 1, first.steps, totals[0])
     if resume and done < first.steps:
         resume.keep(first.job.parameters, first.optimizer, streams.states, first.losses)
     return [run.trace() for run in runs]
