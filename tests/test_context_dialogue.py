@@ -189,14 +189,14 @@ def test_one_channel_or_one_day_of_slack_has_names_too(tmp_path):
     ("text", "message"),
     [
         ("", r"a.json is empty, so it is a dialogue without a turn"),
-        ("[]", r"a.json is a dialogue without a turn that says anything"),
-        ('[{"speaker": "Ann", "text": " "}]', r"a.json is a dialogue without a turn that says anything"),
+        ("[]", r"a.json is a dialogue in which every turn is empty"),
+        ('[{"speaker": "Ann", "text": " "}]', r"a.json is a dialogue in which every turn is empty"),
         ('{"sessions": []}', r"a.json is JSON, and not a dialogue of a known shape: expected a list of"),
         ('{"a": 1}', r"a.json is JSON, and not a dialogue of a known shape: expected a list of"),
         ('[{"speaker": "Ann", "text": "a"}, 3]', r"a.json is JSON, and not a dialogue of a known shape"),
         ('[{"speaker": "Ann", "text": "a"}', r"a.json is not JSON \(line 1: Expecting"),
         ('{"speaker": "A", "text": "a"}\n{"speaker"}\n', r"a.json is not JSON \(line 2: Expecting"),
-        ("[" * 100_000, r"a.json is JSON nested too deep"),
+        ("[" * 100_000, r"a.json is JSON that is nested too deeply"),
     ],
     ids=["empty", "no turns", "no text", "no sessions", "object", "odd", "cut", "lines", "deep"],
 )
@@ -209,7 +209,7 @@ def test_what_is_no_dialogue_is_one_clear_line(text, message, tmp_path):
 
 def test_text_without_a_turn_is_no_dialogue_where_one_is_asked_for(tmp_path):
     (tmp_path / "a.txt").write_text("Once upon a time.\n")
-    with pytest.raises(UserError, match=r"a.txt is a dialogue without a turn that says anything: .* or lines `Name: text`"):
+    with pytest.raises(UserError, match=r"a.txt is a dialogue in which every turn is empty: .* or lines `Name: text`"):
         read_sources([tmp_path / "a.txt"], kind="dialogue")
 
 

@@ -201,7 +201,7 @@ def test_what_no_one_wrote_or_may_read_is_skipped_with_the_reason(tmp_path):
     assert reasons == {
         ".env": "may hold secrets, which a model would learn",
         "a.png": "is binary (6 bytes)",
-        "b.js": "is minified or made by a program",
+        "b.js": "is minified or generated",
         "big.csv": "has 800 kB, more than the 512 kB that are read: split it",
         "latin.py": "is not UTF-8 text (invalid continuation byte at byte 8): save it as UTF-8",
         "node_modules": "holds other people's code",

@@ -151,7 +151,7 @@ def test_tags_nested_deeper_than_calls_are_read():
 @pytest.mark.parametrize("tag", ["<a ", "<!--", "<![CDATA[", "<script>", "<a href='"])
 def test_a_tag_that_never_ends_is_one_clear_line(tag):
     began = time.monotonic()
-    with pytest.raises(UserError, match=r"a.html has a tag in line 2 that never ends: mend it, or save it as text"):
+    with pytest.raises(UserError, match=r"a.html has a tag in line 2 without an end: correct it, or save it as text"):
         html_sections("<p>a</p>\n" + tag * 60_000, "a.html")
     assert time.monotonic() - began < 10
 

@@ -24,7 +24,7 @@ READERS: dict[str, Callable[[Path, str], Context]] = {
 }
 """By kind of file, or by the ending of its name (`.srt`), which counts before the kind."""
 _MOST_NAMED = 5
-"""Of what was skipped, in an error."""
+"""Maximum number of skipped files that an error names."""
 
 
 def read_sources(paths: Sequence[Path | str], kind: Kind = "auto") -> Context:
@@ -81,7 +81,7 @@ def _file(path: Path, source: str, kind: Kind) -> Context:
 
 
 def _joined(contexts: Sequence[Context]) -> Context:
-    """Instructions and demonstrations one after the other; the separator is the first prompt's that has any."""
+    """All sections, instructions and demonstrations in order; the separator is that of the first prompt with examples."""
     separators = [each.separator for each in contexts if each.demonstrations]
     return Context(
         tuple(section for each in contexts for section in each.sections),

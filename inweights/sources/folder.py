@@ -10,7 +10,7 @@ MOST_FILES = 50_000
 
 
 def names_in(folder: Path) -> tuple[list[str], list[Skipped]]:
-    """Names relative to it, in order, without hidden ones; links are not followed, and skipped.
+    """Names relative to the folder, in order, without hidden files; links are skipped.
 
     Raises RefusedError where the folder cannot be read or has more than `MOST_FILES`.
     """
@@ -29,7 +29,7 @@ def names_in(folder: Path) -> tuple[list[str], list[Skipped]]:
             continue
         for entry in visible:
             if entry.is_symlink():
-                skipped.append(Skipped(within + entry.name, "is a link: give what it leads to"))
+                skipped.append(Skipped(within + entry.name, "is a link: give its target"))
             elif entry.is_dir():
                 waiting.append(f"{within}{entry.name}/")
             else:

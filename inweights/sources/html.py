@@ -14,7 +14,7 @@ from inweights.sources.types import Context, Section
 
 MOST_SECONDS = 60
 _PIECE = 1 << 16
-"""Characters given to the parser at once, which reads a tag that never ends again and again from its start."""
+"""Characters for the parser at a time: it reads a tag without an end again from its start each time."""
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 
 
@@ -26,12 +26,12 @@ def read(path: Path, source: str) -> Context:
 
 
 def html_sections(text: str, source: str) -> list[Section]:
-    """A section for what stands under each heading; `where` counts the lines of the file. Raises RefusedError."""
+    """A section for the text under each heading; `where` counts the lines of the file. Raises RefusedError."""
     page = _parsed(text, source)
     headings = list(page.headings)
     top = [each.text for each in headings if each.level == 1]
     if len(top) == 1 and headings[0].level == 1:
-        # It is the title, or says the same in other words: in front of everything, it tells no parts apart.
+        # It is the title or a variant of it: as the first part of every path it would distinguish nothing.
         headings[0] = headings[0]._replace(level=0)
     title = " ".join(page.title.split()) or "".join(top[:1]) or Path(source).stem
     found = under_headings([line for line, _ in page.lines], headings, title, source)
@@ -45,13 +45,13 @@ def _parsed(text: str, source: str) -> Page:
         if time.monotonic() > until:
             raise RefusedError(source, f"was not read in {MOST_SECONDS} seconds: save it as text")
     if len(page.rawdata) > _PIECE:
-        raise RefusedError(source, f"has a tag in line {page.getpos()[0]} that never ends: mend it, or save it as text")
+        raise RefusedError(source, f"has a tag in line {page.getpos()[0]} without an end: correct it, or save it as text")
     page.close()
     page.end_line()
     return page
 
 
 def _placed(section: Section, page: Page) -> Section:
-    """With lines of the file in place of lines of the text that was made of it."""
+    """The section, with lines of the file instead of lines of the text that was made of it."""
     numbers = [int(each) for each in re.findall(r"\d+", section.where)]
     return replace(section, where=lines(page.lines[numbers[0] - 1][1], page.lines[numbers[-1] - 1][1]))

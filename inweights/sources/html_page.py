@@ -1,4 +1,4 @@
-"""The lines and headings of a page of HTML. Counters in place of a tree: no depth of tags is too deep."""
+"""The lines and headings of a page of HTML. Counters instead of a tree, so that tags can be nested to any depth."""
 
 import re
 from html.parser import HTMLParser
@@ -6,18 +6,18 @@ from html.parser import HTMLParser
 from inweights.sources.markdown import Heading
 
 DROPPED = frozenset("script style nav template noscript svg math iframe object select button textarea".split())
-"""With all that is in them."""
+"""Elements that are left out with their contents."""
 BLOCKS = frozenset(
     "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer form "
     "h1 h2 h3 h4 h5 h6 header hr html legend li main menu ol p pre section summary table tbody tfoot thead tr ul".split()
 )
-"""What begins a line and ends one."""
+"""Elements that begin a new line and end it."""
 APART = frozenset("article blockquote dl p pre section table".split())
-"""What has an empty line in front."""
+"""Elements with an empty line before them."""
 _LISTS = ("ul", "ol", "menu")
 _ROWS = ("table", "thead", "tbody", "tfoot", "tr")
 _CELL_BREAK = "\0"
-"""Between two cells until their row is whole."""
+"""Separates two cells until their row is complete."""
 
 
 class Page(HTMLParser):
@@ -25,7 +25,7 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.title = ""
         self.lines: list[tuple[str, int]] = []
-        """Each with the number of the file's line that it begins on."""
+        """The lines of the text, each with the number of the line of the file in which it begins."""
         self.headings: list[Heading] = []
         self._words: list[str] = []
         self._began = 0
@@ -34,11 +34,11 @@ class Page(HTMLParser):
         self._in_row = self._pre = self._in_title = False
         self._dropped: list[str] = []
         self._lists: list[int | None] = []
-        """For every open list: the number of its last item, None where it has none."""
+        """For every open list the number of its last item; None for a list without numbers."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._dropped or tag in DROPPED or ("role", "navigation") in attrs:
-            # Only the end of what opened it is waited for: a <br> inside has none.
+            # Only the same tag ends it: a <br> inside has no end tag.
             if not self._dropped or tag == self._dropped[0]:
                 self._dropped.append(tag)
             return
@@ -78,7 +78,7 @@ class Page(HTMLParser):
             self._words.append(data if self._pre else re.sub(r"\s+", " ", data))
 
     def end_line(self) -> None:
-        """What was said since the last block becomes a line (of preformatted text: several), or a heading."""
+        """The text since the last block becomes a line (preformatted text: several lines), or a heading."""
         text = "".join(self._words)
         began = self._began
         if self._heading:
@@ -98,7 +98,7 @@ class Page(HTMLParser):
         self._words, self._began, self._heading, self._in_row = [], 0, 0, False
 
     def _break(self, tag: str) -> None:
-        """In a row of a table all is one line, whatever blocks its cells have."""
+        """A row of a table is one line, whatever blocks are in its cells."""
         if self._in_row and tag not in _ROWS:
             self._words.append(" ")
         elif self._pre and tag == "br":
@@ -107,7 +107,7 @@ class Page(HTMLParser):
             self.end_line()
 
     def _item(self) -> str:
-        """The mark of a new item: its depth in lists and, where they are counted, its number."""
+        """The mark of a new item: indented by its depth, with its number in a numbered list."""
         indent = "  " * (min(len(self._lists), 9) - 1)
         if self._lists and (number := self._lists[-1]) is not None:
             self._lists[-1] = number + 1

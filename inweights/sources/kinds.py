@@ -1,4 +1,4 @@
-"""What kind of source a file or folder is, by its name and by what it begins with."""
+"""The kind of a file or folder, by its name and by its first bytes."""
 
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ _PAGES = (".html", ".htm", ".pdf")
 
 
 def file_kind(path: Path) -> FileKind:
-    """By its ending, and where that says nothing (`.txt`, none) by its content."""
+    """The kind of a file by its ending, or by its content where the ending does not tell it (`.txt`, none)."""
     suffix = path.suffix.lower()
     if suffix in _KINDS:
         return _KINDS[suffix]
@@ -38,17 +38,17 @@ def file_kind(path: Path) -> FileKind:
     text = start.decode(errors="replace")
     if text.lstrip("\ufeff \t\r\n").lower().startswith(("<!doctype html", "<html")):
         return "html"
-    # What is cut off at the end of the last line changes nothing.
+    # The last line may be incomplete, which makes no difference.
     return "dialogue" if dialogue.is_transcript(text) else "text"
 
 
 def document_kind(path: Path) -> FileKind:
-    """Of a file that is to be read as what it says, not as a dialogue, a prompt or code."""
+    """The kind of a file that is read as a document, and not as a dialogue, a prompt or code."""
     return DOCUMENTS.get(path.suffix.lower(), "text")
 
 
 def folder_kind(folder: Path) -> Literal["slack", "repository", "files"]:
-    """A repository has a `.git`, or code and not more pages and PDFs than that."""
+    """The kind of a folder. A repository has a `.git`, or more files of code than pages and PDFs."""
     if slack.is_export(folder):
         return "slack"
     if (folder / ".git").exists():

@@ -1,4 +1,4 @@
-"""Markdown: its headings become the section path."""
+"""Markdown: headings become the path of sections."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+)$", re.MULTILINE)
 
 
 class Heading(NamedTuple):
-    """A heading, and the lines, counted from 0, that it takes up."""
+    """A heading and its lines, counted from 0."""
 
     level: int
     text: str
@@ -30,13 +30,13 @@ def read(path: Path, source: str) -> Context:
 
 
 def markdown_sections(text: str, source: str) -> list[Section]:
-    """A section for what stands under each heading, the heading itself in its path.
+    """A section for the text under each heading, with the heading in its path.
 
-    The title is the front matter's, or the one heading of level 1, which is then no part of any path.
+    The title is that of the front matter, or the only heading of level 1, which is then not part of any path.
     """
     front = _FRONT_MATTER.match(text)
     given = _FRONT_TITLE.search(front[0]) if front else None
-    # Blank lines in its place, so that lines keep their numbers.
+    # Blank lines replace it, so that lines keep their numbers.
     body = "\n" * front[0].count("\n") + text[front.end() :] if front else text
     headings = list(_headings(body))
     top = [each for each in headings if each.level == 1]
@@ -45,12 +45,12 @@ def markdown_sections(text: str, source: str) -> list[Section]:
         title = top[0].text
         headings[0] = headings[0]._replace(level=0)
     found = list(under_headings(body.split("\n"), headings, title or Path(source).stem, source))
-    # Headings alone, or none of anything: what is written is better than nothing.
+    # A document of headings only: its text is better than nothing.
     return found or [replace(each, title=title or each.title) for each in text_sections(body, source)]
 
 
 def under_headings(text: list[str], headings: list[Heading], title: str, source: str) -> Iterator[Section]:
-    """What stands between one heading and the next, where that is anything; one of level 0 stands in no path."""
+    """The text between one heading and the next, if there is any; a heading of level 0 is not part of a path."""
     path: list[Heading] = []
     first = 0
     for heading in [*headings, Heading(0, "", len(text), len(text))]:
@@ -69,11 +69,11 @@ def under_headings(text: list[str], headings: list[Heading], title: str, source:
 
 
 def _headings(text: str) -> Iterator[Heading]:
-    """Those of the document itself: not of a quotation or a list, nor what looks like one in a block of code."""
+    """The headings of the document itself: not those in a quotation or a list, or what looks like one in a block of code."""
     from markdown_it import MarkdownIt
 
     inline = MarkdownIt("commonmark")
-    # Without the inline rules a long document is read several times faster; headings alone are read by them.
+    # Without the rules for inline text a long document is read several times faster; only headings need them.
     tokens = MarkdownIt("commonmark").disable("inline").parse(text)
     for token, content in pairwise(tokens):
         if token.type == "heading_open" and token.level == 0 and token.map:

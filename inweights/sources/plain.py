@@ -1,4 +1,4 @@
-"""A file's bytes as text, or why they are none."""
+"""A file's bytes as text, or the reason why they are not text."""
 
 import codecs
 import re
@@ -7,10 +7,10 @@ from pathlib import Path
 from inweights.sources.refused import RefusedError
 
 MOST_BYTES = 20_000_000
-"""Of a text; more than any model reads, and about what a reader gets through in a minute."""
+"""Maximum bytes of a text: more than any model reads, and about what is read in a minute."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    # In this order: UTF-32's mark begins with UTF-16's.
+    # In this order, because the byte order mark of UTF-32 begins with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -21,19 +21,19 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 def text_of(path: Path, source: str, most_bytes: int = MOST_BYTES) -> str:
-    """The file as text, every line ended by a bare line feed. Raises RefusedError where it is too large or no text."""
+    """The file as text, with line feeds only. Raises RefusedError where it is too large or not text."""
     return decoded(bytes_of(path, source, most_bytes), source)
 
 
 def bytes_of(path: Path, source: str, most_bytes: int = MOST_BYTES) -> bytes:
-    """Raises RefusedError for more than `most_bytes`, and for what is not a regular file: a pipe would be waited for."""
+    """Raises RefusedError for more than `most_bytes`, and for anything but a regular file: reading a pipe would block."""
     try:
         if not path.is_file():
             raise RefusedError(source, "is not a regular file: give a file or a folder")
         size = path.stat().st_size
         if size > most_bytes:
             raise RefusedError(source, f"has {in_words(size)}, more than the {in_words(most_bytes)} that are read: split it")
-        # Some files, in /proc for one, are longer than they say.
+        # Some files are longer than their size says, for example in /proc.
         with path.open("rb") as file:
             content = file.read(most_bytes + 1)
     except OSError as error:
@@ -44,7 +44,7 @@ def bytes_of(path: Path, source: str, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 def decoded(content: bytes, source: str, declared: str = "") -> str:
-    """`declared`: the encoding that a page says it has, tried where the bytes are no UTF-8. Raises RefusedError."""
+    """`declared`: the encoding that a page declares, used where the bytes are not UTF-8. Raises RefusedError."""
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "")
     if not encoding and is_binary(content):
         what = next((f", {name}" for start, name in _FORMATS if content.startswith(start)), "")
@@ -60,7 +60,7 @@ def decoded(content: bytes, source: str, declared: str = "") -> str:
 
 
 def is_binary(content: bytes) -> bool:
-    """As git tells it, by a zero byte near the start; or many control characters there."""
+    """Whether the bytes are binary: a zero byte near the start, as in git, or many control characters there."""
     start = content[:8000]
     return b"\0" in start or len(_CONTROL.findall(start)) > len(start) / 50
 

@@ -1,4 +1,4 @@
-"""Plain text: paragraphs put together, under the chapter that they stand in."""
+"""Plain text: paragraphs, joined up to a size, under the chapter that they are in."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from inweights.sources.plain import text_of
 from inweights.sources.types import Context, Section
 
 CHARACTERS = 2_000
-"""Paragraphs are put together up to here: small enough that `lines 10-24` still says where something is."""
+"""Maximum characters of joined paragraphs: few enough for `lines 10-24` to be a useful place."""
 _CHAPTER = re.compile(r"(chapter|part|book|volume|section|act|scene|appendix)\s+(\d+|[ivxlcdm]+|[a-z])\b", re.IGNORECASE)
 _LONGEST_TITLE = 80
 
@@ -19,7 +19,7 @@ def read(path: Path, source: str) -> Context:
 
 
 def text_sections(text: str, source: str) -> list[Section]:
-    """The text in pieces of up to `CHARACTERS`; one paragraph is never cut, and none reaches over a chapter's heading."""
+    """The text in pieces of up to `CHARACTERS`; a paragraph is never cut, and no piece crosses a chapter's heading."""
     paragraphs = list(_paragraphs(text))
     title = _title(paragraphs[0][1]) if len(paragraphs) > 1 else ""
     found: list[Section] = []
@@ -42,9 +42,9 @@ def lines(first: int, last: int) -> str:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
-    """What blank lines divide, each with the number of its first line."""
+    """The paragraphs between blank lines, each with the number of its first line."""
     held: list[str] = []
-    # Not splitlines: it ends lines at form feeds and other marks that editors do not count.
+    # Not splitlines, which also ends lines at form feeds and other characters that editors do not count.
     for number, line in enumerate([*text.split("\n"), ""], start=1):
         if line.strip():
             held.append(line.rstrip())
@@ -60,13 +60,13 @@ def _section(held: list[tuple[int, str]], title: str, path: tuple[str, ...], sou
 
 
 def _title(paragraph: str) -> str:
-    """The first paragraph where it is one short line that ends as no sentence does."""
+    """The title: the first paragraph if it is one short line that does not end like a sentence."""
     line = paragraph.strip()
     is_one = "\n" not in line and len(line) <= _LONGEST_TITLE and line[-1] not in ".,;:" and not _chapter(line)
     return line if is_one else ""
 
 
 def _chapter(paragraph: str) -> str:
-    """The paragraph where it is the heading of a chapter, on one line or two: `CHAPTER I.`, `Down the Rabbit-Hole`."""
+    """The paragraph if it is the heading of a chapter, in one line or two: `CHAPTER I.`, `Down the Rabbit-Hole`."""
     is_one = paragraph.count("\n") < 2 and len(paragraph) <= _LONGEST_TITLE and _CHAPTER.match(paragraph.strip())
     return " ".join(paragraph.split()) if is_one else ""

@@ -1,4 +1,4 @@
-"""A context as plain values: sections of text that know where they are from, examples, and what was left out."""
+"""A context as plain values: sections of text with their places, examples, and what was skipped."""
 
 import hashlib
 import json
@@ -7,21 +7,21 @@ from dataclasses import astuple, dataclass
 
 @dataclass(frozen=True)
 class Section:
-    """A piece of text, and where it is from. Everything but the text may be empty."""
+    """A piece of text and its place. All fields but the text may be empty."""
 
     text: str
     title: str = ""
-    """Of the document."""
+    """The title of the document."""
     path: tuple[str, ...] = ()
     """The headings above it, outermost first."""
     source: str = ""
     """The file: as given, or relative to the folder or repository that was given."""
     where: str = ""
-    """In the file: `page 3`, `pages 3-4`, `lines 10-24`, `turns 4-9`."""
+    """The place in the file: `page 3`, `pages 3-4`, `lines 10-24`, `turns 4-9`."""
     speaker: str = ""
-    """Who speaks in a dialogue, several joined by commas."""
+    """The speakers of a dialogue, joined by commas."""
     date: str = ""
-    """When a dialogue took place, absolute."""
+    """The absolute date of a dialogue."""
 
     @property
     def digest(self) -> str:
@@ -30,7 +30,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was not read, and the rest of a sentence that says why."""
+    """A file that was not read, and the reason as the rest of a sentence that begins with its name."""
 
     source: str
     reason: str
@@ -38,28 +38,28 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """One example of a prompt; `query + answer` is its text, with nothing lost between."""
+    """One example of a prompt; `query + answer` is exactly its text."""
 
     query: str
-    """Up to and with the label of the answer, such as `Review: great\\nSentiment:`."""
+    """The text up to and with the label of the answer, such as `Review: great\\nSentiment:`."""
     answer: str
-    """What the model would have to write next, such as ` positive`, its space included."""
+    """The text that a model has to write next, such as ` positive`, with its space."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a model would otherwise be given in its prompt."""
+    """The text that would otherwise be in a model's prompt."""
 
     sections: tuple[Section, ...]
     skipped: tuple[Skipped, ...] = ()
     instruction: str = ""
     demonstrations: tuple[Demonstration, ...] = ()
     separator: str = "\n\n"
-    """Between two demonstrations."""
+    """The text between two demonstrations."""
 
     @property
     def digest(self) -> str:
-        """Of all that a model could read; what was skipped changes nothing."""
+        """Of all that a model could read; not of what was skipped."""
         demonstrations = [astuple(each) for each in self.demonstrations]
         return _digest([*(s.digest for s in self.sections), self.instruction, demonstrations, self.separator])
 
@@ -77,5 +77,5 @@ def _digest(values: object) -> str:
 
 
 def _sha256(values: object) -> str:
-    # JSON keeps the borders between fields: ("ab", "c") is not ("a", "bc"). In ASCII, no text fails to encode.
+    # JSON keeps fields apart: ("ab", "c") is not ("a", "bc"). As ASCII, every text can be encoded.
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()

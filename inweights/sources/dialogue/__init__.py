@@ -13,12 +13,12 @@ from inweights.sources.refused import RefusedError
 from inweights.sources.types import Context, Section
 
 MOST_BYTES = 100_000_000
-"""An export of years of chats is longer than any text."""
+"""Maximum bytes; an export of years of chats is longer than any text."""
 _WANTED = 'expected a list of {"speaker": ..., "text": ..., "date": ...}, or an object with such a list in "turns"'
 
 
 def read(path: Path, source: str) -> Context:
-    """Raises RefusedError where it is not a dialogue, or has no turn that says anything."""
+    """Raises RefusedError where the file is not a dialogue, or all of its turns are empty."""
     text = text_of(path, source, MOST_BYTES)
     if not text.strip():
         raise RefusedError(source, f"is empty, so it is a dialogue without a turn: {_WANTED}, or lines `Name: text`")
@@ -38,7 +38,7 @@ def is_transcript(text: str) -> bool:
 def _sections(dialogues: Sequence[Dialogue], source: str) -> tuple[Section, ...]:
     sections = tuple(dialogue_sections(dialogues, source))
     if not sections:
-        raise RefusedError(source, f"is a dialogue without a turn that says anything: {_WANTED}, or lines `Name: text`")
+        raise RefusedError(source, f"is a dialogue in which every turn is empty: {_WANTED}, or lines `Name: text`")
     if not sections[0].title:
         sections = tuple(replace(each, title=Path(source).stem) for each in sections)
     return sections
@@ -50,7 +50,7 @@ def _in_json(text: str, path: Path, source: str) -> list[Dialogue]:
     except json.JSONDecodeError as error:
         raise RefusedError(source, f"is not JSON (line {error.lineno}: {error.msg}): {_WANTED}") from error
     except RecursionError as error:
-        raise RefusedError(source, f"is JSON nested too deep: {_WANTED}") from error
+        raise RefusedError(source, f"is JSON that is nested too deeply: {_WANTED}") from error
     if slack.is_messages(value):
         return [slack.dialogue(value, path)]
     found = chatgpt.dialogues(value) if chatgpt.is_export(value) else shapes.dialogues(value)
@@ -60,7 +60,7 @@ def _in_json(text: str, path: Path, source: str) -> list[Dialogue]:
 
 
 def _values(text: str) -> object:
-    """One JSON value; or the values of the lines, as in JSONL."""
+    """One JSON value, or the values of all lines (JSONL)."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""A ChatGPT export: each conversation is a tree of edits and second tries, of which one path was seen last."""
+"""A ChatGPT export: each conversation is a tree of edits and repeated answers, of which one path was current."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def is_export(value: object) -> bool:
 
 
 def dialogues(value: Any) -> list[Dialogue]:
-    """Those with a turn; what the system and tools wrote is no part of them."""
+    """The conversations that have a turn; messages of the system and of tools are left out."""
     found = [_dialogue(each) for each in (value if isinstance(value, list) else [value])]
     return [each for each in found if each.turns]
 
@@ -34,10 +34,10 @@ def _dialogue(conversation: Mapping[str, Any]) -> Dialogue:
 
 
 def _path(nodes: Mapping[str, Any], last: object) -> Iterator[Mapping[str, Any]]:
-    """The messages from the last one up to the root."""
+    """The messages of the current path."""
     at = last if last in nodes else next(reversed(list(nodes)), None)
     seen = set()
-    # A parent that is its own grandchild would go round for ever.
+    # A damaged export may have a cycle of parents.
     while isinstance(at, str) and at in nodes and at not in seen:
         seen.add(at)
         node = nodes[at] if isinstance(nodes[at], Mapping) else {}

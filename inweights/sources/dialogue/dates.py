@@ -1,4 +1,4 @@
-"""Dates as dialogues give them, written in one way: `8 May 2023, 13:56`."""
+"""The dates of dialogues in one format: `8 May 2023, 13:56`."""
 
 import re
 from datetime import UTC, datetime
@@ -15,13 +15,13 @@ _DAY_FIRST = re.compile(rf"\b{_DAY} +(?:of +)?{_NAME},? +(?P<year>\d{{4}})", re.
 _MONTH_FIRST = re.compile(rf"\b{_NAME} +{_DAY},? +(?P<year>\d{{4}})", re.IGNORECASE)
 _TIME = re.compile(r"\b(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::\d{2}(?:\.\d+)?)?\s*(?P<half>[ap]\.?m\b)?", re.IGNORECASE)
 _SECONDS, _MILLISECONDS = (10**8, 10**11), (10**11, 10**14)
-"""Since 1970, from 1973 to 5138."""
+"""Numbers that are taken as times since 1970: from 1973 to 5138."""
 
 
 def absolute(given: object) -> str:
-    """The date and, where it is given, the time; numbers are seconds since 1970, told in UTC.
+    """The date and, where it is given, the time; numbers are seconds since 1970, shown in UTC.
 
-    What reads as no date, or as two (`03/04/2023`), stays as it is.
+    A text that is not a date, or could be two dates (`03/04/2023`), is kept as it is.
     """
     text = " ".join(str(given if given is not None else "").split())
     return _since_1970(text) or _found(text) or text
@@ -32,12 +32,12 @@ def is_date(text: str) -> bool:
 
 
 def day(date: str) -> str:
-    """Without the time, of what `absolute` gave."""
+    """The date without the time, from what `absolute` returned."""
     return date.split(",")[0]
 
 
 def with_day(date: str, today: str) -> str:
-    """A time of day alone belongs to the date that was said last."""
+    """A time without a date belongs to the last date before it."""
     return f"{day(today)}, {_clock(date)}" if today and not _found(date) and _TIME.fullmatch(date.strip()) else date
 
 

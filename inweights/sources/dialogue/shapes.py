@@ -1,4 +1,4 @@
-"""Dialogues in JSON: lists of turns, sessions of turns, several dialogues, whatever their keys are called."""
+"""Dialogues in JSON: lists of turns, sessions of turns, several dialogues; with any of the usual keys."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,7 +29,7 @@ def dialogues(value: object) -> list[Dialogue] | None:
 
 
 def text_of(content: object) -> str:
-    """A text, or the texts of a list of parts; of a picture what is known of it."""
+    """A text, or the texts of a list of parts; for a picture the note that one was shared."""
     if isinstance(content, str):
         return content.strip()
     if isinstance(content, list):
@@ -56,7 +56,7 @@ def _dialogue(value: Mapping[str, Any]) -> Dialogue | None:
 
 
 def _sessions(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The date and the turns of each: under `sessions`, as `session_1` with `session_1_date_time`, or all in one."""
+    """Date and turns of each session: under `sessions`, as `session_1` with `session_1_date_time`, or all in one session."""
     if isinstance(value.get("sessions"), list):
         for each in value["sessions"]:
             is_object = isinstance(each, Mapping)

@@ -16,24 +16,24 @@ _COMINGS = ("channel_join", "channel_leave", "group_join", "group_leave")
 
 
 def is_messages(value: object) -> bool:
-    """A list of objects that have a time as only Slack gives it."""
+    """Whether the value is a list of objects with a time in the form that only Slack uses."""
     return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) and _is_message(each) for each in value)
 
 
 def is_export(folder: Path) -> bool:
-    """The folder of all channels, or of one."""
+    """Whether the folder holds all channels of an export, or one of them."""
     return _is_channel(folder) or ((folder / "users.json").is_file() and any(map(_is_channel, folder.iterdir())))
 
 
 def days(folder: Path) -> list[str]:
-    """The files of an export's messages, relative to it, in the order of their days."""
+    """The files with an export's messages, relative to it, in the order of their days."""
     channels = [folder] if _is_channel(folder) else sorted(each for each in folder.iterdir() if _is_channel(each))
     paths = [path for channel in channels for path in sorted(channel.iterdir()) if _DAY.fullmatch(path.name)]
     return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def dialogue(messages: list[Mapping[str, Any]], path: Path) -> Dialogue:
-    """A day of a channel; replies follow what they reply to."""
+    """One day of a channel; replies follow the message that they answer."""
     names = _names(path)
     in_order = sorted(messages, key=lambda each: (_seconds(each.get("thread_ts") or each["ts"]), _seconds(each["ts"])))
     speakers = {each["ts"]: _speaker(each, names) for each in in_order}
@@ -62,7 +62,7 @@ def _seconds(stamp: object) -> float:
 
 
 def _names(path: Path) -> dict[str, str]:
-    """By id, of the export that the file is part of; where it is not there, people go by their ids."""
+    """Names by id, from the export that the file is part of; people without a name there are called by their ids."""
     for folder in path.resolve().parents[:2]:
         try:
             users = json.loads((folder / "users.json").read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def _speaker(message: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 
 def _text(text: str, names: Mapping[str, str]) -> str:
-    """Mentions as names, links as their words: `<@U1>` is `@Ann`, `<https://x|this>` is `this`."""
+    """Mentions as names, links as their texts: `<@U1>` is `@Ann`, `<https://x|this>` is `this`."""
 
     def said(match: re.Match[str]) -> str:
         target, label = match[1], match[2]

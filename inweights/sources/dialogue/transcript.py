@@ -1,4 +1,4 @@
-"""Transcripts in plain text: `Name: what was said`, with stamps and date lines or without."""
+"""Transcripts in plain text: lines `Name: text`, with or without time stamps and lines of dates."""
 
 import re
 from collections import Counter
@@ -23,12 +23,12 @@ _NO_NAMES = frozenset(
     "instruction label name note notes output prompt q question response review sentence sentiment subject summary task "
     "text time title to todo trace update url usage version warn warning".split()
 )
-"""Labels of other kinds of text."""
+"""Words before a colon that are not names."""
 _LEAST_TURNS = 4
 
 
 def dialogue(text: str) -> tuple[Dialogue, str]:
-    """Every line that begins with a name is a turn, the lines below it belong to it; and what stands before the first."""
+    """The turns: each begins at a line with a name and takes the lines after it. And the text before the first turn."""
     turns: list[Turn] = []
     before: list[str] = []
     today, session = "", 0
@@ -48,7 +48,7 @@ def dialogue(text: str) -> tuple[Dialogue, str]:
 
 
 def is_transcript(text: str) -> bool:
-    """Several names that come again and again, from the first lines on; other text has colons too."""
+    """Whether several names occur repeatedly from the first lines on; other text has colons, too."""
     lines = [line for line in text.split("\n") if line.strip() and not _is_date_line(line)]
     names = Counter(match["name"] for match in map(_turn, lines) if match)
     turns = names.total()
@@ -60,7 +60,7 @@ def is_transcript(text: str) -> bool:
 def _turn(line: str) -> re.Match[str] | None:
     match = _TURN.match(line[:500])
     if match and len(match["name"]) <= _LONGEST_NAME:
-        # The rest of a long line has not been looked at.
+        # Only the beginning of a long line was searched.
         return _TURN.match(line) if len(line) > 500 else match
     return None
 

@@ -1,4 +1,4 @@
-"""Turns of a dialogue as sections: one for each session or day, the date on every turn."""
+"""Turns of a dialogue as sections: one for each session or day, with the date on every turn."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from inweights.sources.dialogue.dates import day
 from inweights.sources.types import Section
 
 _MOST_NAMED = 4
-"""Speakers, in a title."""
+"""Maximum number of speakers in a title."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Turn:
     speaker: str
     text: str
     date: str = ""
-    """As `dates.absolute` gives it."""
+    """In the format of `dates.absolute`."""
     reply_to: str = ""
-    """The speaker that is answered, where that is not who spoke before."""
+    """The speaker who is answered, if that is not the previous one."""
     session: int = 0
 
     @property
@@ -36,11 +36,11 @@ class Dialogue:
 
 
 def dialogue_sections(dialogues: Sequence[Dialogue], source: str) -> Iterator[Section]:
-    """A section for each session, and in it for each day; turns are counted through a dialogue, from 1."""
+    """A section for each session, or for each of its days; turns are counted through the whole dialogue, from 1."""
     titles = Counter(map(_title, dialogues))
     for number, dialogue in enumerate(dialogues, start=1):
         title = _title(dialogue)
-        # Chats with an assistant are all called alike.
+        # Chats with an assistant would all have the same title.
         path = dialogue.path or ((f"dialogue {number}",) if titles[title] > 1 else ())
         place = f"dialogue {number}, " if len(dialogues) > 1 else ""
         first = 1
@@ -60,5 +60,5 @@ def _title(dialogue: Dialogue) -> str:
 
 
 def _speakers(turns: Sequence[Turn]) -> list[str]:
-    """Each once, in the order that they speak in."""
+    """The speakers without repetition, in the order in which they first speak."""
     return list(dict.fromkeys(turn.speaker for turn in turns))

@@ -1,4 +1,4 @@
-"""PDF: read in a process of its own, so that a file that was made to break its reader ends in one line."""
+"""PDF: read in a separate process, so that a file that breaks its reader is an error of one line."""
 
 import json
 import os
@@ -15,19 +15,19 @@ from inweights.sources.types import Context, Section
 
 @dataclass(frozen=True)
 class Limits:
-    """What reading one PDF may take."""
+    """Limits of reading one PDF."""
 
     file_bytes: int = 200_000_000
     pages: int = 5_000
     seconds: float = 300.0
-    """Of the wall clock; a page takes about 0.05."""
+    """Wall-clock seconds; a page takes about 0.05."""
     memory_bytes: int = 2_000_000_000
 
 
 def read(path: Path, source: str, limits: Limits = Limits()) -> Context:
-    """A section for what stands under each heading, two pages long at most.
+    """A section for the text under each heading, of two pages at most.
 
-    Headings are the outline's, or else told by their type. Raises RefusedError for a PDF that is encrypted, scanned, cut
+    Headings come from the outline, or else from type sizes. Raises RefusedError for a PDF that is encrypted, scanned, cut
     off, damaged, or takes more than the limits.
     """
     if not path.is_file():
@@ -46,7 +46,7 @@ def read(path: Path, source: str, limits: Limits = Limits()) -> Context:
 def _in_a_process(path: Path, source: str, limits: Limits) -> dict[str, Any]:
     command = [sys.executable, "-P", "-m", "inweights.sources.pdf.process"]
     given = json.dumps({"path": os.fsdecode(path), **asdict(limits)})
-    # It imports what this process can, however that came about.
+    # The new process can import what this one can, however that path was set.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     try:
         done = subprocess.run(command, input=given.encode(), capture_output=True, timeout=limits.seconds, env=environment)

@@ -1,4 +1,4 @@
-"""Pages set in columns: their lines in the order they are read in."""
+"""Pages in columns: their lines in reading order."""
 
 import re
 from collections import Counter
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 _GAP = re.compile(r"(?<=\S) {3,}(?=\S)")
 _LEAST_ROWS = 8
-"""Of text beside text; fewer may be a table."""
+"""Minimum lines of text beside text; fewer may be a table."""
 _LEAST_CHARACTERS = 20
-"""A line of prose; the cells of a table are shorter."""
+"""Minimum characters of a line of prose; the cells of a table are shorter."""
 _LONGEST_LINE = 1_000
 
 
 def in_reading_order(lines: Sequence[str]) -> list[str]:
-    """Left columns before right ones, between lines that go across. Lines that stand in no columns stay as they are."""
+    """Left columns before right ones, between lines across the page. Lines outside of columns are not moved."""
     gutter = _gutter(lines)
     if gutter is None:
         return list(lines)
@@ -32,7 +32,7 @@ def in_reading_order(lines: Sequence[str]) -> list[str]:
 
 
 def _gutter(lines: Sequence[str]) -> int | None:
-    """The position that most lines leave free, where prose stands on both of its sides."""
+    """The position that most lines leave free, if there is prose on both sides of it."""
     free: Counter[int] = Counter()
     for line in lines:
         if len(line) <= _LONGEST_LINE:
@@ -56,7 +56,7 @@ def _goes_across(line: str, gutter: int) -> bool:
 
 
 def _is_prose(side: Sequence[str]) -> bool:
-    """Most of its lines are as long as the longest, as those of a wrapped paragraph are and cells are not."""
+    """Whether most lines are about as long as the longest, as in a wrapped paragraph and not in cells."""
     lengths = sorted(map(len, side))
     return lengths[len(lengths) // 2] >= max(_LEAST_CHARACTERS, 0.7 * lengths[-1])
 

@@ -1,4 +1,4 @@
-"""A PDF's sections: its pages' lines, cut at its headings, each with the pages that it stands on."""
+"""A PDF's sections: the lines of its pages, cut at its headings, each with its pages."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MOST_CHARACTERS = 20_000_000
 _LEAST_OUTLINE = 3
-"""An outline of fewer entries says less than the type does."""
+"""An outline with fewer entries is less informative than type sizes."""
 _TAIL_BYTES = 4096
 _FILE_NAME = re.compile(r"^(microsoft word|untitled)|\.(docx?|odt|pdf|dvi|tex)$", re.IGNORECASE)
 
@@ -68,7 +68,7 @@ def _refuse_what_has_no_text(pages: Sequence[Sequence[str]]) -> None:
     text = "".join(line for page in pages for line in page)
     if not text.strip():
         raise UnreadableError("has no text, so its pages are pictures (a scan): run OCR on it first, such as ocrmypdf")
-    # Fonts without a table of characters come out as private or control characters, or as their glyphs' numbers.
+    # Text in fonts without a table of characters is extracted as private or control characters, or as numbers of glyphs.
     odd = sum(not each.isprintable() or each == "\ufffd" or "\ue000" <= each <= "\uf8ff" for each in text)
     if odd > len(text) / 4:
         raise UnreadableError("has text that does not say which letters it is: run OCR on it first, such as ocrmypdf")
@@ -79,5 +79,5 @@ def _title(reader: "PdfReader") -> str:
         title = " ".join(str((reader.metadata and reader.metadata.title) or "").split())
     except Exception:  # whatever is wrong with a title, the pages may be read
         return ""
-    # What printing programs put there is the name of a file.
+    # Printing programs write the name of a file there.
     return "" if _FILE_NAME.search(title) else title

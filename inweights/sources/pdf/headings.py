@@ -1,4 +1,4 @@
-"""Where a PDF's headings are: as its outline says, or else as lines in larger or bolder type."""
+"""A PDF's headings: those of its outline, or else lines in larger or bolder type."""
 
 import re
 from collections import Counter
@@ -15,15 +15,15 @@ _NUMBERED = re.compile(r"(\d+(?:\.\d+)*)\.?\s+\S")
 _ENTRY = re.compile(r"(.*\S)[\s.]+\d+")
 _LONGEST = 150
 _LARGER = 1.1
-"""Times the size of the text that most of the document is in."""
+"""Times the size of most of the document's text."""
 
 
 class Heading(NamedTuple):
     level: tuple[float, ...]
-    """The lesser, the further out."""
+    """Lower levels are further out."""
     text: str
     is_shown: bool
-    """It was read off the page; else it comes from the outline and its page may word it in another way."""
+    """Whether it was found on the page; else it comes from the outline, and may be worded differently on its page."""
 
 
 class TypeLine(NamedTuple):
@@ -33,11 +33,11 @@ class TypeLine(NamedTuple):
 
 
 Headings = dict[int, list[Heading]]
-"""By page, counted from 1."""
+"""The headings of each page, counted from 1."""
 
 
 def outline(reader: "PdfReader") -> Headings:
-    """Empty where there is none, or one that cannot be followed: then the type has to do."""
+    """The headings of the outline; empty where there is none, or its targets cannot be resolved."""
     found: Headings = {}
     try:
         waiting: list[tuple[float, Any]] = [(0.0, each) for each in reversed(reader.outline)]
@@ -59,7 +59,7 @@ def outline(reader: "PdfReader") -> Headings:
 
 
 def largest_line(reader: "PdfReader") -> str:
-    """Of the first page, where it is larger than another and no numbered heading; else nothing."""
+    """The largest line of the first page, if another line is smaller and it is not numbered; else nothing."""
     lines = list(_merged(list(_type_lines(reader.pages[0]))))
     largest = max(lines, key=lambda line: line.size, default=TypeLine("", 0, False))
     is_title = not _NUMBERED.match(largest.text) and largest.size > min((line.size for line in lines), default=0)
@@ -67,7 +67,7 @@ def largest_line(reader: "PdfReader") -> str:
 
 
 def headings_by_type(reader: "PdfReader") -> Headings:
-    """Without the entries of a table of contents: a heading, and its page."""
+    """Headings by size and weight, without the entries of a table of contents, which are a heading and its page."""
     pages = [list(_type_lines(page)) for page in reader.pages]
     sizes: Counter[float] = Counter()
     bold = 0
@@ -88,7 +88,7 @@ def headings_by_type(reader: "PdfReader") -> Headings:
 
 
 def plain_key(text: str) -> str:
-    """What two spellings of the same line share: its letters and digits."""
+    """Letters and digits only: the same for two spellings of one line."""
     return re.sub(r"[\W_]+", "", text).lower()
 
 
@@ -107,7 +107,7 @@ def _stands_out(line: TypeLine, body: float, counts_bold: bool) -> bool:
 
 
 def _merged(lines: list[TypeLine]) -> Iterator[TypeLine]:
-    """A heading of several lines as one; numbers tell neighbours apart."""
+    """Headings of several lines joined; a number begins a new heading."""
     held: TypeLine | None = None
     for line in lines:
         if held and (held.size, held.bold) == (line.size, line.bold) and not _NUMBERED.match(line.text):
@@ -121,7 +121,7 @@ def _merged(lines: list[TypeLine]) -> Iterator[TypeLine]:
 
 
 def _type_lines(page: "PageObject") -> Iterator[TypeLine]:
-    """The page's lines in the order that they are drawn, each with the size and weight of most of it."""
+    """The lines of the page in the order in which they are drawn, each with the size and weight of most of its text."""
     pieces: list[tuple[str, float, bool]] = []
 
     def seen(text: str, outer: Any, inner: Any, font: Any, size: float) -> None:

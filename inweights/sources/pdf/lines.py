@@ -1,4 +1,4 @@
-"""The lines of a PDF's pages as they are laid out, without what runs through all of them at the top and the bottom."""
+"""The lines of a PDF's pages in their layout, without running heads and feet."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ _LEAST_PAGES = 3
 
 
 def page_lines(page: "PageObject") -> list[str]:
-    """Spaces in front and between words are kept, they say where a line stands; an empty line stands where a gap is."""
+    """Leading and inner spaces are kept, since they show the layout; a gap becomes an empty line."""
     text = page.extract_text(extraction_mode="layout", layout_mode_strip_rotated=False)
     lines = [line.rstrip() for line in text.translate(LIGATURES).split("\n")]
     least = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
@@ -24,7 +24,7 @@ def page_lines(page: "PageObject") -> list[str]:
 
 
 def without_running_lines(pages: Sequence[Sequence[str]], headings: Headings) -> list[list[str]]:
-    """Without page numbers, and without heads and feet that are alike but for the number of the page.
+    """The pages without page numbers, and without heads and feet that differ only in the page number.
 
     The outermost line counts as one where three pages have it: a chapter's head is on no more than the chapter's pages.
     The line next to it has to be on half of all pages. A page's heading stays.
@@ -46,9 +46,9 @@ def without_running_lines(pages: Sequence[Sequence[str]], headings: Headings) ->
 
 
 def _edges(page: Sequence[str], depth: int) -> list[int]:
-    """The indices of the line that many lines inside the first and the last that are not empty."""
+    """The indices of the lines at that distance from the first and from the last line that is not empty."""
     full = [index for index, line in enumerate(page) if line.strip()]
-    # A page of few lines is all edge; what it says is then said once more than it should be.
+    # A page of few lines has only edges: its text might be taken for a running head.
     return [full[depth], full[-1 - depth]] if len(full) > 2 * depth + 2 else []
 
 
@@ -57,7 +57,7 @@ def _keys(number: int, page: Sequence[str]) -> set[str]:
 
 
 def _variants(number: int, line: str) -> set[str]:
-    """The line, and with its first or its last number as far from the page's own as on the pages around."""
+    """The line, and the line with its first or last number relative to the number of the page, as on neighbouring pages."""
     line = _narrow(line)
     numbers = list(_SMALL_NUMBER.finditer(line))
     ends = numbers[:1] + numbers[-1:]

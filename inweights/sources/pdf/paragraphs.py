@@ -1,4 +1,4 @@
-"""Lines joined to the paragraphs that they were before they were set."""
+"""Lines joined to paragraphs."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from inweights.sources.pdf.tables import CELLS
 
 _FULL = 0.8
-"""Of the usual line: a shorter one ends its paragraph."""
+"""Share of the usual line length: a shorter line ends its paragraph."""
 _LEAST_CHARACTERS = 20
 _ITEM = re.compile(r"\s*([-•*–▪◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 _HYPHEN = re.compile(r"(\w+)[-\u00ad\u2010]$")
@@ -20,22 +20,22 @@ class Line(NamedTuple):
     page: int
     text: str
     usual: int
-    """Characters of most lines of its page."""
+    """The number of characters in most lines of the page."""
 
 
 def usual_length(lines: Sequence[str]) -> int:
     lengths = sorted(len(line) for line in lines if len(line) >= _LEAST_CHARACTERS)
-    # A little above the middle: where there are two columns, those of the columns and not of what goes across.
+    # A little above the median: with two columns, the length of their lines and not of those across the page.
     return lengths[int(0.6 * len(lengths))] if lengths else 0
 
 
 def compounds(lines: Sequence[str]) -> frozenset[str]:
-    """Words that have a hyphen inside a line, and keep it where it comes to stand at the end of one."""
+    """Words that have a hyphen inside a line, and so keep it at the end of a line."""
     return frozenset(word.lower() for line in lines for word in _COMPOUND.findall(line))
 
 
 def joined(lines: Sequence[Line], kept: frozenset[str]) -> str:
-    """One line for each paragraph. Words broken by a hyphen are whole again; programs and tables stay lines."""
+    """One line for each paragraph. Words broken by a hyphen are joined; programs and tables keep their lines."""
     found: list[str] = []
     before = Line(0, "", 0)
     for line in lines:
@@ -51,7 +51,8 @@ def _goes_on(before: Line, line: str) -> bool:
     is_text = bool(before.text.strip() and line.strip()) and CELLS not in before.text + line and not _ITEM.match(line)
     is_full = len(before.text) >= _FULL * before.usual
     is_broken = bool(_HYPHEN.search(before.text)) and line.lstrip()[:1].islower()
-    # Deeper than the line before: a new paragraph, a quotation, a program; but the text of an item is deeper than its mark.
+    # More indented than the line before: a new paragraph, a quotation, a program; but an item's text is more indented than
+    # its mark.
     is_as_deep = _indent(line) <= max(_indent(before.text), len((_ITEM.match(before.text) or [""])[0]))
     return is_text and (is_broken or (is_full and is_as_deep))
 
@@ -67,7 +68,7 @@ def _glued(text: str, line: str, kept: frozenset[str]) -> str:
 
 
 def _narrow(line: str) -> str:
-    """Single spaces between words, which are wider where a line was stretched."""
+    """Single spaces between words; justified lines have wider ones."""
     return line[: _indent(line)] + re.sub(r" {2,}", " ", _LEADER.sub(" ... ", line[_indent(line) :])).rstrip()
 
 

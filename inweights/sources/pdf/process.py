@@ -1,4 +1,4 @@
-"""The process that reads one PDF: limits as JSON comes in, sections or the reason for a refusal as JSON goes out."""
+"""The process that reads one PDF: it gets limits as JSON, and writes sections or the reason for a refusal as JSON."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def _limit_memory(memory_bytes: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     except (ImportError, OSError, ValueError):
-        # Windows has no such limit and macOS may refuse it; the time limit of whoever waits still holds.
+        # Windows has no such limit and macOS may refuse it; the time limit of the calling process still applies.
         pass
 
 

@@ -8,17 +8,17 @@ from inweights.sources.pdf.paragraphs import Line, compounds, joined, usual_leng
 from inweights.sources.pdf.tables import CELLS
 
 _MOST_PAGES = 2
-"""Of one section: `pages 3-4` still says where something is."""
+"""Maximum pages of a section, so that `pages 3-4` is a useful place."""
 _LONGEST_HEADING = 3
 """Lines."""
 _NUMBER = re.compile(r"(chapter|part|section|appendix)?[\divxlc]*", re.IGNORECASE)
 
 Cut = tuple[str, list[str], str]
-"""Text, the headings above it, its place."""
+"""Text, the headings above it, and its place."""
 
 
 def sections(pages: Sequence[Sequence[str]], headings: Headings, title: str) -> Iterator[Cut]:
-    """Every line stands in one section. A heading that says the title stands in no path."""
+    """Every line is in exactly one section. A heading that repeats the title is not part of a path."""
     kept = compounds([line for lines in pages for line in lines])
     path: list[Heading] = []
     held: list[Line] = []
@@ -39,7 +39,7 @@ def sections(pages: Sequence[Sequence[str]], headings: Headings, title: str) -> 
 
 
 def _in_turn(lines: Sequence[str], due: Sequence[Heading]) -> Iterator[str | Heading]:
-    """Lines of a page, and headings in place of those that say them; those that none says are at the top."""
+    """The lines of a page, with headings in the place of their lines; headings without a line come first."""
     places: dict[int, tuple[int, Heading]] = {}
     for heading in due:
         place = _place(lines, heading, places)
@@ -58,7 +58,7 @@ def _in_turn(lines: Sequence[str], due: Sequence[Heading]) -> Iterator[str | Hea
 
 
 def _place(lines: Sequence[str], heading: Heading, taken: dict[int, tuple[int, Heading]]) -> tuple[int, int] | None:
-    """The first and the last but one of the lines that say it, one to three and perhaps with a number in front."""
+    """The range of the lines of a heading: one to three, perhaps with a number before it."""
     wanted = plain_key(heading.text)
     for first, line in enumerate(lines):
         key = ""

@@ -6,19 +6,19 @@ from itertools import pairwise
 
 CELLS = " | "
 _GAP = re.compile(r"(?<=[^\s.:;?!]) {3,}(?=\S)")
-"""Between cells; the wide space behind a sentence is none."""
+"""The gap between cells; the wide space after a sentence is not one."""
 _NUMBERED = re.compile(r"(\s*[\d.]+) +(?=\S)")
-"""The number of a heading or an item, and the space behind it, which makes no table."""
+"""The number of a heading or an item with the space after it, which is not a gap of a table."""
 _PROSE_WORDS = 8
-"""A line with that many, most of them in lower case, is prose stretched to the margin."""
+"""A line with this many words, most of them in lower case, is justified prose."""
 _WIDE = " " * 8
 _LEAST_ROWS = 2
 _LEAST_SHARE = 2 / 3
-"""Of rows with two cells or more; a formula of several lines has fewer."""
+"""Minimum share of rows with text in two cells or more; a formula of several lines has fewer."""
 
 
 def with_cells(lines: Sequence[str]) -> list[str]:
-    """Rows one below another whose gaps are at the same place, each as `cell | cell`; empty cells are kept."""
+    """Consecutive rows with gaps at the same place, written as `cell | cell`; empty cells are kept."""
     found: list[str] = []
     rows: list[str] = []
     for index, line in enumerate([*lines, "."]):
@@ -32,7 +32,7 @@ def with_cells(lines: Sequence[str]) -> list[str]:
 
 
 def _continues(rows: Sequence[str], line: str, following: str) -> bool:
-    """A row as those before it; or a line without a gap between two with one, such as a cell's second line or nothing."""
+    """Whether a line continues the table: a row, or a line without a gap between two rows, such as a cell's second line."""
     if _has_gap(line):
         return bool(_free([*rows, line]))
     return _has_gap(following) and bool(_free([*rows, line, following]))
@@ -55,7 +55,7 @@ def _cut(rows: Sequence[str]) -> list[str]:
 
 
 def _free(rows: Sequence[str]) -> list[tuple[int, int]]:
-    """Where no row has a letter, two spaces wide or more, between columns that some row has one in."""
+    """The gaps between columns: two or more positions at which no row has a character."""
     wide = max(map(len, rows))
     taken = "".join("x" if any(row[at : at + 1].strip() for row in rows) else " " for at in range(wide))
     return [gap.span() for gap in re.finditer(r"(?<=x) {2,}(?=x)", taken)]

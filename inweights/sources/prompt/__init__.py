@@ -1,4 +1,4 @@
-"""A prompt with examples, taken apart: the instruction, the demonstrations, what stands between them."""
+"""A prompt with examples, split into the instruction, the demonstrations and the text between them."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from inweights.sources.text import lines
 from inweights.sources.types import Context, Section
 
 MOST_BYTES = 2_000_000
-"""More than a prompt may have that a model reads."""
+"""Maximum bytes: more than any model's prompt can have."""
 
 
 def read(path: Path, source: str) -> Context:
-    """One section, the whole prompt, without a title: nothing that is not in it should stand in front.
+    """One section with the whole prompt, without a title: a model should read nothing that is not in the prompt.
 
     Raises RefusedError where it is empty.
     """
@@ -31,7 +31,7 @@ def read(path: Path, source: str) -> Context:
 
 
 def taken_apart(text: str) -> Parsed:
-    """By tags, by labels, by headings, by arrows: whichever there is first. Without examples all is instruction."""
+    """Split by tags, labels, headings or arrows: the first of these that occurs. Without examples all is instruction."""
     for parse in (tagged, labelled, headed, arrowed):
         found = parse(text)
         if found and found.demonstrations:

@@ -1,4 +1,4 @@
-"""Examples between tags, below headings, or one to a line with an arrow."""
+"""Examples between tags, under headings, or in one line each with an arrow."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ _ARROW = re.compile(r"^(?P<query>[^\n]{0,2000}?\S ?(?P<arrow>={1,3}>|-{1,3}>|→
 
 
 def tagged(text: str) -> Parsed | None:
-    """Where the answer is in a tag, or an example's own tag ends, the closing tags are a part of the separator."""
+    """Closing tags of answers and examples are part of the separator."""
     spans: list[Span] = []
     end, stop = 0, len(text)
     for match in _TAG.finditer(text):
@@ -28,7 +28,7 @@ def tagged(text: str) -> Parsed | None:
             continue
         closed = re.compile(f"</{match['tag']}>", re.IGNORECASE).search(text, match.end())
         if closed is None:
-            # What comes next, begun and left open.
+            # The query after the examples, without its end.
             stop = match.start()
             break
         answer = _answer_between_tags(text, match.end(), closed.start())
@@ -38,12 +38,12 @@ def tagged(text: str) -> Parsed | None:
     if not spans:
         return None
     found = parsed(text, spans, _AROUND.sub("", text[: spans[0].begin]), _AROUND.sub("", text[end:stop]))
-    # Of one example nothing says what stands between two.
+    # With one example the text between two is not known.
     return found if len(spans) > 1 else replace(found, separator=text[spans[0].end : end] + "\n")
 
 
 def headed(text: str) -> Parsed | None:
-    """Below each heading the last line is the answer."""
+    """Examples under headings: the last line of each is the answer."""
     heads = list(_HEADING.finditer(text))
     spans = []
     for head, end in zip(heads, [*(each.start() for each in heads[1:]), len(text)], strict=False):
@@ -55,7 +55,7 @@ def headed(text: str) -> Parsed | None:
 
 
 def arrowed(text: str) -> Parsed | None:
-    """Lines with the same arrow, most of those from the first one on."""
+    """Examples in lines with the same arrow, if most lines from the first of them on have it."""
     arrows = Counter(match["arrow"] for match in _ARROW.finditer(text))
     arrow, times = arrows.most_common(1)[0] if arrows else ("", 0)
     rows = [match for match in _ARROW.finditer(text) if match["arrow"] == arrow]
@@ -69,7 +69,7 @@ def arrowed(text: str) -> Parsed | None:
 
 
 def _answer_between_tags(text: str, begin: int, end: int) -> tuple[int, int] | None:
-    """Of an example's inside: what its last child holds, or what follows its last label."""
+    """The answer in an example: the text of its last child element, or the text after its last label."""
     children = _children(text, begin, end)
     if len(children) > 1:
         return trimmed(text, *children[-1])

@@ -1,4 +1,4 @@
-"""Examples written as labelled lines: `Review: ...`, `Sentiment: ...`, whatever the labels that come again are."""
+"""Examples written as labelled lines: `Review: ...`, `Sentiment: ...`, with any labels that are repeated."""
 
 import re
 from collections import Counter
@@ -13,7 +13,7 @@ _LABEL = re.compile(
     re.MULTILINE,
 )
 _RULE = re.compile(r"\n[ \t]*(?:[-=*#~_]{3,}|#{1,6}[ \t]*)[ \t]*$")
-"""A line that only divides."""
+"""A line that only separates."""
 _HEAD = re.compile(
     r"(?:^|\n)[ \t]*(?:[^\w\n]{1,4} ?)?(?:example|demonstration|sample|case|shot|problem)s?[ #]*\d+[^\w\n]{0,3}$",
     re.IGNORECASE,
@@ -22,7 +22,7 @@ _LONGEST_HEAD = 100
 _THOUGHT = frozenset(
     ("reasoning", "thought", "thoughts", "rationale", "explanation", "analysis", "chain of thought", "think", "steps")
 )
-"""What the model writes before its answer, and so a part of it."""
+"""Labels of what the model writes before its answer, which is part of the answer."""
 
 
 class _Label(NamedTuple):
@@ -32,7 +32,7 @@ class _Label(NamedTuple):
 
 
 def labelled(text: str) -> Parsed | None:
-    """None where no labels come again in the same order."""
+    """The parts of the prompt; None where no labels are repeated in the same order."""
     labels = _recurring(text)
     firsts = [at for at, label in enumerate(labels) if label.name == labels[0].name]
     groups = [labels[a:b] for a, b in zip(firsts, [*firsts[1:], None], strict=False)]
@@ -52,7 +52,7 @@ def labelled(text: str) -> Parsed | None:
 
 
 def _recurring(text: str) -> list[_Label]:
-    """Those that come as often as the most frequent, or once less: the query at the end may not have all."""
+    """The labels that occur as often as the commonest, or once less: the query at the end may not have all."""
     found = [_Label(match["name"].strip().lower(), match.start(), match.end()) for match in _LABEL.finditer(text)]
     counts = Counter(label.name for label in found)
     most = max(counts.values(), default=0)
@@ -60,7 +60,7 @@ def _recurring(text: str) -> list[_Label]:
 
 
 def _answer(groups: Sequence[Sequence[_Label]]) -> str:
-    """The label that the model writes on from: the one that the query at the end stops at, a thought's, or the last."""
+    """The label after which the model writes: the last label of the query at the end, that of a thought, or the last one."""
     names = [label.name for label in groups[0]]
     last = [label.name for label in groups[-1]]
     if 1 < len(last) < len(names) and names[: len(last)] == last:
@@ -69,7 +69,7 @@ def _answer(groups: Sequence[Sequence[_Label]]) -> str:
 
 
 def _span(text: str, group: Sequence[_Label], answer: str, end: int) -> Span | None:
-    """None where there is no answer."""
+    """The place of an example; None where it has no answer."""
     label = next((each for each in group[1:] if each.name == answer), None)
     if label is None:
         return None
@@ -78,7 +78,7 @@ def _span(text: str, group: Sequence[_Label], answer: str, end: int) -> Span | N
 
 
 def _undivided(text: str) -> str:
-    """Without rules and the heading of the next example at its end."""
+    """The text without rules and without the heading of the next example at its end."""
     while True:
         text = text.rstrip()
         least = max(0, len(text) - _LONGEST_HEAD)
@@ -89,7 +89,7 @@ def _undivided(text: str) -> str:
 
 
 def _begin(text: str, begin: int) -> int:
-    """A heading such as `### Example 2` above is a part of the example; rules are not."""
+    """The beginning of an example. A heading above it, such as `### Example 2`, is part of it; rules are not."""
     least = max(0, begin - _LONGEST_HEAD)
     above = text[least:begin].rstrip()
     match = _HEAD.search(above)
@@ -97,7 +97,7 @@ def _begin(text: str, begin: int) -> int:
 
 
 def _cut(text: str, spans: Sequence[Span]) -> tuple[str, Span]:
-    """What follows the last answer behind an empty line is an instruction, unless other answers have empty lines too."""
+    """Text after the last answer and an empty line is an instruction, unless other answers have empty lines, too."""
     last = spans[-1]
     answers = [text[span.answer : span.end] for span in spans]
     front, gap, after = answers[-1].partition("\n\n")

@@ -1,4 +1,4 @@
-"""Examples as the messages of a chat: each answer of the assistant, and what the user said before it."""
+"""Examples as the messages of a chat: each answer of the assistant with the user's messages before it."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ _INSTRUCTS = ("system", "developer")
 
 
 def messages(text: str) -> list[Mapping[str, Any]] | None:
-    """Of a JSON list of messages, or an object with one in `messages`; None for any other text."""
+    """From a JSON list of messages, or an object with such a list in `messages`; None for any other text."""
     if not text.lstrip().startswith(("[", "{")):
         return None
     try:
@@ -25,7 +25,7 @@ def messages(text: str) -> list[Mapping[str, Any]] | None:
 
 
 def chatted(chat: list[Mapping[str, Any]]) -> Parsed:
-    """Written as `User: ...`, `Assistant: ...`; a question that has no answer yet is left out."""
+    """Written as `User: ...`, `Assistant: ...`; a question without an answer is left out."""
     instructions: list[str] = []
     asked: list[str] = []
     found: list[Demonstration] = []

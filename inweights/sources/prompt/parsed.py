@@ -1,4 +1,4 @@
-"""What a prompt with examples is made of."""
+"""The parts of a prompt with examples."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from inweights.sources.types import Demonstration
 class Parsed:
     """`separator.join(query + answer)` over the demonstrations is, letter by letter, a part of the prompt.
 
-    Where the prompt does not put the same between all of them, the separator is what it puts there most often.
+    Where the prompt has different texts between demonstrations, the separator is the commonest of them.
     """
 
     instruction: str
@@ -21,7 +21,7 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Span:
-    """Where a demonstration is in a prompt: it begins, its answer begins, its answer ends."""
+    """The place of a demonstration in a prompt: its beginning, that of its answer, and the answer's end."""
 
     begin: int
     answer: int
@@ -29,7 +29,7 @@ class Span:
 
 
 def parsed(text: str, spans: Sequence[Span], before: str, after: str, last: int | None = None) -> Parsed:
-    """`before` and `after` the demonstrations stands the instruction; `last`: where what comes next begins."""
+    """The instruction is the text `before` and `after` the demonstrations; `last`: where the text after them begins."""
     begins = [*(span.begin for span in spans[1:]), *([last] if last is not None else [])]
     between = [text[span.end : begin] for span, begin in zip(spans, begins, strict=False)]
     separator = Counter(between).most_common(1)[0][0] if between else "\n\n"
@@ -39,6 +39,6 @@ def parsed(text: str, spans: Sequence[Span], before: str, after: str, last: int 
 
 
 def trimmed(text: str, begin: int, end: int) -> tuple[int, int]:
-    """Without the white space around."""
+    """The span without white space around it."""
     part = text[begin:end]
     return begin + len(part) - len(part.lstrip()), begin + len(part.rstrip())

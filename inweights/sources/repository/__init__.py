@@ -52,7 +52,7 @@ def _file_sections(text: str, source: str, title: str) -> Iterator[Section]:
 
 
 def _tree(names: Sequence[str]) -> str:
-    """Every folder once, what is in it below it and deeper."""
+    """The file tree: every folder once, its contents indented below it."""
     found: list[str] = []
     above: list[str] = []
     for name in names:

@@ -1,4 +1,4 @@
-"""A file of code as sections: what it declares, then one section for each symbol and for the code between."""
+"""A file of code as sections: a list of its declarations, then one section for each symbol and for the code between."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
@@ -11,7 +11,7 @@ from inweights.sources.text import lines
 from inweights.sources.types import Section
 
 _LARGE = 2_000
-"""Characters: a larger class is cut at its methods."""
+"""Maximum characters of a class; a larger one is cut at its methods."""
 
 
 def is_code(name: str) -> bool:
@@ -19,7 +19,7 @@ def is_code(name: str) -> bool:
 
 
 def code_sections(text: str, source: str, title: str) -> Iterator[Section]:
-    """`path` is the file and the symbol."""
+    """The sections; the `path` of each is the file and the symbol."""
     suffix = PurePosixPath(source).suffix.lower()
     parsed = python_symbols(text) if suffix in (".py", ".pyi") else None
     symbols, summary = parsed or (declared_symbols(text, LANGUAGES[suffix]), "")
@@ -39,9 +39,9 @@ def code_sections(text: str, source: str, title: str) -> Iterator[Section]:
 def _pieces(
     symbols: Sequence[Symbol], first: int, last: int, above: tuple[str, ...], written: Sequence[str]
 ) -> Iterator[tuple[tuple[str, ...], int, int]]:
-    """Path, first and last line; together they are all lines."""
+    """Path, first and last line of each section; together they have all lines."""
     for symbol in symbols:
-        # Two on one line: what is before belongs to the first.
+        # Two symbols may share a line: the text between belongs to the first.
         begin = max(first, symbol.first)
         yield above, first, begin - 1
         path = (above[0], symbol.name)

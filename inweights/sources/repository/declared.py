@@ -1,4 +1,4 @@
-"""What code declares as its lines show it, in languages that are not parsed: by keywords, and by how deep lines stand."""
+"""Declarations in languages that are not parsed: found by keywords and by the indentation of lines."""
 
 import re
 from collections.abc import Sequence
@@ -8,20 +8,21 @@ from inweights.sources.repository.languages import Language
 from inweights.sources.repository.symbols import Symbol
 
 _LONGEST_LINE = 300
-"""A longer one declares nothing that people would look for, and could be long in matching."""
+"""Maximum characters of a line: longer ones declare nothing that people look for, and matching them can take long."""
 _NO_NAMES = frozenset("if for while switch catch return else do try with function new throw sizeof defined".split())
 _ABOVE = re.compile(
     r"\s*(//|/\*|\*|@|#\[|--|\[\w+.*\]$|#(?!\s*(include|define|if|ifdef|ifndef|else|elif|endif|undef|pragma|import)\b))"
     r"|(static|extern|inline|const|unsigned|struct|int|void|char|long|bool|double|float)\b[\w *]*$"
 )
-"""Comments, decorators, attributes and the type that a C function gives back, and no line for a C preprocessor."""
+"""Lines above a declaration that belong to it: comments, decorators, attributes, the return type of a C function; not
+lines for the C preprocessor."""
 _GOES_ON = re.compile(r"\{|[)\]}]+.*[{(:,]$|#\s*(if|ifdef|ifndef|else|elif|endif|define|undef)\b|\w+:$")
-"""Lines no deeper than the declaration that are still of it: a brace below, the end of its parameters, a label."""
+"""Lines that belong to a declaration without being indented: a brace, the end of its parameters, a label."""
 _CLOSES = re.compile(r"[)\]}]|end\b|fi\b|done\b|esac\b")
 
 
 def declared_symbols(text: str, language: Language) -> list[Symbol]:
-    """Types with their members, and functions; functions inside functions are theirs."""
+    """Types with their members, and functions; functions inside functions are part of these."""
     lines = text.split("\n")
     depths = [len(line) - len(line.lstrip()) for line in lines]
     found: list[_Open] = []
@@ -49,7 +50,7 @@ def declared_symbols(text: str, language: Language) -> list[Symbol]:
 
 @dataclass
 class _Open:
-    """A symbol while its members are still to come."""
+    """A symbol whose end has not been reached."""
 
     name: str
     line: str
@@ -77,14 +78,14 @@ def _declared(line: str, language: Language, is_inside: bool) -> tuple[str, bool
 
 
 def _first(lines: Sequence[str], at: int, least: int) -> int:
-    """With the comments and decorators right above."""
+    """The first line of a declaration, with comments and decorators directly above it."""
     while at > least and lines[at - 1].strip() and _ABOVE.match(lines[at - 1]):
         at -= 1
     return at
 
 
 def _last(lines: Sequence[str], depths: Sequence[int], at: int) -> int:
-    """The last line that is deeper, and the one that closes it."""
+    """The last line that is indented more, or the one that closes the declaration."""
     last = at
     for below in range(at + 1, len(lines)):
         line = lines[below].strip()

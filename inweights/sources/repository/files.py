@@ -10,13 +10,13 @@ from inweights.sources.repository.ignored import Rules, excluded, is_ignored, ru
 from inweights.sources.types import Skipped
 
 MOST_BYTES = 512_000
-"""Of one file; a larger one is data or was made by a program."""
+"""Maximum bytes of one file; a larger one is data or generated."""
 MOST_FILES = 50_000
 HIDDEN = frozenset(
     ".git .hg .svn .DS_Store __pycache__ .mypy_cache .pytest_cache .ruff_cache .tox .nox .gradle .eggs "
     ".ipynb_checkpoints".split()
 )
-"""Left out without a word: what tools keep for themselves."""
+"""Left out without a note: folders in which tools keep their own files."""
 VENDORED = frozenset("node_modules bower_components vendor third_party site-packages venv .venv Pods".split())
 LOCKS = frozenset(
     "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml poetry.lock uv.lock pdm.lock Pipfile.lock Cargo.lock "
@@ -30,13 +30,13 @@ _MINIFIED_ENDINGS = (".min.js", ".min.css", ".map")
 
 
 def files(root: Path) -> tuple[list[tuple[str, bytes]], list[Skipped]]:
-    """Every file's relative name and content, in order, without those that git ignores; and what was skipped.
+    """The relative name and content of every file, in order, without files that git ignores; and what was skipped.
 
     Raises RefusedError where there are more than `MOST_FILES`.
     """
     kept: list[tuple[str, bytes]] = []
     skipped: list[Skipped] = []
-    # A list of folders to do, not a function that calls itself: folders may be nested deeper than calls.
+    # A list of folders instead of recursion: folders may be nested more deeply than function calls.
     waiting: list[tuple[str, tuple[Rules, ...]]] = [("", excluded(root))]
     while waiting:
         folder, rules = waiting.pop()
@@ -55,7 +55,7 @@ def files(root: Path) -> tuple[list[tuple[str, bytes]], list[Skipped]]:
 
 
 def shown(name: str) -> str:
-    """Names of files are bytes: those that are no text are made one."""
+    """File names are bytes; those that are not valid text are escaped."""
     return os.fsencode(name).decode(errors="replace")
 
 
@@ -69,7 +69,7 @@ def _entries(root: Path, folder: str, skipped: list[Skipped]) -> list["os.DirEnt
 
 
 def _reason(root: Path, entry: "os.DirEntry[str]") -> str:
-    """Why it is not read, as far as its name and kind say."""
+    """Why an entry is not read, as far as its name and type show; "" if it is."""
     name = entry.name
     if entry.is_symlink():
         try:
@@ -85,7 +85,7 @@ def _reason(root: Path, entry: "os.DirEntry[str]") -> str:
         return "may hold secrets, which a model would learn"
     if name in LOCKS:
         return "was written by a package manager"
-    return "is minified or made by a program" if name.endswith(_MINIFIED_ENDINGS) else ""
+    return "is minified or generated" if name.endswith(_MINIFIED_ENDINGS) else ""
 
 
 def _add(root: Path, name: str, kept: list[tuple[str, bytes]], skipped: list[Skipped]) -> None:
@@ -100,6 +100,6 @@ def _add(root: Path, name: str, kept: list[tuple[str, bytes]], skipped: list[Ski
     if is_binary(content) and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
         skipped.append(Skipped(shown(name), f"is binary ({in_words(len(content))})"))
     elif longest > _MINIFIED_LINE and Path(name).suffix in _MADE:
-        skipped.append(Skipped(shown(name), "is minified or made by a program"))
+        skipped.append(Skipped(shown(name), "is minified or generated"))
     else:
         kept.append((name, content))

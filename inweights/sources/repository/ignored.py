@@ -1,4 +1,4 @@
-"""What git leaves out: `.gitignore` of every folder, and `.git/info/exclude`."""
+"""Files that git ignores: `.gitignore` of every folder, and `.git/info/exclude`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 class Rules(NamedTuple):
     folder: str
-    """Whose files the rules are about: relative, with a slash at its end; empty for the repository itself."""
+    """The folder of the rules: relative, with a slash at its end; empty for the repository itself."""
     spec: "GitIgnoreSpec"
 
 
@@ -32,7 +32,7 @@ def rules_of(folder: str, path: Path) -> tuple[Rules, ...]:
 
 
 def is_ignored(name: str, rules: tuple[Rules, ...]) -> bool:
-    """The rules of the innermost folder that has one for it decide."""
+    """Whether a path is ignored: the innermost folder with a rule for it decides."""
     for folder, spec in reversed(rules):
         include = spec.check_file(name[len(folder) :]).include
         if include is not None:
@@ -41,7 +41,7 @@ def is_ignored(name: str, rules: tuple[Rules, ...]) -> bool:
 
 
 def _valid(lines: list[str]) -> Iterator[str]:
-    """Without lines that are no pattern, which git passes over too."""
+    """The patterns of a file, without invalid lines, which git skips, too."""
     from pathspec import GitIgnoreSpec
 
     for line in lines:

@@ -1,4 +1,4 @@
-"""How declarations look, by language. Each pattern is for one line and has the group `name`."""
+"""Patterns of declarations, by language. Each is for one line and has the group `name`."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Language:
     types: Patterns
     functions: Patterns
     methods: Patterns = ()
-    """Looked for inside types alone: elsewhere a call looks the same."""
+    """Searched only inside types: elsewhere a call looks the same."""
 
 
 def _patterns(*texts: str) -> Patterns:
@@ -28,7 +28,7 @@ _TYPES = (
     r"|namespace) +(?P<name>[\w$.]+)(?!.*; *$)"
 )
 _BODY = r"\([^;]*(?:\{|\)|,|\()\s*$"
-"""What follows a method's name: its parameters, and no semicolon, which a call has."""
+"""What follows a method's name: its parameters, without the semicolon of a call."""
 
 _SCRIPT = Language(
     _patterns(_TYPES, rf"\s*{_MODIFIERS}type +(?P<name>[\w$]+)[^=]*="),
@@ -69,7 +69,7 @@ _SHELL = Language(
 )
 _LUA = Language((), _patterns(r"\s*(?:local +)?function +(?P<name>[\w.:]+)"))
 PYTHON = Language(_patterns(r"\s*class +(?P<name>\w+)"), _patterns(r"\s*(?:async +)?def +(?P<name>\w+)"))
-"""For Python that does not parse: of another version, or with a mistake."""
+"""For Python that cannot be parsed: another version, or a syntax error."""
 
 LANGUAGES = {
     **dict.fromkeys((".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".vue", ".svelte"), _SCRIPT),

@@ -1,4 +1,4 @@
-"""Notebooks: the sources of their cells, without what running them gave."""
+"""Notebooks: the sources of their cells, without outputs."""
 
 import json
 from collections.abc import Iterator

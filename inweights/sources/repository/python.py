@@ -1,4 +1,4 @@
-"""What a Python file declares, as Python itself reads it."""
+"""The declarations of a Python file, from Python's own parser."""
 
 import ast
 import warnings
@@ -11,7 +11,7 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def python_symbols(text: str) -> tuple[list[Symbol], str] | None:
-    """And the first line of the file's docstring. None where it is not Python of this version."""
+    """The symbols, and the first line of the file's docstring. None where the running Python cannot parse it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""What a file of code declares: classes and functions, with the lines they take up."""
+"""The declarations of a file of code: classes and functions with their lines."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Symbol:
     name: str
-    """With its class in front: `Foo.bar`."""
+    """Qualified by its class: `Foo.bar`."""
     signature: str
     first: int
-    """Lines counted from 1, those of comments and decorators above it included."""
+    """Lines counted from 1, with comments and decorators above the declaration."""
     last: int
     summary: str = ""
     """The first line of its docstring."""
@@ -18,7 +18,7 @@ class Symbol:
 
 
 def index(symbols: Sequence[Symbol], depth: int = 0) -> Iterator[str]:
-    """A line for each, members below what they belong to."""
+    """One line for each symbol, members below their class."""
     for symbol in symbols:
         yield "  " * depth + symbol.signature + (f": {symbol.summary}" if symbol.summary else "")
         yield from index(symbol.members, depth + 1)
