@@ -278,6 +278,8 @@ def test_pattern_words_limit_and_learning_rate_stand_in_every_report():
     ]
     line = "rte: pattern '{text} It was', label words bad, good; 100 examples of each set; learning rate pbft 0.0016"
     assert line in markdown(found)
+    other = [replace(each, run=replace(each.run, method="pbft+lora")) for each in found]
+    assert "; learning rate 0.0016\n" in markdown([*found, *other])
     assert line in " ".join(terminal(found, 200).split())
     assert line.replace("'", "&#39;") in page(found)
     row = json.loads(FORMATS["json"](found))["rows"][0]

@@ -16,8 +16,9 @@ def _line(task: str, rows: Sequence[Row]) -> str:
     records = (record for row in rows for record in row.records if record.notes.get("pattern"))
     patterns = dict.fromkeys(sorted(map(_pattern, records)))
     limits = dict.fromkeys("all examples" if row.limit is None else f"{row.limit:,} examples of each set" for row in rows)
-    rates = dict.fromkeys(rate for row in rows if (rate := _rates(row)))
-    parts = [*patterns, " or ".join(limits), *(["learning rate " + ", ".join(rates)] if rates else [])]
+    rates = {row.name: rate for row in rows if (rate := _rates(row))}
+    named = set(rates.values()) if len(rates) > 1 and len(set(rates.values())) == 1 else map(" ".join, rates.items())
+    parts = [*patterns, " or ".join(limits), *(["learning rate " + ", ".join(named)] if rates else [])]
     return f"{task}: {'; '.join(parts)}"
 
 
@@ -28,9 +29,9 @@ def learning_rate(record: Record) -> float | None:
 
 
 def _rates(row: Row) -> str:
-    """Such as `pbft+lora 0.0016`; of several where they were chosen on the shots."""
+    """Such as `0.0016`; several where they were chosen on the shots."""
     found = dict.fromkeys(f"{rate:.3g}" for record in row.records if (rate := learning_rate(record)) is not None)
-    return f"{row.name} {' or '.join(found)}" if found else ""
+    return " or ".join(found)
 
 
 def _pattern(record: Record) -> str:
