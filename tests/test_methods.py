@@ -60,7 +60,7 @@ def test_demonstrations_that_do_not_fit_are_left_out_whole_and_balanced_and_note
 def test_in_context_learning_without_room_for_a_demonstration_is_not_zero_shot_by_another_name():
     model = tiny("llama")
     longest = max(len(ids) for ids in model.encode([PROMPT.body(each) for each in (*SHOTS.labelled, *SHOTS.unlabelled)]))
-    with pytest.raises(UserError, match=r"not one of 8 demonstrations fits the context window of .* take zero-shot"):
+    with pytest.raises(UserError, match=r"none of 8 demonstrations fits the context window of .* take zero-shot"):
         fit(METHODS["icl"], narrow(model, longest + 12))
     assert fit(METHODS["zero-shot"], narrow(model, longest + 12)).notes["demonstrations"] == 0
 

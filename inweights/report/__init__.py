@@ -1,4 +1,4 @@
-"""Pure functions of records: rows, tables, the page, the choice. Nothing here knows a model."""
+"""Pure functions of records: rows, tables, the page, the choice of a method. They need no model."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ FILES = {"markdown": "table.md", "csv": "table.csv", "latex": "table.tex", "json
 
 
 def write_report(study: Path) -> dict[str, Path]:
-    """Write every format to STUDY/report, each file whole or not at all; their paths, the page's as `html`."""
+    """Write every format to STUDY/report, each file whole or not at all; returns their paths, the page's as `html`."""
     from inweights.report.page import page
 
     found = stored.read_folder(study)

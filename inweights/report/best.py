@@ -1,4 +1,4 @@
-"""Which method to take: the most accurate one within the user's limits, and what cannot be told from it."""
+"""The choice of a method: the most accurate one within the user's limits, and those that are not significantly worse."""
 
 import re
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from inweights.wording import counted
 
 Objective = Literal["in-domain", "ood", "worst"]
 DOMAINS = {"in-domain": "in-domain", "ood": "out-of-domain", "worst": ""}
-"""The domain whose sets an objective is about; "": of all."""
+"""The domain of the sets that an objective is about; "": all sets."""
 
 
 @dataclass(frozen=True)
 class Limits:
     memory_bytes: float | None = None
     latency_seconds: float | None = None
-    """Of one query at a time: the median."""
+    """Median of one query at a time."""
     adapt_seconds: float | None = None
 
 
@@ -35,7 +35,7 @@ class Choice:
     excluded: tuple[str, ...]
     """Method and the limits it breaks, one line each."""
     record: Record
-    """Of the seed with the median accuracy, unless a seed was given: neither the luckiest nor the unluckiest draw."""
+    """Of the seed with the median accuracy, unless a seed is given: neither the luckiest nor the unluckiest draw."""
 
 
 def choose(
@@ -56,7 +56,7 @@ def choose(
         raise UserError(f"the study has several tasks: choose one with --task ({', '.join(tasks)})")
     if all(score(row, objective) is None for row in asked):
         raise UserError(f"the study has no {DOMAINS[objective]} set: take --objective worst")
-    # A method that failed on the other draws must not win by the luckiest one; whoever names it has chosen it.
+    # A method that failed on other draws must not win by its luckiest one; a method that is named has been chosen already.
     most = 0 if wanted.method else max(len(row.seeds) for row in asked)
     broken = {id(row): _broken(row, limits, most) for row in asked}
     fitting = [row for row in asked if not broken[id(row)]]
@@ -64,13 +64,13 @@ def choose(
     if not fitting:
         raise NothingFitsError("no method keeps within the limits: " + "; ".join(excluded))
     best = max(fitting, key=lambda row: (score(row, objective) or 0.0, -row.seconds_per_query))
-    # The same comparisons as in the table, whatever the limits: what is significant must not depend on them.
+    # The same comparisons as in the table, since significance must not depend on the limits.
     tied = () if best.few else tuple(row for row in ties(best, rows, DOMAINS[objective]) if row in fitting)
     return Choice(best, _why(best, objective, tied), tied, excluded, _median_record(meant[id(best)], objective))
 
 
 def _of_row(wanted: Wanted, row: Row) -> Wanted:
-    """A method may be named as the table does, with the settings that differ from its own."""
+    """The criteria without the method, where it is named as the table names the row: with the settings that differ."""
     return replace(wanted, method=None) if wanted.method == row.method else wanted
 
 

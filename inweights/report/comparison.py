@@ -1,4 +1,4 @@
-"""What of a row needs the rows beside it: the methods it ties with, and from how many queries on it pays."""
+"""The parts of a row that need other rows: the methods it ties with, and after how many queries it pays."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from inweights.types import Record
 
 
 def compared(row: Row, rows: Sequence[Row]) -> Row:
-    """With its ties, and its break-even points against the best method beside it that trains nothing."""
+    """The row with its ties, and its break-even points against the best method that trains nothing."""
     if row.few:
         return row
     tied = [] if row.oracle else [other.name for other in ties(row, rows, "in-domain")]
@@ -34,7 +34,7 @@ def compared(row: Row, rows: Sequence[Row]) -> Row:
 
 
 def _rival(beside: Sequence[Row]) -> tuple[Row | None, str]:
-    """The most accurate method with demonstrations, or why none is worth a comparison.
+    """The most accurate method with demonstrations, or the reason why none is compared.
 
     A prompt that answers worse than no prompt, or than the commonest label, is not what anybody would pay for.
     """
@@ -51,7 +51,7 @@ def _rival(beside: Sequence[Row]) -> tuple[Row | None, str]:
 
 
 def in_domain(row: Row) -> float:
-    """Mean accuracy over the in-domain sets, or over all where there is none."""
+    """Mean accuracy over the in-domain sets, or over all sets if there are none."""
     found = row.mean_over("in-domain")
     return sum(each.mean for each in row.accuracy.values()) / len(row.accuracy) if found is None else found
 
@@ -62,7 +62,7 @@ def _majority(row: Row) -> float:
 
 
 def ties(row: Row, rows: Sequence[Row], domain: str) -> list[Row]:
-    """Those beside it that a paired test on the sets of that domain does not tell from it (Holm, 5 %)."""
+    """The rows that do not differ significantly from it in a paired test on the sets of that domain (Holm, 5 %)."""
     beside = [r for r in rows if r.beside == row.beside and r is not row and not r.oracle and r.examples == row.examples]
     tested = {r.name: p for r in beside if (p := p_value(row, r, domain)) is not None}
     kept = {name for name, p in holm(tested).items() if p >= 0.05}
@@ -70,13 +70,13 @@ def ties(row: Row, rows: Sequence[Row], domain: str) -> list[Row]:
 
 
 def p_value(row: Row, other: Row, domain: str) -> float | None:
-    """Of a paired test on the sets of that domain; None where the two share no draw."""
+    """The p-value of a paired test on the sets of that domain; None where the two rows share no draw."""
     one, two = scores_by_seed([row, other], domain)
     return paired_p(one, two)
 
 
 def scores_by_seed(rows: Sequence[Row], domain: str) -> list[Scores]:
-    """Of each row on the sets of that domain, or on all where there is none.
+    """The scores of each row on the sets of that domain, or on all sets if there are none.
 
     What no draw changes would have had the same scores with every seed of the others.
     """

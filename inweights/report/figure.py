@@ -1,4 +1,4 @@
-"""Every method's accuracy with its interval, the best one on top: one panel for each evaluation set."""
+"""Every method's accuracy with its interval, the best on top, in one panel for each evaluation set."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from inweights.types import Record
 
 
 def figure(records: Sequence[Record]) -> Any:
-    """A plotly figure, which a notebook shows by itself."""
+    """A plotly figure, which notebooks display."""
     from plotly.graph_objects import Scatter
     from plotly.subplots import make_subplots
 

@@ -9,7 +9,7 @@ from inweights.types import Record, UserError
 
 
 def dataframe(records: Sequence[Record]) -> Any:
-    """One line for each row and evaluation set, numbers as numbers. Raises UserError where pandas is not installed."""
+    """One line for each row and evaluation set. Raises UserError where pandas is not installed."""
     try:
         from pandas import DataFrame  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:

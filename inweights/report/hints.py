@@ -1,4 +1,4 @@
-"""What to try where a model that is not trained gives one answer to everything."""
+"""What to try where an untrained model gives the same answer to everything."""
 
 from collections.abc import Mapping, Sequence
 

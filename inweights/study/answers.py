@@ -1,4 +1,4 @@
-"""Every example with what every run answered to it: which inputs a method gets wrong."""
+"""Every example with the answer of every run: which inputs a method gets wrong."""
 
 from collections.abc import Iterator
 from typing import Any

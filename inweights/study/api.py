@@ -64,7 +64,7 @@ def compare(
     dry_run: bool = False,
     progress: bool | None = None,
 ) -> Study:
-    """Run every method on the same draws of examples; what `out` holds already is not done again.
+    """Run every method on the same draws of examples; runs that `out` has already are not repeated.
 
     The result's `records` hold all that was measured. Raises UserError before the first run for anything that is wrong
     with the parameters; a run that fails is a record with its reason. What is None keeps its default.
@@ -115,7 +115,7 @@ def compare(
 
 
 def _named(given: Mapping[str, Any], folder: Path) -> tuple[Spec, Objects]:
-    """The spec, which has names and files only, and the objects that its names stand for."""
+    """The spec, which has only names and files, and the objects behind its names."""
     tasks = _several(given["task"], Task)
     _check_shapes(tasks, **{name: given.get(name) for name in EXAMPLES})
     models, loaded = named_models(given["model"], folder, given.get("dtype"))
@@ -146,12 +146,12 @@ def open_study(folder: str | Path) -> Study:
     try:
         return study_of(spec, tasks_of(spec)[0], Path(folder))
     except UserError as error:
-        # Its tasks or methods were objects, or its files are gone: what was measured is still there.
+        # Its tasks or methods were objects, or its files are gone: its records can still be read.
         return Study(Store(Path(folder)), (), spec, unplanned=str(error))
 
 
 def study_of(spec: Spec, tasks: Sequence[Task], folder: Path, objects: Objects | None = None) -> Study:
-    """The study of a spec, all its runs checked. Nothing is run and nothing written."""
+    """The study of a spec with all its runs checked. Nothing is run or written."""
     objects = objects or Objects()
     planned, left_out = planned_runs(spec, tasks, objects)
     return Study(Store(folder), tuple(planned), spec, left_out, loader(spec.device, objects.models))
@@ -183,7 +183,7 @@ def _several(given: Any, single: type) -> list[Any]:
 
 
 def _check_shapes(tasks: Sequence[Any], **mappings: Any) -> None:
-    """Raises UserError for what is neither a task nor its name, and for what is no dict where one is expected."""
+    """Raises UserError for anything but a task or its name, and for anything but a dict where one is expected."""
     for each in tasks:
         if not isinstance(each, str | Task):
             raise UserError(f"{each!r} is not a task: expected a name, such as 'rte', or a Task")
@@ -193,7 +193,7 @@ def _check_shapes(tasks: Sequence[Any], **mappings: Any) -> None:
 
 
 def _seeds(seeds: int | Sequence[int] | None, first: int | None) -> dict[str, int]:
-    """How many they are, and where they begin, where that is given."""
+    """The number of seeds, and the first one if it is given."""
     if seeds is None or isinstance(seeds, int):
         return {name: value for name, value in (("seeds", seeds), ("first_seed", first)) if value is not None}
     listed = _several(seeds, int)

@@ -7,11 +7,11 @@ from inweights.study.planned import PlannedRun, alike
 from inweights.study.store import run_id
 
 Batch = tuple[PlannedRun, ...]
-"""One run, or several that differ in their seed alone and may train in one pass."""
+"""One run, or several that differ only in their seeds and may train in one pass."""
 
 
 def batches(planned: Sequence[PlannedRun]) -> Iterator[Batch]:
-    """Every planned run once, after all runs that it follows; the rest in the order in which they are planned."""
+    """Every planned run once, after the runs that it follows, and otherwise in the planned order."""
     waiting = in_order(planned)
     while waiting:
         first, rest = waiting[0], waiting[1:]
@@ -28,12 +28,12 @@ def shares_passes(planned: PlannedRun) -> bool:
 
 
 def in_order(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
-    """Each after those that it follows; what they follow outside of the plan is taken to be done."""
+    """The runs in an order in which each comes after those that it follows; runs outside of the plan count as done."""
     ids = {id(each): run_id(each.run) for each in planned}
     waiting, found = list(planned), list[PlannedRun]()
     while waiting:
         unfinished = {ids[id(each)] for each in waiting}
-        # There is always one: an id is a digest of what its run follows, so that no two can follow each other.
+        # There is always one: a run's id is a digest that includes the ids that it follows, so that there is no cycle.
         ready = next(each for each in waiting if not unfinished & set(each.run.after))
         found.append(ready)
         waiting = [each for each in waiting if each is not ready]

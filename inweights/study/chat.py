@@ -10,7 +10,7 @@ from inweights.types import ChatFrame, Prompt, UserError
 
 Chat = Literal["auto", "on", "off"]
 SUFFIX = "+chat"
-"""Of a pattern's name: runs through a template are other runs than those without."""
+"""Added to a pattern's name: runs with and without a template are different runs."""
 
 
 def in_chat(prompt: Prompt, model: str | Backbone, chat: Chat, own_pattern: bool) -> Prompt:

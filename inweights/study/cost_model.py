@@ -1,4 +1,4 @@
-"""How long a backbone's passes take on this machine, and what they keep, from its shapes alone.
+"""The time of a backbone's passes on this machine, and the memory that they keep, from its shapes alone.
 
 Time is that of the matrix products (2 operations per weight and token forward, 2 for the gradient of what goes in, 2 for
 that of a weight that trains: Kaplan et al. 2020, arXiv 2001.08361, 2.1) at the rate that the machine does such products,
@@ -16,36 +16,37 @@ from inweights.models.skeleton import skeleton
 from inweights.study.machine import copy_rate, device, matrix_rate
 
 SECONDS_PER_BLOCK = 2e-4
-"""To start the kernels of one transformer block, whatever its size; a backward pass starts twice as many."""
+"""Seconds to start the kernels of one transformer block of any size; a backward pass starts twice as many."""
 LAST_BLOCK = 0.25
-"""Of the last block is run for tokens that are not read: keys and values."""
+"""Share of the last block that is run for tokens that are not read: keys and values."""
 LOW_RANK_RATE = 0.15
-"""Of the matrix rate at which products with so few columns run: they wait for memory."""
+"""Share of the matrix rate at which products with few columns run: they are limited by memory bandwidth."""
 FORWARD_BYTES, BACKWARD_BYTES = 220, 260
-"""That element-wise passes and attention read and write, per token, block and unit of width."""
+"""Bytes that element-wise operations and attention read and write, per token, block and unit of width."""
 UPDATE_BYTES = 60
-"""That clipping, the optimizer and gradients read and write per number that trains."""
+"""Bytes that clipping, the optimizer and gradients read and write per trained number."""
 PRODUCTS = 0.9
-"""Of the matrix rate that a model's products reach, between which other things go through the caches."""
+"""Share of the matrix rate that a model's products reach, since other data passes through the caches between them."""
 KEPT_BYTES, KEPT_BYTES_GATED = 85, 125
-"""For the backward pass, per token, block and unit of width; where feed-forward layers have a gate there is more."""
+"""Bytes kept for the backward pass, per token, block and unit of width; gated feed-forward layers keep more."""
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """What of a backbone decides how long it takes."""
+    """The properties of a backbone that its time depends on."""
 
     width: int
     blocks: int
     weights: int
-    """That every token is multiplied with: embeddings are looked up, the LM head is where it is read."""
+    """Weights that every token is multiplied with: not embeddings, which are looked up, and the LM head, which is only used
+    at positions that are read."""
     vocabulary: int
     gated: bool
     key_width: int
-    """Of a block's keys, and of its values: smaller than `width` where heads share them."""
+    """Size of a block's keys, and of its values: smaller than `width` where heads share them."""
 
     def forward(self, tokens: float, passes: float, blocks: float | None = None, before: float = 0.0) -> float:
-        """Seconds of passes over `tokens` tokens in all through the last `blocks` blocks, with `before` tokens in front."""
+        """Seconds of passes over `tokens` tokens in all through the last `blocks` blocks; `before`: tokens of a prefix."""
         run = (self.blocks if blocks is None else blocks) - 1 + LAST_BLOCK
         flop = (2 * self.weights / self.blocks + 4 * self.width * before) * run * tokens
         moved = FORWARD_BYTES * tokens * self.width * run
@@ -60,7 +61,7 @@ class ModelShape:
         return flop / self._rate(tokens / passes) + moved / copy_rate() + 2 * SECONDS_PER_BLOCK * run * passes
 
     def low_rank(self, tokens: float, numbers: float) -> float:
-        """Seconds of the own products of LoRA or of adapters, forward and backward."""
+        """Seconds of the products that LoRA or adapters add, forward and backward."""
         return 6 * numbers * tokens / (LOW_RANK_RATE * matrix_rate(self.width, 1024))
 
     def _rate(self, tokens: float) -> float:
@@ -74,7 +75,7 @@ class ModelShape:
         return UPDATE_BYTES * numbers / copy_rate()
 
     def kept_bytes(self, tokens: float, blocks: float) -> float:
-        """Of a training pass of full fine-tuning, for its backward pass."""
+        """Bytes that a training pass of full fine-tuning keeps for its backward pass."""
         return (KEPT_BYTES_GATED if self.gated else KEPT_BYTES) * self.width * tokens * blocks
 
 

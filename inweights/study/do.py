@@ -1,4 +1,4 @@
-"""One batch of runs: draw shots, fit, score every evaluation set, write all of it down. The one place that catches."""
+"""One batch of runs: draw shots, fit, score every evaluation set, make records. Only here errors become records."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def do(batch: Batch, loaded: Loaded) -> Iterator[Record]:
-    """The record of each run, as soon as it is there. Of this module's names, so that another process can be sent it."""
+    """The record of each run, as soon as it is made. A function of this module, so that it can be sent to a process."""
     if batch[1:] and stackable([loaded.model]):
         yield from _together(batch, loaded)
     else:
@@ -33,7 +33,7 @@ def do(batch: Batch, loaded: Loaded) -> Iterator[Record]:
 
 
 def execute(setting: PlannedRun, loaded: Loaded) -> Record:
-    """A record in any case: of figures, or of the reason why there are none. Ctrl-C goes through."""
+    """A record in any case, with results or with the reason why there are none. Ctrl-C is not caught."""
     return _recorded(setting, loaded, partial(_execute, setting, loaded))
 
 
@@ -45,7 +45,7 @@ def _together(together: Sequence[PlannedRun], loaded: Loaded) -> Iterator[Record
     """
     first, draws = together[0], [draw(each.task, each.run.shots, each.run.seed) for each in together]
     fitted: list[Fitted] = []
-    # What fails keeps its tensors alive until its error is let go of, which is when this block is left.
+    # An error keeps the tensors of the failed run alive until this block is left.
     with suppress(Exception):
         fitted, whole = _adapted(lambda: first.method.fit(loaded.model, first.prompt, draws, first.run.budget), loaded.model)
         share = _share(whole, len(together))
@@ -62,7 +62,7 @@ def _share(whole: Cost, runs: int) -> Cost:
 
 
 def _adapted(work: Callable[[], T], model: Backbone) -> tuple[T, Cost]:
-    """What `work` gives and costs; what an earlier try has spent on a teacher's targets that it finds is counted too."""
+    """The result and the cost of `work`, with what an earlier attempt spent on the teacher targets that it reuses."""
     before = reused()
     result, cost = measure(work, model.counter)
     seconds, tokens = (now - then for now, then in zip(reused(), before, strict=True))
@@ -85,7 +85,7 @@ def _recorded(setting: PlannedRun, loaded: Loaded, run: Callable[[], Record]) ->
 
 
 def fit(setting: PlannedRun, model: Backbone) -> tuple[Fitted, Shots, Mapping[str, object]]:
-    """The fitted method of a run, its shots, and what tuning chose. The same for the same run, every time."""
+    """The fitted method of a run, its shots, and what tuning chose. The same run always gives the same result."""
     shots = draw(setting.task, setting.run.shots, setting.run.seed)
     chosen = Candidate(setting.method, setting.prompt)
     notes: Mapping[str, object] = {}
@@ -149,7 +149,7 @@ def _scored(
 
 
 def _fallbacks(fitted: Fitted, evaluation: Mapping[str, Sequence[Example]]) -> dict[str, object]:
-    """How many examples of which set were too long to be scored as they are, by what was done about it."""
+    """The number of examples of each set that were too long to be scored as they are, by what was done about it."""
     found = {name: fitted.readout.fallbacks(examples) for name, examples in evaluation.items()}
     return {"fallbacks": {name: counts for name, counts in found.items() if counts}} if any(found.values()) else {}
 

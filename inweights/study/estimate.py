@@ -1,4 +1,4 @@
-"""What one run would take in time and memory, from its token counts and its backbone's shapes. No weights are loaded."""
+"""Forecast of one run's time and memory, from its token counts and its backbone's shapes. No weights are loaded."""
 
 import statistics
 from collections.abc import Sequence
@@ -21,22 +21,22 @@ from inweights.updates import Update, first_changed_block
 from inweights.updates.base import Work
 
 SCORING_BYTES = 120
-"""In use at once in a pass that keeps nothing, per token and unit of width."""
+"""Bytes in use at once in a pass without gradients, per token and unit of width."""
 LARGEST_BATCH = 1.1
-"""Tokens of a run's largest batch over those of its mean one."""
+"""Tokens of a run's largest batch divided by those of its mean batch."""
 SEARCHED = {"": 1, "holdout": 3, "kfold": 12}
 """Trainings of a run for each pattern, by the way that its learning rate is chosen."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one run, without loading the model."""
+    """Predicted costs of one run, without loading the model."""
 
     seconds: float
     peak_bytes: float
-    """Above the loaded model."""
+    """In addition to the loaded model."""
     parts: tuple[tuple[str, float], ...] = ()
-    """What the bytes are for, the most first."""
+    """What the bytes are for, the largest part first."""
 
     def __mul__(self, other: "Estimate") -> "Estimate":
         parts = tuple((name, size * other.peak_bytes) for name, size in self.parts)
@@ -88,7 +88,7 @@ def _reading(setting: PlannedRun, queries: float, asked: float, shown: float, co
 
 
 def _single_tokens(setting: PlannedRun) -> bool:
-    """Whether scores need no more of the LM head than the rows of the label words."""
+    """Whether scores need only the LM head's rows of the label words."""
     model, train = skeleton(setting.run.model), setting.task.splits["train"].load()
     if "choices" not in model.card.abilities:
         return True
@@ -120,7 +120,7 @@ def _training(setting: PlannedRun, shots: Shots, length: float) -> Estimate:
 
 @lru_cache
 def _work(model: str, update: Update) -> tuple[Work, int]:
-    """What the update takes on that model, and the first block that it changes."""
+    """The work of the update on that model, and the first block that it changes."""
     shape = skeleton(model)
     changed = update.apply(shape, 0).parameters
     return update.work(shape, changed), min(first_changed_block(shape, changed), shape_of(model).blocks - 1)

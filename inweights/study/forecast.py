@@ -1,4 +1,4 @@
-"""What a study would take: every run resolved, with predicted time and memory.
+"""The forecast of a study: every run resolved, with predicted time and memory.
 
 Where the folder has records, what they took over what was predicted for them corrects the rest.
 """
@@ -42,7 +42,7 @@ class Forecast:
 
 
 def forecast(study: "Study") -> list[Forecast]:
-    """One for each run, in the order in which they will be done."""
+    """A forecast for each run, in the order in which they will be done."""
     records = [study.store.find(setting.run) for setting in study.settings]
     plain = [estimate(setting) for setting in study.settings]
     ratios = [
@@ -86,7 +86,7 @@ def as_text(forecasts: Sequence[Forecast]) -> str:
 
 
 def _too_large(left: Sequence[Forecast], free: float) -> list[str]:
-    """A line for each method that will not fit in memory, with what takes most of it and what to do."""
+    """A line for each method that does not fit in memory, with the largest part of it and what to do."""
     lines = {}
     for each in left:
         if each.peak_bytes > free:

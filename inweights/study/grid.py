@@ -1,4 +1,4 @@
-"""From a spec to its runs, each resolved and checked, before the first one starts."""
+"""From a spec to its runs, all resolved and checked before the first one starts."""
 
 import difflib
 import hashlib
@@ -26,15 +26,15 @@ from inweights.tasks.files import from_files
 from inweights.types import Budget, Run, Task, UserError, Weights
 
 Overrides = Mapping[str, Mapping[str, str]]
-"""By method: settings that differ from its own."""
+"""By method the settings that differ from its defaults."""
 
 
 NOTHING = Objects()
-"""All is named."""
+"""Nothing is given as an object."""
 
 
 def tasks_of(spec: Spec, given: Mapping[str, Task] = MappingProxyType({})) -> tuple[list[Task], tuple[str, ...]]:
-    """The tasks, `given` by their names among them, and what a user should know of them, as lines to print."""
+    """The tasks, with those of `given` found by name, and lines to print about them."""
     data = Path(spec.data) if spec.data else None
     if spec.train is None:
         if spec.test or spec.ood:
@@ -86,7 +86,7 @@ def planned_runs(
     for model, task in product(methods, tasks):
         backbone = objects.model(model)
         framed = [in_chat(each, backbone, spec.chat, each.pattern in spec.patterns) for each in prompts[task.name]]
-        # Tuning chooses among the patterns; else each is a run of its own.
+        # Tuning chooses among the patterns; without it every pattern has its own run.
         choices = [framed] if spec.tune else [[prompt] for prompt in framed]
         for chosen, name in product(choices, methods[model]):
             settings_of = {**objects.own_settings(name), **overrides[name]}
@@ -95,8 +95,8 @@ def planned_runs(
             method = objects.method(name, overrides[name])
             planned = PlannedRun(run, task, chosen[0], method, data[task.name], tuple(chosen[1:]))
             found += [planned] if planned.independent else _drawn(planned, spec)
-    # All methods of the first seed come first, with them the seeds that share their passes: a study that is stopped
-    # early is still a comparison.
+    # All methods of the first seed come first, with the seeds that share their passes: so a study that is stopped early
+    # is still a comparison.
     order = list(methods)
     return sorted(found, key=lambda setting: (order.index(setting.run.weights), setting.run.seed)), left_out
 
@@ -112,7 +112,7 @@ def _budget(spec: Spec) -> Budget:
 
 
 def _methods(spec: Spec, objects: Objects) -> tuple[dict[Weights, list[str]], dict[str, str]]:
-    """By model: those asked for by name, or else those that run on it."""
+    """By model the methods that are named, or else the default methods that run on it."""
     found: dict[Weights, list[str]] = {}
     left_out: dict[str, str] = {}
     for model in weights_of(spec):
@@ -126,7 +126,7 @@ def _methods(spec: Spec, objects: Objects) -> tuple[dict[Weights, list[str]], di
 
 
 def _overrides(spec: Spec, objects: Objects, names: Sequence[str]) -> Overrides:
-    """`pbft+lora.update.rank` is of one method, `schedule.epochs` of every method compared that has it."""
+    """`pbft+lora.update.rank` is a setting of one method, `schedule.epochs` of all compared methods that have it."""
     found: dict[str, dict[str, str]] = {name: {} for name in names}
     known = {name: settings(objects.method(name)) for name in names}
     for path, value in spec.set.items():
@@ -173,6 +173,6 @@ def _check_shots(spec: Spec, task: Task, total: int) -> None:
 
 
 def data_digest(task: Task) -> str:
-    """Of every set of the task, 16 hexadecimal digits."""
+    """The digest of all sets of the task, 16 hexadecimal digits."""
     sets = {name: digest(split.load()) for name, split in task.splits.items()}
     return hashlib.sha256(json.dumps(sets, sort_keys=True).encode()).hexdigest()[:16]

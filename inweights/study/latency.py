@@ -1,4 +1,4 @@
-"""How long one query takes by itself, and how long the prompt that queries share: measured apart from throughput."""
+"""The time of a single query, and of the prompt that queries share; measured apart from throughput."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from inweights.readouts import Ensemble, LabelWords, Readout
 from inweights.types import Example, Latency
 
 FEWEST, MOST = 3, 10
-"""Queries that are timed: as many as the seconds allow, within these."""
+"""Minimum and maximum number of timed queries, as the seconds allow."""
 SECONDS = 0.25
 
 

@@ -1,4 +1,4 @@
-"""The backbone of a study, loaded once and measured, and what it runs on."""
+"""The backbone of a study, loaded once and measured, and its environment."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from inweights.types import Weights
 
 
 def loader(device: str | None, models: Mapping[Weights, Backbone] | None = None) -> Callable[[Weights], Loaded]:
-    """What loads a study's models on that device, but for those that are in memory already."""
+    """Loads a study's models on the device; those of `models` are in memory already."""
 
     def loaded(weights: Weights) -> Loaded:
         there = (models or {}).get(weights)
@@ -47,7 +47,7 @@ def _measured(read: Callable[[], Backbone]) -> Loaded:
 
 
 def backbone(weights: Weights, device: str | None = None) -> Backbone:
-    """The weights in memory. Raises UserError where they cannot be had."""
+    """The weights in memory. Raises UserError where they cannot be loaded."""
     return models.load(str(weights), device=device)
 
 
@@ -56,7 +56,7 @@ def _machine() -> str:
 
 
 def _processor() -> str:
-    """As the kernel calls it; Python's own answer on Linux is its instruction set at best."""
+    """The processor's name by the kernel; Python itself only knows the instruction set on Linux."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

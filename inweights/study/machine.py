@@ -39,7 +39,7 @@ def copy_rate() -> float:
 
 
 def free_bytes() -> int:
-    """Memory that could be had: of the GPU, else of the machine (Linux: what the kernel could free counts)."""
+    """Free memory of the GPU, else of the machine (Linux: with what the kernel can free)."""
     if device() == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     try:

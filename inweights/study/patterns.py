@@ -1,4 +1,4 @@
-"""Which patterns a study reads examples through: those of the task by name, and texts of the user's own."""
+"""The patterns of a study: those of the task by name, and texts given by the user."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +11,12 @@ ALL = ["all"]
 
 
 def is_text(pattern: str) -> bool:
-    """Whether it is a pattern itself, and not the name of one: it shows a field."""
+    """Whether the text is a pattern and not the name of one: it has a field."""
     return "{" in pattern
 
 
 def with_texts(spec: Spec, task: Task) -> Task:
-    """The task with the patterns that the user wrote beside its own, with its label words or those of the spec."""
+    """The task with the user's patterns added to its own, with the task's label words or those of the spec."""
     texts = [each for each in spec.patterns if is_text(each)]
     if not texts and (spec.verbalizer or spec.answer_prefix):
         raise UserError("--verbalizer and --answer-prefix go with a pattern of your own: give one with --patterns")
@@ -27,8 +27,10 @@ def with_texts(spec: Spec, task: Task) -> Task:
 
 
 def prompts_of(spec: Spec, task: Task) -> list[Prompt]:
-    """In the order given, each once; the default pattern where none is. Raises UserError where one is not there, or asks for
-    a field that the examples lack."""
+    """The patterns in the given order, without repetition; the default pattern if none is given.
+
+    Raises UserError for an unknown pattern, and for a field that the examples do not have.
+    """
     asked: Sequence[str | None] = (
         [prompt.name for prompt in task.prompts] if spec.patterns == ALL else spec.patterns or [None]
     )

@@ -19,20 +19,20 @@ Watch = Callable[[PlannedRun, Record | None], None]
 
 
 def quiet(planned: PlannedRun, record: Record | None) -> None:
-    """Watches nothing."""
+    """Does nothing."""
 
 
 class Placement(Protocol):
     """Where runs are done: in this process, in several, on other machines that see the study's folder."""
 
     def place(self, planned: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Do the runs and write a record of each to the store; returns those that others hold, which will be waited for."""
+        """Do the runs and write their records to the store; returns the runs that others are doing, which are waited for."""
         ...
 
 
 @dataclass
 class Local:
-    """One backbone in memory at a time; the kernel gives a run back when the process that holds it ends."""
+    """Does runs here, with one backbone in memory at a time; the kernel frees a run when the process that does it ends."""
 
     store: Store
     load: Load
@@ -42,7 +42,7 @@ class Local:
     loaded: tuple[Weights, Loaded] | None = None
 
     def place(self, planned: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Do all of them but those that another process holds, or that follow one of these: they are returned."""
+        """Do all runs; those that another process is doing, or that follow one of these, are returned."""
         held: list[PlannedRun] = []
         for batch in batches(planned):
             with ExitStack() as claims:
@@ -60,7 +60,7 @@ class Local:
         return all(self.store.find_id(each) is not None for each in planned.run.after)
 
     def _done(self, planned: PlannedRun) -> bool:
-        """Another process may have come to its end meanwhile."""
+        """Whether the run has a record by now: another process may have done it."""
         record = self.store.find(planned.run)
         if record is None or record.status in self.retried:
             record = self._blocked(planned)

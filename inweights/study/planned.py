@@ -1,4 +1,4 @@
-"""A run that is planned, and a backbone that is loaded: what a batch of runs is done with."""
+"""A planned run, and a loaded backbone: what a batch of runs needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ class PlannedRun:
     prompt: Prompt
     method: Method
     environment: Mapping[str, str] = field(default_factory=dict)
-    """What else the record should hold of its ground, such as the digest of the data."""
+    """Further entries of the record's environment, such as the digest of the data."""
     others: tuple[Prompt, ...] = ()
     """Further prompts, among which tuning chooses on the shots."""
 
@@ -45,5 +45,5 @@ def independent(method: Method) -> bool:
 
 
 def alike(one: PlannedRun, other: PlannedRun) -> bool:
-    """Whether the two differ in nothing but their seed."""
+    """Whether the two runs differ only in their seed."""
     return replace(one.run, seed=0) == replace(other.run, seed=0)

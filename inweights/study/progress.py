@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: a live table on a terminal, plain lines anywhere else."""
+"""Progress of a study: a live table on a terminal, plain lines elsewhere."""
 
 import builtins
 import sys
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN = 8
-"""Runs that ended last, in the live table."""
+"""Maximum number of finished runs in the live table, the latest."""
 EVERY, EVERY_IN_PIPE = 5.0, 60.0
-"""Minimum seconds between two lines about steps: where somebody watches, and in a pipe, where only long runs need them."""
+"""Minimum seconds between two lines about steps: on a terminal, and in a pipe, where only long runs need them."""
 LONG = 5.0
-"""Seconds after which a study's runs are forecast, which takes a second or two itself."""
+"""Seconds after which a study's runs are forecast, which takes a second or two."""
 
 
 @dataclass
 class State:
-    """How far a study is, and how long the rest takes: by the forecast of its runs, else at the pace so far."""
+    """How many runs of a study are done, and the time left: by a forecast of its runs, else at the pace so far."""
 
     total: int
     to_do: int
@@ -45,7 +45,7 @@ class State:
     several_patterns: bool = False
     warning: str = ""
     step: str = ""
-    """Of the run in progress, such as `step 12 of 40, loss 0.531, about 20 s left`."""
+    """The state of the run in progress, such as `step 12 of 40, loss 0.531, about 20 s left`."""
     began: float = field(default_factory=time.monotonic)
     _predicted: Mapping[str, float] = field(default_factory=dict)
     _done: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class State:
         if record is None:
             self.running = self.name(setting)
             if not self._predicted and self.began - self.started > LONG:
-                # A study is worth more than its forecast.
+                # A study must not fail because its forecast does.
                 with suppress(Exception):
                     self._predicted = self.forecast()
             return
@@ -98,7 +98,7 @@ class State:
         return f"{run.task} {run.method}{by} {run.shots} shots seed {run.seed}"
 
     def busy(self, record: Record) -> str:
-        """A warning, the first time that other processes keep cores busy."""
+        """A warning when other processes keep cores busy for the first time."""
         if self.warning or others_cores(record) < BUSY:
             return ""
         cores = others_cores(record)
@@ -133,12 +133,12 @@ def watching(study: Study, to_do: int, file: TextIO | None = None) -> Iterator[W
 
 
 def interactive() -> bool:
-    """In IPython and its notebooks, or where somebody watches a terminal."""
+    """Whether the program runs in IPython, in a notebook or on a terminal."""
     return hasattr(builtins, "__IPYTHON__") or sys.stderr.isatty()
 
 
 def _seconds(study: Study) -> dict[str, float]:
-    """Of every run that is not done."""
+    """The forecasts of all runs that are not done."""
     return {run_id(each.setting.run): each.estimate.seconds for each in forecast(study) if not each.done}
 
 
@@ -155,7 +155,7 @@ def _plain(state: State, file: TextIO) -> Watch:
 
 
 def _step_lines(state: State, file: TextIO) -> Callable[[int, int, float], None]:
-    """One line every few seconds of a run, none in a run that is over before."""
+    """Shows one line every few seconds of a run, and none for a shorter run."""
     every = EVERY if interactive() else EVERY_IN_PIPE
     spoke = time.monotonic()
 

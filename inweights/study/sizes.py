@@ -1,4 +1,4 @@
-"""What a fitted method changed, and what would have to be stored to have it again."""
+"""How many parameters a fitted method changed, and the size of what has to be stored to use it again."""
 
 from inweights.methods import Fitted
 from inweights.models.base import Backbone
@@ -6,7 +6,7 @@ from inweights.readouts import Ensemble, LabelWords
 
 
 def changed_parameters(fitted: Fitted, model: Backbone) -> int:
-    """Numbers whose values differ from the backbone's, and all of a trained tensor the backbone does not have."""
+    """The number of values that differ from the backbone's, and all values of trained tensors that it does not have."""
     shared = dict(model.module.named_parameters())
     return sum(
         int((parameter != shared[name]).sum()) if name in shared else parameter.numel()
@@ -15,7 +15,7 @@ def changed_parameters(fitted: Fitted, model: Backbone) -> int:
 
 
 def artifact_bytes(fitted: Fitted) -> int:
-    """Of the trained tensors, or of the prompt that has to be sent along; without the backbone."""
+    """The size of the trained tensors, or of the prompt that has to be sent with every query; without the backbone."""
     trained = sum(parameter.numel() * parameter.element_size() for parameter in fitted.trained.values())
     if trained:
         return trained

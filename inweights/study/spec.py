@@ -1,4 +1,4 @@
-"""What a study is to do, as plain values: from flags, from a YAML file, or from Python; the same in all three."""
+"""What a study does, as plain values: the same from flags, a YAML file and Python."""
 
 import difflib
 import json
@@ -13,7 +13,7 @@ from inweights.models import SHORT_NAMES
 from inweights.types import Dtype, UserError, Weights
 
 DEMO_TASKS = ("made-acceptability", "made-entailment")
-# Of every kind one or two; all that run on the model take twice as long.
+# One or two of every kind; all methods that run on the model take twice as long.
 DEMO_METHODS = (
     *("zero-shot", "icl", "icl+contextual", "icl+ensemble", "vanilla", "vanilla+bitfit", "pbft", "pbft+lora"),
     *("pbft+ia3", "pbft+prefix", "adaptive", "distill+lora"),
@@ -27,7 +27,7 @@ DEMO: dict[str, Any] = {
     "limit": 100,
     "steps": 50,
 }
-"""What `inweights compare` does without options: under two minutes on two cores."""
+"""The methods of `inweights compare` without options: under two minutes on two cores."""
 
 
 class Spec(BaseModel):
@@ -36,10 +36,10 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     preset: str = ""
-    """A published protocol, which sets what is not set here."""
+    """A published protocol, which sets all keys that are not given."""
     model: list[str] = Field(default_factory=lambda: ["embedded"], min_length=1)
     task: list[str] = Field(default_factory=list)
-    """Presets and made tasks; empty with `train`: the user's own files."""
+    """Names of presets and made tasks; empty with `train`, which gives the user's files."""
     data: str | None = None
     """Folder with one folder per preset."""
     train: str | None = None
@@ -56,7 +56,7 @@ class Spec(BaseModel):
     verbalizer: list[str] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     methods: list[str] = Field(default_factory=list)
-    """Empty: all that run on the model."""
+    """Empty: all default methods that run on the model."""
     shots: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [16], min_length=1)
     shots_mean: Literal["total", "per-label"] = "total"
     seeds: int = Field(default=3, ge=1)
@@ -68,16 +68,16 @@ class Spec(BaseModel):
     steps: int | None = Field(default=None, ge=1)
     batch_tokens: int = Field(default=8192, ge=1)
     isolated: bool = False
-    """Every run alone: seeds of one method do not train in one pass."""
+    """Train every run alone: seeds of one method do not share forward passes."""
     autocast: Literal["", "bf16", "fp16"] = ""
     checkpointing: bool = False
     dtype: str | None = None
-    """Of every model without a suffix of its own, such as `gpt2@bf16`."""
+    """The dtype of every model without a suffix such as `gpt2@bf16`."""
     device: str | None = None
 
 
 def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
-    """Raises UserError that names the setting, what was given and the nearest one there is."""
+    """Raises UserError with the setting, the given value, and the most similar known setting."""
     known = list(Spec.model_fields)
     values = _with_patterns(values)
     for key in values:
@@ -97,14 +97,14 @@ def spec_of(values: dict[str, Any], source: str = "the study") -> Spec:
 
 
 def _with_patterns(values: dict[str, Any]) -> dict[str, Any]:
-    """`pattern` and `pattern_name` are other names of the key, of one pattern."""
+    """`pattern` and `pattern_name` are other names of `patterns`, for one pattern."""
     single = [values[key] for key in ("pattern", "pattern_name") if values.get(key) is not None]
     rest = {key: value for key, value in values.items() if key not in ("pattern", "pattern_name")}
     return rest | {"patterns": [*listed("patterns", rest.get("patterns", [])), *single]} if single else rest
 
 
 def read_spec(folder: Path) -> Spec:
-    """What the study in a folder was last asked to do. Raises UserError where the folder does not say it."""
+    """The last spec of the study in a folder. Raises UserError where the folder has none."""
     path = folder / "study.json"
     if not path.is_file():
         raise UserError(f"{folder} is not a study: it has no study.json; `inweights compare --out {folder}` makes one")
@@ -121,7 +121,7 @@ def read_spec(folder: Path) -> Spec:
 
 
 def listed(key: str, value: Any) -> Any:
-    """Several values where one was given, or where they stand in one text with commas; a model's name may hold one."""
+    """A single value, or values in one text with commas, as a list; a model's name may have a comma."""
     if key == "patterns" and isinstance(value, str) and "{" in value:
         return [value]
     if key in ("task", "methods", "shots", "labels", "verbalizer", "patterns") and isinstance(value, (str, int)):
@@ -132,13 +132,13 @@ def listed(key: str, value: Any) -> Any:
 
 
 def with_whole_path(weights: Weights) -> Weights:
-    """A model folder or file by its whole path: a record's model must not depend on the working directory."""
+    """A model folder or file with its absolute path: a record's model must not depend on the working directory."""
     there = weights.name not in SHORT_NAMES and os.path.exists(weights.name)
     return replace(weights, name=os.path.abspath(weights.name)) if there else weights
 
 
 def weights_of(spec: Spec) -> list[Weights]:
-    """The spec's models in order, each once; `dtype` is that of all that name neither a dtype nor a quantization."""
+    """The spec's models in order, without repetition; `dtype` is for all that name neither a dtype nor a quantization."""
     dtypes = get_args(Dtype)
     if spec.dtype not in (None, *dtypes):
         raise UserError(f"{spec.dtype!r} is not a dtype: expected one of {', '.join(dtypes)}")
@@ -150,7 +150,7 @@ def weights_of(spec: Spec) -> list[Weights]:
 
 
 def to_keep(spec: Spec) -> dict[str, Any]:
-    """The spec as values, paths whole, so that what is kept of a study can be read from any folder."""
+    """The spec as values with absolute paths, so that a study can be read from any working directory."""
     values = spec.model_dump()
     paths = {key: os.path.abspath(values[key]) for key in ("data", "train", "test", "unlabelled") if values[key]}
     return {**values, **paths, "ood": {name: os.path.abspath(path) for name, path in spec.ood.items()}}
@@ -172,7 +172,7 @@ def mosbach2023(spec: Spec) -> Spec:
     }
     methods = spec.methods or ["icl", "vanilla", "pbft"]
     trained = [name for name in ("vanilla", "pbft") if name in [each.removesuffix("+full") for each in methods]]
-    # What the user says goes first, of one method or of all.
+    # Settings of the user come first, for one method or for all.
     protocol = {f"{name}.{key}": v for name in trained for key, v in settings.items() if key not in spec.set}
     return spec.model_copy(
         update={

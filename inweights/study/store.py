@@ -1,4 +1,4 @@
-"""A study's folder: one record per run, written whole; a lock per run, so that two processes share the work."""
+"""A study's folder: one record per run, written whole, and a lock per run, so that processes can share the work."""
 
 import fcntl
 import hashlib
@@ -42,13 +42,13 @@ class Store:
         return records.read(path) if path.exists() else None
 
     def fitted(self, run: Run) -> Path:
-        """A folder, there from now on, where what was fitted in a run can be kept for the runs that follow it."""
+        """A folder, made if it is missing, for what a run has fitted and later runs use."""
         folder = self.folder / "fitted" / run_id(run)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def write(self, record: Record) -> None:
-        """Raises UserError on a full disk; what was there before is still there then."""
+        """Raises UserError on a full disk; an earlier record is then unchanged."""
         try:
             records.write_whole(self.path(record.run), records.to_json(record))
         except OSError as error:
@@ -59,7 +59,7 @@ class Store:
 
     @contextmanager
     def claimed(self, run: Run) -> Iterator[bool]:
-        """True while this process alone holds the run. The kernel lets go when a process ends, however it ends."""
+        """Whether this process holds the run alone. The kernel releases it however the process ends."""
         with (self.folder / "locks" / f"{run_id(run)}.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,21 +72,21 @@ class Store:
                 fcntl.flock(file, fcntl.LOCK_UN)
 
     def targets(self, run: Run) -> Path:
-        """Where a run, and those that differ from it in their seed alone, keep their teachers' log-probabilities.
+        """The folder for teacher log-probabilities of a run, and of those that differ from it only in their seeds.
 
         No other: what another method has paid for would make this one look cheaper than it is.
         """
         return self.folder / "targets" / run_id(replace(run, seed=0))
 
     def wait(self, run: Run) -> None:
-        """Until no other process holds the run."""
+        """Wait until no other process holds the run."""
         with (self.folder / "locks" / f"{run_id(run)}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def run_id(run: Run) -> str:
-    """Readable, and different where anything about the run is."""
+    """A readable id that differs wherever two runs differ."""
     values = json.dumps(asdict(run), sort_keys=True)
     model = replace(run.weights, name=Path(run.model).name)
     readable = f"{model}-{run.task}-{run.method}-{run.shots}-seed{run.seed}"

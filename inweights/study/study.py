@@ -1,4 +1,4 @@
-"""A study: a grid of runs in a folder, done where they are missing."""
+"""A study: a grid of runs in a folder; those that are missing are done."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Study:
-    """Its records are read from the folder each time they are asked for."""
+    """Its records are read from the folder at each access."""
 
     store: Store
     settings: tuple[PlannedRun, ...]
     spec: Spec
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Methods that do not run on the model and were not asked for by name, with the reason."""
+    """Default methods that do not run on the model, with the reason."""
     load: Load | None = None
-    """What loads its models; None: from where they are named."""
+    """Loads its models; None: they are loaded by name."""
     unplanned: str = ""
-    """Why its runs are not known, in a study that was opened again; its records are there."""
+    """The reason why the runs of a reopened study cannot be planned; its records can be read."""
 
     @property
     def folder(self) -> Path:
@@ -61,7 +61,7 @@ class Study:
         retry_failed: Sequence[str] = (),
         placement: Callable[[Store, Load, Watch, Sequence[str]], Placement] = Local,
     ) -> None:
-        """Do what is missing. Runs that another process holds are left to it, and waited for at the end.
+        """Do the missing runs. Those that another process is doing are waited for at the end.
 
         `load`: another way of loading models. `watch` is called with every run. `retry_failed`: statuses whose runs are done
         again. `placement`: where runs are done; by default in this process, one backbone at a time.
@@ -77,7 +77,7 @@ class Study:
         for planned in held:
             self.store.wait(planned.run)
         if held and self.missing():
-            # The other process ended before its run did.
+            # The other process ended without finishing its run.
             self.run(load, watch, (), placement)
 
     def __repr__(self) -> str:
@@ -109,7 +109,7 @@ class Study:
         return chain.from_iterable(answers(planned, self.store) for planned in self.settings)
 
     def to_dataframe(self) -> Any:
-        """One line for each row of the table and evaluation set, as a pandas DataFrame. Raises UserError without pandas."""
+        """A pandas DataFrame with a line for each row of the table and evaluation set. Raises UserError without pandas."""
         from inweights.report.frame import dataframe
 
         return dataframe(self.records)
@@ -121,7 +121,7 @@ class Study:
         return figure(self.records)
 
     def page(self) -> Path:
-        """Write the report in every format, and give the path of its page."""
+        """Write the report in every format, and return the path of its page."""
         from inweights.report import write_report
 
         return write_report(self.folder)["html"]
@@ -148,7 +148,7 @@ class Study:
         return choose([record for record in self.records if task in (None, record.run.task)], objective, limits)
 
     def fit(self, method: str, seed: int | None = None, shots: int | None = None, pattern: str | None = None) -> "Fitted":
-        """The fitted method of one of the study's runs, made again; of the first that fits what is given.
+        """The fitted method of one of the study's runs, fitted again: the first run that matches the arguments.
 
         Raises UserError where there is none, with those that there are.
         """
@@ -169,7 +169,7 @@ class Study:
         return next(each for each in self.settings if each.run == run)
 
     def _check_planned(self) -> None:
-        """Raises UserError where the study was opened and its runs could not be made out again."""
+        """Raises UserError for a reopened study whose runs could not be planned again."""
         if self.unplanned:
             raise UserError(f"{self.folder} has its records, and its runs cannot be planned again: {self.unplanned}")
 
@@ -181,7 +181,7 @@ class Study:
         return loaded
 
     def _check_order(self) -> None:
-        """Raises UserError where a run follows one that nobody will do."""
+        """Raises UserError where a run follows one that is neither planned nor done."""
         planned = {run_id(each.run) for each in self.settings}
         for each in self.settings:
             for name in each.run.after:
@@ -189,7 +189,7 @@ class Study:
                     raise UserError(f"{run_id(each.run)} follows {name}, which is neither planned nor done: plan it too")
 
     def _check_ground(self, setting: PlannedRun, now: Mapping[str, str]) -> None:
-        """Raises UserError where a record is there already and was made of other data or weights of the same name."""
+        """Raises UserError where there is a record already, made with other data or weights of the same name."""
         record = self.store.find(setting.run)
         then = record.environment if record else {}
         for what in ("data digest", "model digest", "dtype"):

@@ -1,4 +1,4 @@
-"""Tables in memory as files of a study, kept so that it can be opened again: lists of dicts, DataFrames, datasets."""
+"""Tables in memory (lists of dicts, DataFrames, datasets) as files of a study, so that it can be opened again."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ Table = str | Path | Sequence[Row] | DataFrame | Dataset
 
 
 def as_file(table: Table, name: str, study: Path) -> str:
-    """The path of the table; one in memory is written to STUDY/data first, under the name that its set has.
+    """The path of the table; a table in memory is first written to STUDY/data under the name of its set.
 
     Raises UserError for what is not a table.
     """
@@ -64,7 +64,7 @@ def _rows(table: Any, name: str) -> Iterable[Row]:
 
 
 def _named(value: Any, names: Sequence[str] | None) -> Any:
-    """A dataset keeps labels as numbers, and their names apart; -1 is none."""
+    """The row with names of labels: a dataset keeps labels as numbers and their names separately; -1 is no label."""
     return names[value] if names and isinstance(value, int) and value >= 0 else value
 
 

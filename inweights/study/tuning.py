@@ -75,10 +75,10 @@ def _right(fitted: Fitted, held: Sequence[Example]) -> int:
 
 
 def _fitted(tried: Sequence[tuple[Candidate, Shots]], model: Backbone, budget: Budget) -> list[Fitted | None]:
-    """All candidates and folds in as few passes as they fit in; None for those that diverge."""
+    """The scores of all candidates and folds, in as few passes as possible; None for those that diverge."""
     update = update_of(tried[0][0].method)
     if update is not None and update.stacks and not budget.isolated:
-        # Whatever is wrong with one of them is found by running each alone.
+        # An error of one of them is attributed by running each alone.
         with suppress(Exception):
             methods: list[Any] = [each.method for each, _ in tried]
             runs = [
@@ -97,7 +97,7 @@ def _alone(candidate: Candidate, kept: Shots, model: Backbone, budget: Budget) -
 
 
 def _folds(shots: Shots, labels: int) -> list[tuple[Shots, Sequence[Example]]]:
-    """Four parts, each in whole turns of the labels where there are enough, and what remains for each."""
+    """Four parts, in whole turns of the labels if there are enough, each with the remaining shots."""
     turns = [shots.labelled[i : i + labels] for i in range(0, len(shots.labelled), labels)]
     if len(turns) < 2:
         raise UserError(f"{len(shots.labelled)} shots are too few to hold some out: take at least {2 * labels}")

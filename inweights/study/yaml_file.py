@@ -1,4 +1,4 @@
-"""A study as a YAML file: the same keys as the options, `-` or `_` in them."""
+"""A study as a YAML file: its keys are the options, with `-` or `_`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from inweights.types import UserError
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Keys and values as the command line would have given them. Raises UserError where it is not such a file.
+    """Keys and values as from the command line. Raises UserError where the file is not of this kind.
 
     Every value is read as text: `labels: [no, yes]` are two words, not two truth values, and `rank: 4` is what
     `--set` would be given.
