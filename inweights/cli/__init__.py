@@ -7,12 +7,12 @@ from inweights.types import NothingFitsError, UserError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Exit codes: 0 ok, 1 a run failed, 2 a mistake in what was asked, 3 nothing fits, 130 interrupted."""
+    """Exit codes: 0 ok, 1 a run failed, 2 a user's mistake, 3 no method keeps within the limits, 130 interrupted."""
     import typer
 
     from inweights.cli.app import app
 
-    # Asked of typer, because newer ones bring a click of their own: BadParameter, UsageError, ClickException.
+    # Taken from typer, because newer versions bring their own click: BadParameter, UsageError, ClickException.
     usage_error: type[Exception] = typer.BadParameter.__mro__[2]
     arguments = [_dashed(argument) for argument in (sys.argv[1:] if argv is None else argv)]
     try:
@@ -39,7 +39,7 @@ def _end(line: str, code: int) -> None:
 
 
 def _dashed(argument: str) -> str:
-    """`--max_memory` is `--max-memory`: the ecosystem spells flags both ways."""
+    """`--max_memory` is read as `--max-memory`: other tools use both spellings."""
     if not argument.startswith("--"):
         return argument
     name, equals, value = argument.partition("=")

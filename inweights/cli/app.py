@@ -1,4 +1,4 @@
-"""The verbs. Their files import what is heavy only when they run, so that `--help` does not wait for it."""
+"""The verbs. Their files import heavy libraries only when they run, so that `--help` does not wait for them."""
 
 import typer
 

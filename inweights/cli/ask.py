@@ -1,4 +1,4 @@
-"""`inweights ask OUT "question"`: an answer from a learned context, with the passages it can be checked on."""
+"""`inweights ask OUT "question"`: an answer from a learned context, with passages to check it."""
 
 import json
 import sys
@@ -21,8 +21,8 @@ def ask(
     folder: Annotated[Path, Argument(metavar="OUT", help="A folder that `inweights learn` wrote.")],
     question: Annotated[str | None, Argument(help="Without it, --file is read.")] = None,
     file: Annotated[Path | None, Option(help="Questions, one a line or JSONL; answers come as JSON Lines.")] = None,
-    model: Annotated[str | None, Option(help="Where the base model is, if not where it was.")] = None,
-    sources: Annotated[list[Path] | None, Option(help="Where the sources are, if not where they were.")] = None,
+    model: Annotated[str | None, Option(help="The place of the base model, if it has moved.")] = None,
+    sources: Annotated[list[Path] | None, Option(help="The place of the sources, if they have moved.")] = None,
     passages: Annotated[int, Option(min=0, help="Passages of the sources to show.")] = 3,
     form: Annotated[str | None, Option("--as", help="lora or kv, where the folder holds both.")] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,

@@ -1,4 +1,4 @@
-"""`inweights best DIR`: which method to take within one's limits, and the method itself as a folder."""
+"""`inweights best DIR`: the best method within the user's limits, and its export."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Objective(StrEnum):
-    """Accuracy on which sets decides."""
+    """The sets on which accuracy is compared."""
 
     in_domain = "in-domain"
     ood = "ood"
@@ -25,17 +25,17 @@ class Objective(StrEnum):
 
 def best(
     folder: Annotated[Path, Argument(metavar="DIR", help="A study's folder.")],
-    objective: Annotated[Objective, Option(help="Which sets decide; worst: the one where it does worst.")] = (
+    objective: Annotated[Objective, Option(help="The sets to compare on; worst: each method's worst set.")] = (
         Objective.in_domain
     ),
     max_memory: Annotated[str | None, Option(help="Peak memory, such as 8GB.")] = None,
     max_latency: Annotated[str | None, Option(help="Time of a query, such as 50ms.")] = None,
     max_adapt_time: Annotated[str | None, Option(help="Time of adapting, such as 2min.")] = None,
-    task: Annotated[str | None, Option(help="Which task, where the study has several.")] = None,
+    task: Annotated[str | None, Option(help="The task, if the study has several.")] = None,
     model: Annotated[str | None, Option(help="Only this model of the study.")] = None,
     method: Annotated[str | None, Option(help="Only this method: a run of it is chosen, not the winner.")] = None,
     pattern: Annotated[str | None, Option(help="Only runs with the pattern of this name.")] = None,
-    shots: Annotated[int | None, Option(help="Only runs with so many shots.")] = None,
+    shots: Annotated[int | None, Option(help="Only runs with this number of shots.")] = None,
     seed: Annotated[int | None, Option(help="The run of this seed; the median one if not given.")] = None,
     export: Annotated[Path | None, Option(metavar="OUT", help="Export the chosen run to this folder.")] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
@@ -82,7 +82,7 @@ def _refuse_learned(folder: Path) -> None:
 
 
 def _refuse_occupied(export: Path) -> None:
-    """Before the minutes of fitting, not after."""
+    """Checked before minutes of fitting, not after."""
     from inweights.exports.staging import refuse_occupied
 
     refuse_occupied(export)

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 @takes_options(OPTIONS)
 def compare(
     file: Annotated[Path | None, Argument(help="A study as YAML: the same keys as the options.")] = None,
-    out: Annotated[Path | None, Option(help="The study's folder; what it holds is not done again.")] = None,
+    out: Annotated[Path | None, Option(help="The study's folder; runs that it has are not repeated.")] = None,
     dry_run: Annotated[
         bool,
         Option("--dry-run", help="Print every run with predicted time and memory; run nothing."),
     ] = False,
-    retry_failed: Annotated[bool, Option("--retry-failed", help="Do runs again that failed.")] = False,
+    retry_failed: Annotated[bool, Option("--retry-failed", help="Repeat runs that failed.")] = False,
     **options: Any,
 ) -> None:
     """Run every method on the same examples, measure, and report which one pays.

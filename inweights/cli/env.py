@@ -1,4 +1,4 @@
-"""`inweights env`: what this runs on, to put into a report of a fault."""
+"""`inweights env`: versions and hardware, for a bug report."""
 
 
 def env() -> None:

@@ -1,4 +1,4 @@
-"""`inweights eval OUT --test FILE`: how accurate an export is on a labelled file, in all and by label."""
+"""`inweights eval OUT --test FILE`: the accuracy of an export on a labelled file, overall and by label."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ def evaluate(
     folder: Annotated[Path, Argument(metavar="OUT", help="A folder that `best --export` wrote.")],
     test: Annotated[Path, Option(help="JSONL, CSV, TSV or Parquet with a label column; `-`: JSONL on standard input.")],
     columns: Annotated[list[str] | None, Option(metavar="FIELD=COLUMN", help="Such as label=gold; repeatable.")] = None,
-    model: Annotated[str | None, Option(help="Where the base model is, if not where it was.")] = None,
+    model: Annotated[str | None, Option(help="The place of the base model, if it has moved.")] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
 ) -> None:
     """Print accuracy, Matthews correlation, and the accuracy on each label.
@@ -59,7 +59,7 @@ def figures(outcome: Outcome, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _read(path: Path, prompt: Prompt, given: Mapping[str, str]) -> list[Example]:
-    """A label may stand in the file by its name, by its word, or, where no name is a number, by its number."""
+    """Spellings of labels in the file: their names, their words or, if no name is a number, their numbers."""
     from inweights.tasks.columns import detect
     from inweights.tasks.examples import examples
     from inweights.tasks.rows import read_rows

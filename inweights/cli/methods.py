@@ -1,4 +1,4 @@
-"""`inweights methods`: what there is, and what of it runs on a model."""
+"""`inweights methods`: all methods, and which of them run on a model."""
 
 from typing import Annotated
 
@@ -8,10 +8,10 @@ from inweights.types import Weights
 
 
 def methods(
-    model: Annotated[str | None, Option(help="Say for this model what runs and what does not, and why.")] = None,
+    model: Annotated[str | None, Option(help="Show for this model which methods run, and why others do not.")] = None,
     settings: Annotated[bool, Option("--settings", help="Every setting with its default.")] = False,
 ) -> None:
-    """List the methods, and what of them runs on a model. Its weights are not loaded.
+    """List the methods, and which of them run on a model. Its weights are not loaded.
 
     Example: inweights methods --model gpt2
     """

@@ -1,4 +1,4 @@
-"""Options as a table: a command takes them as `**options`, and typer makes the command line and its help of them."""
+"""Options as a table, from which typer makes the command line and its help; a command takes them as `**options`."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from typer import Option
 
 @dataclass(frozen=True)
 class TableOption:
-    """One option, by the name of the value that it gives; None where it is not given."""
+    """One option; its name is that of the value, which is None if the option is not given."""
 
     kind: Any
     help: str

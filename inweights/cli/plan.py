@@ -1,4 +1,4 @@
-"""`inweights plan`: what a comparison would take in time and memory, run by run, and what would make it fit."""
+"""`inweights plan`: predicted time and memory of a comparison, run by run, and what would make it fit."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +13,10 @@ from inweights.cli.study_options import OPTIONS
 @takes_options(OPTIONS)
 def plan(
     file: Annotated[Path | None, Argument(help="A study as YAML: the same keys as the options.")] = None,
-    out: Annotated[Path | None, Option(help="The study's folder; what it holds is not done again.")] = None,
+    out: Annotated[Path | None, Option(help="The study's folder; runs that it has are not repeated.")] = None,
     **options: Any,
 ) -> None:
-    """Say what `inweights compare` would take with the same options: time and memory of every run.
+    """Predict the time and memory of every run of `inweights compare` with the same options.
 
     No weights are read and nothing is run. What does not fit in memory is named, with what takes most of it.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inweights.exports import Prediction
 
 BATCH = 256
-"""Lines of standard input scored together."""
+"""Number of lines of standard input that are scored together."""
 
 Fields = Mapping[str, str]
 
@@ -35,7 +35,7 @@ def predict(
     ] = None,
     field: Annotated[list[str] | None, Option(metavar="NAME=VALUE", help="A field of the pattern; once for each.")] = None,
     json_lines: Annotated[bool, Option("--json", help="Standard input has a JSON object of fields in every line.")] = False,
-    model: Annotated[str | None, Option(help="Where the base model is, if not where it was.")] = None,
+    model: Annotated[str | None, Option(help="The place of the base model, if it has moved.")] = None,
     format: Annotated[Format, Option(help="How to print.")] = Format.text,
 ) -> None:
     """Print the label of each text, and the probability of every label.
@@ -62,7 +62,7 @@ def predict(
 
 
 def print_fallbacks(counts: Mapping[str, int], inputs: int) -> None:
-    """On standard error, so that nobody takes a text that was cut for one that was read whole."""
+    """A warning on standard error for each text that was cut."""
     for what, count in counts.items():
         print(f"note: {count:,} of {inputs:,} too long for the model's context window, {what}", file=sys.stderr)
 
@@ -112,7 +112,7 @@ def _one(text: str, names: Sequence[str], where: str) -> Fields:
 
 
 def _whole(fields: Mapping[str, object], names: Sequence[str], where: str) -> Fields:
-    """The fields that the pattern asks for; others are let go, so that a file with labels can be given as it is."""
+    """The fields of the pattern; others are ignored, so that a file with labels can be used as it is."""
     for name in names:
         if name not in fields:
             raise UserError(f"{where} has no field {name!r}; the pattern asks for {', '.join(names)}")

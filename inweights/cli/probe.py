@@ -21,7 +21,7 @@ def probe(
     model: Annotated[str, Option(help="Folder, GGUF file, hub or short name.")],
     kind: Annotated[Kind, Option(help="What the sources are.")] = Kind.auto,
     queries: Annotated[Path | None, Option(help="Your own questions instead of the model's.")] = None,
-    test: Annotated[Path | None, Option(help="Questions with right answers, as JSONL.")] = None,
+    test: Annotated[Path | None, Option(help="Questions with gold answers, as JSONL.")] = None,
     out: Annotated[
         Path | None, Option("--out", "-o", help="The folder `learn` is to write: the questions are kept beside it for that.")
     ] = None,

@@ -1,4 +1,4 @@
-"""`inweights report`: what a study's records say, or the card of a learned context."""
+"""`inweights report`: the report of a study's records, or the card of a learned context."""
 
 import json
 import sys
@@ -41,7 +41,7 @@ def report(
 
 
 def _examples(folder: Path) -> None:
-    """Reads the data again: a record holds answers and no inputs."""
+    """A line per example. The data is read again, since a record has answers and no inputs."""
     from inweights.study.api import open_study
 
     for each in open_study(folder).answers():

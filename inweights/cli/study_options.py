@@ -68,7 +68,7 @@ OPTIONS: Table = {
 
 
 def spec_values(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys and values of a spec, of the options that were given."""
+    """The keys and values of a spec, from the given options."""
     values = given_values(OPTIONS, given)
     if "shots" in values and "shots_per_label" in values:
         raise UserError("give either --shots or --shots-per-label, not both")

@@ -1,4 +1,4 @@
-"""`inweights update OUT -o NEW`: a learned context, after its sources were edited."""
+"""`inweights update OUT -o NEW`: adapt a learned context to edited sources."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,10 @@ from inweights.wording import counted
 def update(
     folder: Annotated[Path, Argument(metavar="OUT", help="A folder that `inweights learn` wrote; OUT.work must be there.")],
     out: Annotated[Path, Option("--out", "-o", help="The folder to write.")],
-    sources: Annotated[list[Path] | None, Option(help="The edited sources, if not where they were.")] = None,
-    model: Annotated[str | None, Option(help="Where the base model is, if not where it was.")] = None,
+    sources: Annotated[list[Path] | None, Option(help="The edited sources, if they have moved.")] = None,
+    model: Annotated[str | None, Option(help="The place of the base model, if it has moved.")] = None,
     queries: Annotated[Path | None, Option(help="Questions about what is new, instead of the model's.")] = None,
-    test: Annotated[Path | None, Option(help="Questions with right answers, as JSONL.")] = None,
+    test: Annotated[Path | None, Option(help="Questions with gold answers, as JSONL.")] = None,
 ) -> None:
     """Ask about what is new, ask again about what is gone, and train on from what was learned.
 

@@ -1,4 +1,4 @@
-"""What is said beside the rows: ties by the fewer names, inputs that were cut, seeds that shared passes, failures."""
+"""Notes on the rows: ties, inputs that were cut, seeds that shared passes, failures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def score_name(rows: Sequence[Row]) -> str:
 
 
 def legend(rows: Sequence[Row]) -> str:
-    """What the columns of the table mean; of a learned context no more than its questions can tell."""
+    """What the columns of the table mean; for a learned context only those that its questions suffice for."""
     free_form, few, score = any(row.free_form for row in rows), any(row.few for row in rows), score_name(rows)
     time = "one at a time" if free_form else "of many at once, the demonstrations encoded before"
     if few:
@@ -33,7 +33,7 @@ def legend(rows: Sequence[Row]) -> str:
 
 
 def tied_text(row: Row, rows: Sequence[Row]) -> str:
-    """The methods tied with this one; where those are most of all, the ones that are not."""
+    """The methods that are tied with this one; if those are the majority, the ones that are not."""
     group = [r.name for r in rows if r.beside == row.beside and r.name != row.name and not r.oracle]
     apart = [name for name in group if name not in row.tied_with]
     if len(group) < 4 or len(apart) >= len(row.tied_with):
@@ -42,7 +42,7 @@ def tied_text(row: Row, rows: Sequence[Row]) -> str:
 
 
 def fallback_notes(rows: Sequence[Row]) -> list[str]:
-    """A line for every row and set some of whose examples were too long to be read whole."""
+    """A line for every row and set with examples that were too long to be read whole."""
     return [
         f"{row.task} {row.name} {row.shots} shots: {count:,} of {row.examples[name]:,} of {name} too long for the model's "
         f"context window, {what}"
@@ -65,7 +65,7 @@ def stacking_note(rows: Sequence[Row]) -> str:
 
 
 BUSY = 0.5
-"""Cores kept busy by other processes from which seconds are said to depend on them."""
+"""Number of busy cores of other processes from which a note says that seconds depend on them."""
 
 
 def others_cores(record: Record) -> float:
@@ -75,7 +75,7 @@ def others_cores(record: Record) -> float:
 
 
 def busy_note(rows: Sequence[Row]) -> str:
-    """How far other processes took the cores, in a sentence; "" where they did not."""
+    """A sentence on how many cores other processes used; "" if they used none."""
     disturbed = [row.others_cores for row in rows if row.others_cores >= BUSY]
     if not disturbed:
         return ""
@@ -92,7 +92,7 @@ def slow_paths(rows: Sequence[Row]) -> list[str]:
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
-    """All that is said beside the table, a line each."""
+    """All notes on the table, one line each."""
     single = [each for each in (stacking_note(rows), busy_note(rows)) if each]
     return [*conditions(rows), *single, *slow_paths(rows), *verdicts(rows), *fallback_notes(rows)]
 

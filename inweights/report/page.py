@@ -1,4 +1,4 @@
-"""The page of a study: what wins, what it costs, and what cannot be told apart; drawn by assets/page.js."""
+"""The page of a study: the best methods, their costs, and ties; drawn by assets/page.js."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def page(records: Sequence[Record], partial: str = "") -> str:
 
 
 def headlines(records: Sequence[Record]) -> list[str]:
-    """One sentence for every task: what wins, what ties with it, when it pays."""
+    """One sentence for every task: the best method, its ties, and when it pays."""
     found = []
     for task in dict.fromkeys(record.run.task for record in records):
         try:
@@ -64,7 +64,7 @@ def _drawn(row: Row) -> dict[str, Any]:
 
 
 def _fronts(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
-    """For each task, model and shots the methods that no other beats on both cost and in-domain accuracy."""
+    """For each task, model and number of shots the Pareto front of cost and in-domain accuracy."""
     found: dict[str, dict[str, list[str]]] = {}
     for key in dict.fromkeys((row.task, row.model, row.shots) for row in rows):
         group = [row for row in rows if (row.task, row.model, row.shots) == key]

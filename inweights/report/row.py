@@ -22,7 +22,7 @@ class Row:
     majority: dict[str, float]
     mcc: dict[str, float]
     constant: dict[str, int]
-    """Seeds that gave one answer to everything, per evaluation set."""
+    """The number of seeds that gave the same answer to all examples, by evaluation set."""
     confusion: dict[str, list[list[int]]]
     subsets: dict[str, dict[str, float]]
     labels: tuple[str, ...]
@@ -33,73 +33,73 @@ class Row:
     optimizer_bytes: int
     artifact_bytes: int
     memory_bytes: int = 0
-    """The most in use at any instant, the loaded model and the libraries included."""
+    """The maximum memory in use, with the loaded model and the libraries."""
     metric: str = "accuracy"
-    """Other than accuracy: shown beside it, or in its place where answers are free-form."""
+    """The task's metric; shown with accuracy, or instead of it where answers are free-form."""
     free_form: bool = False
-    """Of a learned context: gold answers are texts, and queries are timed one at a time."""
+    """Whether it is a learned context: gold answers are texts, and queries are timed one at a time."""
     oracle: str = ""
-    """How a checkpoint was selected where that looked at an evaluation set: a diagnostic, not a method."""
+    """The rule that selected a checkpoint by an evaluation set: a diagnostic, not a method."""
     latency_seconds: float | None = None
     """Median of one query at a time, over the seeds; None where it was not measured."""
     latency_p95_seconds: float | None = None
     prepare_seconds: float = 0.0
-    """To encode the demonstrations once."""
+    """Seconds to encode the demonstrations once."""
     shown: int | None = None
-    """Demonstrations in the prompt, where the method shows any; of the seed that shows fewest."""
+    """Number of demonstrations in the prompt, if the method shows any; of the seed with the fewest."""
     once: bool = False
-    """No draw of shots changes it: run once, shown beside every number of shots."""
+    """Whether it does not depend on the shots: run once, and shown with every number of shots."""
     pattern: str = ""
-    """As text, with its fields; "" in records that do not hold it."""
+    """The pattern as text, with its fields; "" in records without it."""
     label_words: tuple[str, ...] = ()
     limit: int | None = None
     """Maximum number of examples scored of each evaluation set."""
     learning_rate: float | None = None
     did_not_train: int = 0
-    """Seeds whose loss stayed where it was, or that gave one answer to everything after training."""
+    """The number of seeds whose loss did not fall, or that gave one answer to everything after training."""
     rival: str = ""
-    """The best method that trains nothing, against which adapting has to pay; "" where there is none, with the reason."""
+    """The best method that trains nothing, with which adapting is compared; "" and the reason where there is none."""
     no_rival: str = ""
     break_even_queries: int | None = None
-    """From which adapting is cheaper than the rival, whose prompt is read again at every query."""
+    """The number of queries after which adapting is cheaper than the rival, whose prompt is read again for every query."""
     break_even_kept_queries: int | None = None
-    """The same, where the rival's prompt is encoded once and kept."""
+    """The same, if the rival's prompt is encoded once and kept."""
     tied_with: tuple[str, ...] = ()
-    """Names of rows that cannot be told from this one on the in-domain sets (paired test, Holm, 5 %)."""
+    """Names of rows that do not differ significantly from this one on the in-domain sets (paired test, Holm, 5 %)."""
     fallbacks: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Examples too long to be read as they are, by evaluation set and what was done; of the seed that had most."""
+    """Number of examples that are too long to be read as they are, by evaluation set and remedy; the maximum over seeds."""
     stacked: int = 1
-    """Seeds that trained in one pass, at the most; what adapting took is then each one's share."""
+    """Maximum number of seeds that trained in one pass; the cost of adapting is then divided by it."""
     slow_path: str = ""
-    """How the model reads several prompts, where it cannot share their prefix: slower; "" where it can."""
+    """How the model reads prompts if it cannot share their prefix, which is slower; "" if it can."""
     cpu_seconds: float | None = None
-    """To adapt, of this process's threads together."""
+    """Seconds of processor time to adapt, over all threads of this process."""
     others_cores: float = 0.0
-    """Cores that other processes kept busy while it was measured: of the run and phase with most."""
+    """Number of cores that other processes kept busy during measuring: the maximum over runs and phases."""
     prompt: str = ""
-    """The name of the pattern; where it was chosen on the shots, each name with the seeds that chose it."""
+    """The name of the pattern; if it was chosen on the shots, each name with its number of seeds."""
     several_patterns: bool = False
-    """Whether its task was measured by more than one pattern, or they were chosen among."""
+    """Whether its task was measured with several patterns, or a pattern was chosen among several."""
     records: tuple[Record, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
-        """The method, by which pattern where there are several: tells apart what stands beside one another."""
+        """The method, with its pattern if there are several: different for all rows that are compared."""
         return f"{self.method} by {self.prompt}" if self.several_patterns else self.method
 
     @property
     def few(self) -> bool:
-        """A learned context asked too few questions for intervals, ties and break-even points."""
+        """Whether a learned context was measured on too few questions for intervals, ties and break-even points."""
         return self.free_form and max(self.examples.values()) < MINIMUM_QUESTIONS
 
     @property
     def beside(self) -> tuple[str, str, int]:
-        """What rows that can be compared have in common."""
+        """What comparable rows have in common."""
         return self.task, self.model, self.shots
 
     @property
     def pays(self) -> str:
-        """After how many queries adapting has paid, as a table shows it; "" for methods that do not train."""
+        """The number of queries after which adapting has paid, as text for a table; "" for methods that do not train."""
         if not self.trained_parameters or self.oracle:
             return ""
         if not self.rival:
@@ -110,7 +110,7 @@ class Row:
         return f"{text}, slow path" if self.slow_path else text
 
     def mean_over(self, domain: str) -> float | None:
-        """Mean accuracy over the sets of a domain; None where there is none."""
+        """Mean accuracy over the sets of a domain; None if there are none."""
         values = [self.accuracy[name].mean for name, each in self.domains.items() if each == domain]
         return mean(values) if values else None
 

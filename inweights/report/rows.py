@@ -28,7 +28,7 @@ Key = tuple[str, str, str, int, str]
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
-    """In the order of the records, which is that of the study; failed runs are left to `failures`."""
+    """The rows, in the order of the records, which is that of the study; `failures` has the failed runs."""
     groups: dict[Key, list[Record]] = defaultdict(list)
     several = _several(records)
     for record in (each for one in records for each in (one, *_oracles(one))):
@@ -40,7 +40,7 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
 
 
 def _beside_all_shots(rows: Sequence[Row]) -> list[Row]:
-    """What no draw changes stands beside every number of shots that its task and model were measured with."""
+    """The rows, with copies of those that do not depend on the shots for every number of shots of their task and model."""
     found = [row for row in rows if not row.once]
     for row in (row for row in rows if row.once):
         shots = dict.fromkeys(r.shots for r in found if (r.task, r.model) == (row.task, row.model) and not r.once)
@@ -49,7 +49,7 @@ def _beside_all_shots(rows: Sequence[Row]) -> list[Row]:
 
 
 def _oracles(record: Record) -> list[Record]:
-    """A record as if the checkpoint had been selected by each rule that looks at an evaluation set."""
+    """For each rule that selects a checkpoint by an evaluation set the record of that checkpoint."""
     return [
         replace(record, outcomes=outcomes, oracles={}, notes={**record.notes, "oracle": f"oracle: {rule}"})
         for rule, outcomes in record.oracles.items()
@@ -77,7 +77,7 @@ def with_distillation(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _conditions(record: Record) -> dict[str, str]:
-    """What else a run is done under, in words."""
+    """Further conditions of a run, in words."""
     run = record.run
     return {
         "examples": "all" if run.limit is None else f"{run.limit} of each set",
@@ -89,7 +89,7 @@ def _conditions(record: Record) -> dict[str, str]:
 
 
 def _several(records: Sequence[Record]) -> dict[str, set[str]]:
-    """By task the conditions, and by task and method the settings, that are not the same for all its runs.
+    """By task the conditions, and by task and method the settings, that differ between its runs.
 
     A study can have grown by others.
     """
@@ -106,7 +106,7 @@ def _several(records: Sequence[Record]) -> dict[str, set[str]]:
 
 def _key(record: Record, several: Mapping[str, set[str]]) -> Key:
     run = record.run
-    # Of a method that the user wrote, only what tells two of its name apart: the rest is in the user's own file.
+    # For a user's method only the settings that distinguish two of its name: the rest is in the user's file.
     own, varying = record.notes.get("own_method"), several[f"{run.task} {run.method}"]
     extra = [f"{path}={value}" for path, value in sorted(run.settings.items()) if not own or path in varying]
     extra += [f"tune={run.tune}"] * bool(run.tune)
@@ -182,13 +182,13 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 
 def _chosen_pattern(group: Sequence[Record]) -> str:
-    """Its name; where seeds chose differently, such as `minimal (2), review (1)`."""
+    """Its name, or where seeds chose differently such as `minimal (2), review (1)`."""
     counts = Counter(str(record.notes.get("tuned_pattern", record.run.prompt)) for record in group)
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name} ({count})" for name, count in counts.items())
 
 
 def _demonstrations(group: Sequence[Record]) -> tuple[int | None, int]:
-    """How many the seed shows that shows fewest, and how many it was to show."""
+    """The number of demonstrations of the seed with the fewest, and the number that was intended."""
     left = [int(str(r.notes["demonstrations_left_out"])) for r in group if "demonstrations_left_out" in r.notes]
     if not left:
         return None, 0

@@ -1,4 +1,4 @@
-"""Few-shot-honest statistics: intervals over seeds, paired tests, break-even points, fronts."""
+"""Statistics for few shots: intervals over seeds, paired tests, break-even points, Pareto fronts."""
 
 import math
 from collections import Counter
@@ -19,7 +19,7 @@ class Interval:
 
 
 Scores = Mapping[int, Sequence[float]]
-"""By seed, of every example."""
+"""The scores of every example, by seed."""
 
 
 def over_seeds(values: Sequence[float], examples: int) -> Interval:
@@ -32,7 +32,7 @@ def over_seeds(values: Sequence[float], examples: int) -> Interval:
 
 
 def over_seeds_and_examples(scores: Scores) -> Interval:
-    """Mean and 95 % interval of a method's score, where both seeds and examples could have been drawn otherwise.
+    """Mean and 95 % interval of a method's score, for another draw of both seeds and examples.
 
     Student's t over the seeds' means and Wilson's (1927) interval over the examples' means, joined by the method of
     variance estimates recovery (Zou & Donner 2008): the distances to each limit add in squares. A percentile bootstrap
@@ -52,7 +52,7 @@ def over_seeds_and_examples(scores: Scores) -> Interval:
 
 
 def _independent_examples(table: Any) -> float:
-    """How many zeros and ones would have as uncertain a mean as the examples' means: more where seeds even them out."""
+    """The number of zeros and ones whose mean is as uncertain as that of the examples' means over seeds."""
     means = table.mean(0)
     count, centre, variance = len(means), float(means.mean()), float(means.var())
     return count * max(1.0, centre * (1 - centre) / variance) if variance > 0 else float(count)
@@ -84,7 +84,7 @@ def majority(outcome: Outcome) -> float:
 
 
 def constant(outcome: Outcome) -> bool:
-    """Every example got the same answer."""
+    """Whether every example got the same answer."""
     return len(set(outcome.answers)) == 1
 
 
@@ -109,7 +109,7 @@ def mcc(outcome: Outcome) -> float:
 
 
 def confusion(outcome: Outcome, labels: Sequence[str]) -> list[list[int]]:
-    """Counts [gold][answer], in the order of the labels; of answers that are none of them nothing is counted."""
+    """Counts [gold][answer], in the order of the labels, without answers that are not labels."""
     place = {name: index for index, name in enumerate(labels)}
     table = [[0] * len(labels) for _ in labels]
     for gold, answer in zip(outcome.gold, outcome.answers, strict=True):
@@ -128,7 +128,7 @@ def by_subset(outcome: Outcome) -> dict[str, float]:
 
 
 def paired_p(one: Scores, other: Scores, resamples: int = 2000) -> float | None:
-    """Two-sided p that two methods are equally accurate, on shared seeds and the same examples.
+    """Two-sided p-value of a paired test that two methods are equally accurate, on shared seeds and examples.
 
     Paired bootstrap (Koehn 2004) of both seeds and examples, because either could have been drawn otherwise; the
     difference is centred on 0 and p is the share of resamples at least as far from it. None without a shared seed.
@@ -186,7 +186,7 @@ def _resampled(seeds: int, size: int, resamples: int) -> tuple[Any, Any]:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """p-values corrected for being several (Holm 1979)."""
+    """p-values corrected for multiple comparisons (Holm 1979)."""
     corrected, highest = {}, 0.0
     for place, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         highest = max(highest, min(1.0, p * (len(p_values) - place)))
@@ -205,7 +205,7 @@ def break_even(adapt_seconds: float, seconds: float, icl_adapt_seconds: float, i
 
 
 def front(points: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Names of the points (cost, gain) that no other beats on both: the Pareto front, cheapest first."""
+    """Names of the points (cost, gain) on the Pareto front: no other is better in both; cheapest first."""
     found, best = [], -math.inf
     for name, (_, gain) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):
         if gain > best:

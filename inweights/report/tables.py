@@ -1,4 +1,4 @@
-"""The rows as text: for a terminal, Markdown, CSV, LaTeX."""
+"""The rows as text for a terminal, Markdown, CSV and LaTeX."""
 
 import csv
 import io
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MINIMUM_WIDTHS = {"method": 12, "pattern": 6, "pays after": 10}
-"""Of a terminal's columns that may take several lines; others never do."""
+"""Columns that may take several lines on a terminal; others never do."""
 
 
 def cells(rows: Sequence[Row], interval: str = "{:.3f} [{:.3f}, {:.3f}]") -> tuple[list[str], list[list[str]]]:
-    """Heads and lines of the one table that all formats show: per task and shots the majority baseline, then methods."""
+    """Head and lines of the table of all formats: for each task and number of shots the majority baseline, then methods."""
     sets = list(dict.fromkeys(name for row in rows for name in row.accuracy))
     models = {row.model for row in rows}
     patterns = any(row.several_patterns for row in rows)
@@ -49,7 +49,7 @@ def _trained(row: Row) -> str:
 
 
 def _accuracy(row: Row, name: str, shape: str) -> str:
-    """Mean and 95 % interval; MCC where the task is known by it; a flag where every answer was the same."""
+    """Mean and 95 % interval, MCC if it is the task's metric, and a flag if every answer was the same."""
     if name not in row.accuracy:
         return ""
     interval = row.accuracy[name]
@@ -115,7 +115,7 @@ def json_text(records: Sequence[Record]) -> str:
 
 
 def terminal(records: Sequence[Record], width: int | None = None) -> str:
-    """The table as a terminal shows it, one per task: a line for each row where there is room, ties of the best below."""
+    """The tables for a terminal, one per task: a line for each row if there is room, ties of the best below."""
     from rich.console import Console
 
     out = io.StringIO()
