@@ -59,6 +59,9 @@ class State:
                 # A study must not fail because its forecast does.
                 with suppress(Exception):
                     self._predicted = self.forecast()
+                if self._predicted:
+                    # The pace is that of the runs that are forecast: what came before is not among them.
+                    self.started = self.began = time.monotonic()
             return
         self.ended += 1
         self.failed += record.status != "ok"
