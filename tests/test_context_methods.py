@@ -72,5 +72,5 @@ def test_a_learned_prefix_begins_the_text_so_that_a_question_after_it_has_no_bos
     query = learned_system("student", learned).query(TEMPLATE, QUESTIONS[0])
     [whole] = model.tokenized([query]).trees
     [rest] = learned.model.tokenized([query]).trees
-    assert len(model.front) == learned.front
+    assert len(model.bos_ids) == learned.front
     assert rest.stem == whole.stem[learned.front :]
