@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What sources are; auto: told by name and content."""
+    """The kind of sources; auto: by names and content."""
 
     auto = "auto"
     prompt = "prompt"
@@ -29,7 +29,7 @@ def parsed_seconds(text: str | None) -> float:
 
 
 def parsed_template(text: str) -> "Template":
-    """The context is quoted in front of it."""
+    """A template that quotes the context before the question."""
     from inweights.context.template import QUOTED, Template
 
     alone = with_breaks(text)

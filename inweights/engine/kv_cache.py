@@ -30,6 +30,7 @@ class KVCache:
     @classmethod
     def of(cls, captured: Mapping[Layer, tuple[Tensor, Tensor]], lengths: Sequence[int]) -> "KVCache":
         """From the keys and values of texts packed end to end: kv_heads x tokens x head_dim."""
+        # Room for at least one more token, so that the first step does not have to copy the cache.
         places = STEP * (1 + max(lengths) // STEP)
 
         def side_by_side(row: Tensor) -> Tensor:
@@ -59,7 +60,9 @@ class KVCache:
         places = torch.tensor(self.lengths, device=key.device)
         texts = torch.arange(len(places), device=key.device)
         for tables, newest in ((self.keys, key), (self.values, value)):
+            # Grown by steps: padding copies the whole table, which would be too much for every token.
             if tables[layer].shape[2] < end:
                 tables[layer] = torch.nn.functional.pad(tables[layer], (0, 0, 0, STEP))
+            # One write for all texts, each at its own length.
             tables[layer][texts, :, places] = newest.transpose(0, 1)
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]

@@ -46,6 +46,7 @@ class LearnedPrefix:
     def prefix_in(self, dtype: torch.dtype) -> Prefix:
         keys: list[Tensor] = list(self.keys)
         values: list[Tensor] = list(self.values)
+        # The positions that are not trained come first, as they do in a text.
         for block, (key, value) in enumerate(self.sink):
             keys[block], values[block] = torch.cat([key, keys[block]], 1), torch.cat([value, values[block]], 1)
         keys, values = ([each.to(dtype) for each in table] for table in (keys, values))
@@ -70,14 +71,14 @@ def learned_prefixes_of(patches: Sequence[Patch], module: nn.Module, counter: To
             return [patch.prefix(module)]
         if isinstance(patch, LearnedPrefixByRun):
             return [each.prefix(module) for each in patch.prefixes]
-        if isinstance(patch, SoftPrompt):
+        if isinstance(patch, SoftPrompt):  # its positions go through all blocks in every pass, so they are counted
             counter.tokens += virtual_token_count(patch) * len(patch.embeddings)
             return patch.prefixes(module, patches)
     return []
 
 
 def begins_texts(patch: Patch) -> bool:
-    """Whether a text goes on from the patch, without special tokens of its own in front."""
+    """Whether a text continues the patch, without special tokens before it."""
     return isinstance(patch, LearnedPrefix) and bool(patch.sink)
 
 

@@ -1,4 +1,4 @@
-"""Sequences that begin alike as one tree, so that what a chat template puts in front of every text is computed once."""
+"""Sequences that begin alike as one tree, so that what a chat template puts before every text is computed once."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -36,6 +36,7 @@ class RandomStreams:
 
     @contextmanager
     def of(self, segment: int) -> Iterator[None]:
+        # Whatever else draws from the global generator must not notice.
         outside = self._state()
         self._put(self.states[segment])
         try:
@@ -79,6 +80,7 @@ def streams_as_now() -> AbstractContextManager[None]:
 
 @contextmanager
 def _drawn_again(streams: RandomStreams, runs: tuple[int, ...], states: list[Tensor]) -> Iterator[None]:
+    # The states of the forward pass are put back for the repetition, and what training has reached since afterwards.
     now, streams.states = streams.states, list(states)
     try:
         with drawing_from(streams, runs):
@@ -116,6 +118,7 @@ class DropoutByRun(TorchFunctionMode):
         options = dict(kwargs or {})
         if func is not F.dropout:
             return func(*args, **options)
+        # Read now: within a last block the segments are those of the tokens that are read.
         sizes = [segment.tokens for segment in self.segments()]
         # Which axis counts tokens is known by its size: most tensors are 1 x tokens x size, some tokens x size.
         axis = {(1, sum(sizes)): 1}.get(tuple(args[0].shape[:2]), 0 if args[0].shape[0] == sum(sizes) else None)

@@ -76,10 +76,10 @@ def spoilt(rng: random.Random, words: Words) -> Words:
         return words
     for i, word in enumerate(words):
         form = next((verb for verb in VERBS if word in verb), None)
-        # `the guard guards`: behind `the` it is the person, whose name in the bare form would spoil nothing.
+        # `the guard guards`: after `the` the word is the person, whose name in the bare form would be no fault.
         if form is not None and words[i - 1] != "the":
             helped = i > 0 and words[i - 1] in ("not", "will", "be", "was", "is")
-            # The one form that is wrong behind any helper, and a bare form where there is none.
+            # The one form that is wrong after any auxiliary verb, or a bare form where there is none.
             words[i] = form[1] if helped else form[0]
             return words
     return words

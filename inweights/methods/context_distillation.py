@@ -1,7 +1,7 @@
 """Context distillation: answer without the demonstrations as if they were shown.
 
-The teacher is the untouched backbone with demonstrations in front, the student the same weights with an update on and
-nothing in front. The demonstrations' labels act only through the teacher.
+The teacher is the unchanged backbone with demonstrations in its prompt, the student the same weights with an update on and
+without demonstrations. The demonstrations' labels have an effect only through the teacher.
 """
 
 import random
@@ -72,15 +72,15 @@ class ContextDistillation:
         pool, source = self._pool(model, prompt, shots, shown)
         contexts = self._contexts(prompt, shown, shots)
         assert all(contexts), "a teacher that sees what the student sees"
-        told = teacher_targets(model, prompt, contexts, pool, self.targets, self.top_k, batch_tokens=budget.batch_tokens)
+        targets = teacher_targets(model, prompt, contexts, pool, self.targets, self.top_k, batch_tokens=budget.batch_tokens)
         learned = words_within(model, prompt, shots.labelled) if self.gold_weight else []
         rng = random.Random(f"contexts {shots.seeds.order}")
-        student = DistillationLoss(model, prompt, told, pool, learned, self.gold_weight, rng)
+        student = DistillationLoss(model, prompt, targets, pool, learned, self.gold_weight, rng)
         schedule = self.schedule.on(model.hidden_size)
         adapted = self.update.apply(model, shots.seeds.init)
 
         def gap() -> dict[str, object]:
-            return teacher_gap(model, prompt, shown, budget.batch_tokens) | pool_answers(told, prompt.labels)
+            return teacher_gap(model, prompt, shown, budget.batch_tokens) | pool_answers(targets, prompt.labels)
 
         def finish(trace: Trace, how: Mapping[str, object]) -> Fitted:
             notes = {
@@ -127,7 +127,7 @@ class ContextDistillation:
     def _pool(self, model: Backbone, prompt: Prompt, shots: Shots, shown: Sequence[Example]) -> tuple[list[Example], str]:
         """The inputs, and where they come from."""
         if self.pool == "unlabelled" and shots.unlabelled:
-            # The teacher reads each behind demonstrations; those that are too long for that are cut for both.
+            # The teacher reads each input after demonstrations; inputs that are too long for that are cut for both.
             before = len(model.encode([prompt.context(shown)])[0])
             return words_within(model, prompt, shots.unlabelled[: self.pool_size], before), "unlabelled"
         made = generated_inputs(model, replace(prompt, chat=None), shown, self.pool_size, shots.seeds.order)

@@ -1,7 +1,7 @@
 """Tokens that all queries after a prefix begin with, such as a pattern's first words, moved to the prefix.
 
 The prefix itself ends where the tokens of the context end, whatever the queries are: often a separator that the tokenizer
-merges differently without a query after it, and the words of the pattern in front of its first field, remain.
+merges differently without a query after it, and the words of the pattern before its first field, remain.
 """
 
 from collections.abc import Sequence

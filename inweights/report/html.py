@@ -6,14 +6,14 @@ from importlib.resources import files
 from typing import Any
 
 
-def rendered(name: str, data: Mapping[str, Any], told: Mapping[str, Any]) -> str:
-    """assets/NAME.html.j2 with what is `told` in it, and `data` for assets/NAME.js to draw."""
+def rendered(name: str, data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """assets/NAME.html.j2 filled with `values`, and with `data` for assets/NAME.js to draw."""
     from jinja2 import Environment, FunctionLoader
     from plotly.offline import get_plotlyjs
 
     template = Environment(autoescape=True, loader=FunctionLoader(_asset)).get_template(f"{name}.html.j2")
     scripts = [get_plotlyjs(), _asset("plots.js"), _asset(f"{name}.js")]
-    return template.render({**told, "style": _asset("page.css"), "scripts": scripts, "data": _in_script(data)})
+    return template.render({**values, "style": _asset("page.css"), "scripts": scripts, "data": _in_script(data)})
 
 
 def _asset(name: str) -> str:

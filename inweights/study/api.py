@@ -170,8 +170,8 @@ def _run(
         for line in [*lines, *(f"left out: {name}: {reason}" for name, reason in study.left_out.items())]:
             print(line, file=sys.stderr)
     shown = progress and watch is None
-    with watching(study, len(study.missing(retried)), sys.stderr) if shown else nullcontext(watch or quiet) as told:
-        study.run(watch=told, retry_failed=retried)
+    with watching(study, len(study.missing(retried)), sys.stderr) if shown else nullcontext(watch or quiet) as watcher:
+        study.run(watch=watcher, retry_failed=retried)
     return study
 
 

@@ -44,7 +44,7 @@ def prompts(name: str) -> tuple[Prompt, ...]:
     ordered = random.Random(f"patterns {name}").sample(found, len(found))
     made = []
     for number, pattern in enumerate(ordered):
-        text = " ".join([*pattern.before, body, *pattern.behind])
+        text = " ".join([*pattern.before, body, *pattern.after])
         made.append(Prompt(text, words, labels, separator="\n", name=f"held-out-{number}"))
     return tuple(made)
 

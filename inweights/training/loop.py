@@ -88,7 +88,7 @@ def minimize_together(
     runs = [RunningJob(job, most_steps, snapshots, torch.amp.GradScaler(device.type, enabled=scaled)) for job in jobs]
     precision = {"": None, "bf16": torch.bfloat16, "fp16": torch.float16}[autocast]
     streams = RandomStreams([job.seeds.dropout for job in jobs], device)
-    cut, first = 1, runs[0]
+    cut, first = 1, runs[0]  # batches are cut into `cut` parts each, more of them once memory has run out
     assert resume is None or (len(runs) == 1 and not snapshots and not scaled), "the state of these is not kept"
     done = first.resumed(resume, streams) if resume else 0
     with ExitStack() as stack:
@@ -114,7 +114,7 @@ def minimize_together(
                     runs[number].optimizer.zero_grad(set_to_none=True)
             for number in active:
                 runs[number].end(step, totals[number])
-            if resume and resume.due:
+            if resume and resume.due:  # by time and not by steps: a step may take milliseconds or minutes
                 resume.keep(first.job.parameters, first.optimizer, streams.states, first.losses)
             if (hearer := watch or current_watch()) and 0 in totals:
                 hearer(step + 1, first.steps, totals[0])

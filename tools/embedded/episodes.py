@@ -76,7 +76,7 @@ def _items(task: str) -> list[tuple[list[int], int]]:
 @cache
 def _patterns(task: str) -> list[tuple[list[int], list[int]]]:
     found = patterns.patterns(task, "training")
-    return [([IDS[w] for w in p.before], [IDS[w] for w in p.behind]) for p in found]
+    return [([IDS[w] for w in p.before], [IDS[w] for w in p.after]) for p in found]
 
 
 def _labelled(rng: random.Random, task: str, labels: Sequence[str], shots: int) -> Row:

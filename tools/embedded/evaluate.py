@@ -77,7 +77,7 @@ def _task(model: Backbone, task: str) -> dict[str, float]:
 
         def said(item: tasks.Item, pattern: patterns.Pattern = pattern) -> str:
             parts = [word for sentence in item[0] for word in sentence]
-            return " ".join([*pattern.before, *parts, *pattern.behind])
+            return " ".join([*pattern.before, *parts, *pattern.after])
 
         # Labels in turn, then shuffled: every class is shown.
         shown = [tasks.MAKERS[task](rng, i % len(words), False) for i in range(SHOTS)]
