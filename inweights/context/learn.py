@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inweights.context.chunks import Chunk
+from inweights.context.few_shot import FewShot
 from inweights.context.metrics import information_recovered
 from inweights.context.on_policy import polish
 from inweights.context.other_model import OtherModel
+from inweights.context.paraphrases import paraphrases
 from inweights.context.qa_tokens import Question
 from inweights.context.question_sampling import Asked, split_held_out
-from inweights.context.question_turns import question_counts
+from inweights.context.question_turns import LESSON_TOKENS, question_counts
 from inweights.context.rounds import Progress, next_round
 from inweights.context.settings import Settings
 from inweights.context.setup import Setup
@@ -81,8 +83,28 @@ def learn(
     setup = Setup(model, template, chunks, settings, folder, queries, seconds, about, warm, say, asker, teacher)
     questions = split_held_out(assign_chunks(model, template, chunks, queries), settings.held_out)
     _warn_of_few(setup, len(queries), remedy)
+    if setup.own and queries and not setup.warm:
+        setup, questions = _with_paraphrases(setup, questions)
     setup.clock.spent_on("questions")
     return _polished(setup, _after_rounds(setup, questions))
+
+
+def _with_paraphrases(setup: Setup, questions: Asked) -> tuple[Setup, Asked]:
+    """The questions that are learned in other words as well; the effort that is left is for the model's own questions."""
+    count = round(setup.own_tokens / LESSON_TOKENS)
+    texts = [(each.text, each.chunk, each.gold) for each in questions.learned]
+    with setup.asking() as (model, _):
+
+        def make() -> list[Question]:
+            made = paraphrases(FewShot(model), questions.learned, setup.chunks, count, setup.settings.seed)
+            setup.say(f"paraphrases: {made.summary}")
+            return list(made.questions)
+
+        new = setup.store.questions(("paraphrases", setup.ground, model.card.digest, texts, count), make)
+    left = max(0.0, setup.own_tokens - LESSON_TOKENS * len(new))
+    given, own = counted(len(questions.all), "question"), round(left / LESSON_TOKENS)
+    setup.say(f"{given} given, {counted(len(new), 'paraphrase')} of these, and up to {own:,} of the model's own")
+    return replace(setup, own_tokens=left), Asked((*questions.learned, *new), questions.held_out)
 
 
 def _warn_of_few(setup: Setup, queries: int, remedy: str) -> None:
