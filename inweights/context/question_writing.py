@@ -45,29 +45,31 @@ def new_questions(
     known: Mapping[int, Sequence[str]],
 ) -> Written:
     """Up to so many new questions about each piece as `wanted` says; of all pieces at once where they are English prose."""
-    reader, prose = FewShot(model), {number for number in wanted if _states_facts(template, chunks[number])}
-    found = [span for number in sorted(prose) for span in spans(chunks[number].text, number)]
-    before = [text for number in sorted(prose) for text in known.get(number, ())]
-    made = Written()
-    if found and reader.room(TO_ASK, [before_question(span) for span in found]):
-        made = fact_questions(reader, found, {number: wanted[number] for number in prose}, seed, before)
-    else:
-        prose = set()
+    reader, made, facts = FewShot(model), Written(), list[int]()
     if template.request == "message":
         for number, count in wanted.items():
             made += messages(reader, chunks[number].text, number, count, seed, known.get(number, ()))
+    elif _asks_questions(template):
+        facts = [number for number in wanted if is_prose(chunks[number].text)]
+        found = [span for number in facts for span in spans(chunks[number].text, number)]
+        if found and reader.room(TO_ASK, [before_question(span) for span in found]):
+            before = [text for number in facts for text in known.get(number, ())]
+            made = fact_questions(reader, found, {number: wanted[number] for number in facts}, seed, before)
+        else:
+            facts = []
     for number, count in wanted.items():
-        missing = count - sum(each.chunk == number for each in made.questions)
-        if missing < 1 or (number in prose and template.end):
-            continue  # what a base model writes without an example is seldom a question
-        seen = [*known.get(number, ()), *(each.text for each in made.questions if each.chunk == number)]
-        made += written(model, template, chunks[number], number, missing, seed, seen, reader if number in prose else None)
+        own = [each.text for each in made.questions if each.chunk == number]
+        # What a base model writes without an example is seldom a question.
+        if len(own) < count and not (number in facts and template.end):
+            seen = [*known.get(number, ()), *own]
+            reading = reader if number in facts else None
+            made += written(model, template, chunks[number], number, count - len(own), seed, seen, reading)
     return made
 
 
-def _states_facts(template: Template, chunk: Chunk) -> bool:
-    questions = template.request == "question" and ("Question" in template.alone or not template.end)
-    return questions and is_prose(chunk.text)
+def _asks_questions(template: Template) -> bool:
+    """Whether what a user sends is a question: an input of a prompt's examples is none."""
+    return "Question" in template.alone or not template.end
 
 
 @torch.no_grad()
