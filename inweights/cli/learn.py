@@ -44,6 +44,7 @@ SETTINGS: Table = {
     "batch_tokens": TableOption(int, "Maximum number of packed tokens of a step."),
     "replay": TableOption(float, "Share of neutral and conflicting prompts."),
     "polish": TableOption(float, "Share of steps on the student's own answers, such as .1."),
+    "wide": TableOption(float, "Share of questions answered with neighbouring pieces too, or the whole text."),
     "held_out": TableOption(float, "Share of the questions nothing is trained on."),
     "seed": TableOption(int, "Of everything random; 0 if not given."),
 }

@@ -9,12 +9,13 @@ from inweights.context.chunks import Chunk
 from inweights.context.evaluation_sets import drawn, evaluation_set, questions_by_set
 from inweights.context.evaluation_time import affordable, in_time
 from inweights.context.learn import LearningResult
-from inweights.context.method_inputs import MethodInputs, inputs_for, whole_text
+from inweights.context.method_inputs import MethodInputs, inputs_for
 from inweights.context.methods import IN_PROMPT, TEACHER, systems_of
 from inweights.context.qa_tokens import Question
 from inweights.context.recovery import form_result
 from inweights.context.responses import Responses
 from inweights.context.settings import Settings
+from inweights.context.surroundings import whole_text
 from inweights.context.systems import System
 from inweights.context.template import Template
 from inweights.context.timing import kv_bytes_per_token

@@ -7,6 +7,7 @@ from inweights.context.chunks import Chunk
 from inweights.context.learn import LearningResult
 from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
+from inweights.context.surroundings import whole_text
 from inweights.context.systems import ContextOf, no_context
 from inweights.context.template import Template
 from inweights.models.base import Backbone
@@ -70,13 +71,3 @@ def retrieved(inputs: MethodInputs) -> ContextOf:
         return inputs.chunks[best[0][0] if best else 0].text
 
     return found
-
-
-def whole_text(chunks: Sequence[Chunk]) -> str:
-    """All pieces, a title and headings where they change; of pieces that say the same in another order, one."""
-    parts, header = [], ""
-    for chunk in {chunk.body: chunk for chunk in chunks}.values():
-        own = chunk.text.removesuffix(chunk.body)
-        parts.append(chunk.body if own == header else chunk.text)
-        header = own
-    return "\n".join(parts)

@@ -11,7 +11,7 @@ from typing import Any
 from inweights.context.chunks import Chunk
 from inweights.context.conversation import spelled
 from inweights.context.forecast import efforts
-from inweights.context.method_inputs import inputs_for, whole_text
+from inweights.context.method_inputs import inputs_for
 from inweights.context.methods import IN_PROMPT, systems_of
 from inweights.context.other_model import OtherModel
 from inweights.context.probe_systems import Outputs, accuracy, seconds_per_query
@@ -19,6 +19,7 @@ from inweights.context.qa_tokens import Question, text_of
 from inweights.context.question_sampling import own_questions
 from inweights.context.question_turns import LESSON_TOKENS, first_counts, first_group
 from inweights.context.settings import Settings
+from inweights.context.surroundings import whole_text
 from inweights.context.systems import primary_metric
 from inweights.context.teacher import assign_chunks, teacher_answers
 from inweights.context.template import Template

@@ -1,6 +1,5 @@
 """Which questions a context is learnt by: a user's, or the model's own, more of them where least is known yet."""
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from inweights.context.chunks import Chunk
 from inweights.context.qa_tokens import Question
 from inweights.context.question_turns import AT_ONCE, Writing, first_counts, question_counts
-from inweights.context.questions import normal
+from inweights.context.questions import draw, normal
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
 from inweights.models.base import Backbone
@@ -36,13 +35,9 @@ def split_held_out(questions: Sequence[Question], share: float) -> Asked:
     unlike = list({(normal(each.text), each.chunk): each for each in reversed(questions)}.values())[::-1]
     bound = share
     if share and len(unlike) >= ENOUGH_TO_HOLD_OUT:
-        bound = max(share, sorted(map(_draw, unlike))[HELD_OUT])
-    out = [each for each in unlike if _draw(each) < bound]
-    return Asked(tuple(each for each in unlike if _draw(each) >= bound), tuple(out))
-
-
-def _draw(question: Question) -> float:
-    return int(hashlib.sha256(normal(question.text).encode()).hexdigest()[:8], 16) / 16**8
+        bound = max(share, sorted(draw(each.text) for each in unlike)[HELD_OUT])
+    out = [each for each in unlike if draw(each.text) < bound]
+    return Asked(tuple(each for each in unlike if draw(each.text) >= bound), tuple(out))
 
 
 def own_questions(

@@ -1,5 +1,6 @@
 """A user's own questions from a file, and what every question must be."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -97,6 +98,11 @@ def usable(text: str) -> bool:
         return False
     threes = [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
     return len(threes) < 4 or len(set(threes)) > 0.7 * len(threes)
+
+
+def draw(text: str) -> float:
+    """From 0 to 1 by a digest of the text, so that a question falls on the same side whenever it comes up again."""
+    return int(hashlib.sha256(normal(text).encode()).hexdigest()[:8], 16) / 16**8
 
 
 def normal(text: str) -> str:

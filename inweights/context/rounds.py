@@ -66,7 +66,15 @@ def _answers(setup: Setup, questions: Asked, number: int) -> tuple[TeacherAnswer
     """The teacher's answers to the questions held out, and to those that are learned."""
     until = setup.until(number, ANSWERING)
     with setup.teaching() as teacher:
-        answer = partial(teacher_answers, setup.model, setup.template, setup.chunks, store=setup.store, until=until)
+        answer = partial(
+            teacher_answers,
+            setup.model,
+            setup.template,
+            setup.chunks,
+            store=setup.store,
+            until=until,
+            wide=setup.settings.wide,
+        )
         # Those held out come first: a verdict needs them, whatever the budget.
         held_out = answer(questions.held_out, teacher=teacher if setup.teacher else None)
         answers = answer(questions.learned, teacher=teacher if setup.teacher else None)

@@ -1,8 +1,9 @@
 """The teacher's part: every question is answered behind the piece of context it is about, which is encoded once."""
 
+import hashlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,6 +11,8 @@ import torch
 from inweights.context.chunks import Chunk
 from inweights.context.memory import reading_tokens
 from inweights.context.qa_tokens import Asked, Question, TeacherAnswer, answers, asked
+from inweights.context.questions import draw
+from inweights.context.surroundings import surroundings
 from inweights.context.template import Template
 from inweights.context.train import LearnedContext
 from inweights.context.work_cache import Store, TeacherAnswers
@@ -36,30 +39,46 @@ def teacher_answers(
     kept: TopK = TOP_K,
     until: float = math.inf,
     teacher: tuple[Backbone, Template] | None = None,
+    wide: float = 0.0,
 ) -> TeacherAnswers:
     """Lessons from all questions, piece by piece; each must know its piece. `until`: on time.monotonic(); after it no
-    more are answered than have been. `teacher`: answers in place of the model, in the same tokens."""
+    more are answered than have been. `teacher`: answers in place of the model, in the same tokens. `wide`: the share of
+    the questions that are answered with the pieces around theirs as well."""
     lessons: list[TeacherAnswer] = []
     told: list[TeacherLogprobs] = []
     bare: list[float] = []
+    for context, part in _shards(*(teacher or (model, template)), chunks, questions, wide):
+        if lessons and time.monotonic() > until:
+            continue
+        texts, read = [each.text for each in part], hashlib.sha256(context.encode()).hexdigest()[:16]
+        key: tuple[object, ...] = (model.card.digest, model.card.dtype, template.digest, read, texts, kept)
+        if teacher:
+            key += (teacher[0].card.digest, teacher[0].card.dtype, teacher[1].digest)
+
+        def make(context: str = context, part: list[Question] = part) -> TeacherAnswers:
+            return teacher_answers_of(model, template, context, part, kept, teacher)
+
+        made = store.teacher_answers(key, part, make)
+        lessons += made.lessons
+        told += made.told
+        bare += made.bare
+    return TeacherAnswers(tuple(lessons), tuple(told), tuple(bare))
+
+
+def _shards(
+    model: Backbone, template: Template, chunks: Sequence[Chunk], questions: Sequence[Question], wide: float
+) -> Iterator[tuple[str, list[Question]]]:
+    """Contexts with the questions that are answered with each, `SHARD` at a time."""
     for number, chunk in enumerate(chunks):
         own = list(dict.fromkeys(each for each in questions if each.chunk == number))
-        for start in range(0, len(own), SHARD):
-            part = own[start : start + SHARD]
-            if lessons and time.monotonic() > until:
-                continue
-            key = (model.card.digest, model.card.dtype, template.digest, chunk.digest, [each.text for each in part], kept)
-            if teacher:
-                key += (teacher[0].card.digest, teacher[0].card.dtype, teacher[1].digest)  # type: ignore[assignment]
-
-            def make(chunk: Chunk = chunk, part: list[Question] = part) -> TeacherAnswers:
-                return teacher_answers_of(model, template, chunk.text, part, kept, teacher)
-
-            made = store.teacher_answers(key, part, make)
-            lessons += made.lessons
-            told += made.told
-            bare += made.bare
-    return TeacherAnswers(tuple(lessons), tuple(told), tuple(bare))
+        around = [each for each in own if len(chunks) > 1 and draw(f"wide {each.text}") < wide]
+        narrow = [each for each in own if each not in around]
+        for some, context in (
+            (narrow, chunk.text),
+            (around, surroundings(model, template, chunks, number) if around else ""),
+        ):
+            for start in range(0, len(some), SHARD):
+                yield context, some[start : start + SHARD]
 
 
 @torch.no_grad()

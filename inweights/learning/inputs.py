@@ -9,6 +9,7 @@ from inweights.context.chunks import Chunk, chunk_of_whole, chunks_of
 from inweights.context.demonstrations import orders, template_of_examples
 from inweights.context.other_model import OtherModel, refuse_unfit
 from inweights.context.qa_tokens import Question, asked
+from inweights.context.surroundings import QUESTION_TOKENS
 from inweights.context.template import Template, system_template_of, template_of
 from inweights.models.base import Backbone
 from inweights.sources import read_sources
@@ -17,8 +18,6 @@ from inweights.types import UserError, Weights
 
 DEFAULT_TOKENS = 2048
 """Of a piece; a shorter text is one piece, and its teacher reads it whole."""
-QUESTION_TOKENS = 64
-"""Room that a piece leaves for a question."""
 
 
 @dataclass(frozen=True)
