@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from inweights.context.chunks import Chunk
@@ -83,14 +83,13 @@ def learn(
     setup = Setup(model, template, chunks, settings, folder, queries, seconds, about, warm, say, asker, teacher)
     questions = split_held_out(assign_chunks(model, template, chunks, queries), settings.held_out)
     _warn_of_few(setup, len(queries), remedy)
-    if setup.own and queries and not setup.warm:
-        setup, questions = _with_paraphrases(setup, questions)
+    reworded = _paraphrases(setup, questions) if setup.own and queries and not setup.warm else []
     setup.clock.spent_on("questions")
-    return _polished(setup, _after_rounds(setup, questions))
+    return _polished(setup, _after_rounds(setup, questions, reworded))
 
 
-def _with_paraphrases(setup: Setup, questions: Asked) -> tuple[Setup, Asked]:
-    """The questions that are learned in other words as well; the effort that is left is for the model's own questions."""
+def _paraphrases(setup: Setup, questions: Asked) -> list[Question]:
+    """The questions that are learned in other words; the effort that is left is for the model's own questions."""
     count = round(setup.own_tokens / LESSON_TOKENS)
     texts = [(each.text, each.chunk, each.gold) for each in questions.learned]
     with setup.asking() as (model, _):
@@ -101,10 +100,9 @@ def _with_paraphrases(setup: Setup, questions: Asked) -> tuple[Setup, Asked]:
             return list(made.questions)
 
         new = setup.store.questions(("paraphrases", setup.ground, model.card.digest, texts, count), make)
-    left = max(0.0, setup.own_tokens - LESSON_TOKENS * len(new))
-    given, own = counted(len(questions.all), "question"), round(left / LESSON_TOKENS)
+    given, own = counted(len(questions.all), "question"), max(0, count - len(new))
     setup.say(f"{given} given, {counted(len(new), 'paraphrase')} of these, and up to {own:,} of the model's own")
-    return replace(setup, own_tokens=left), Asked((*questions.learned, *new), questions.held_out)
+    return new
 
 
 def _warn_of_few(setup: Setup, queries: int, remedy: str) -> None:
@@ -117,10 +115,10 @@ def _warn_of_few(setup: Setup, queries: int, remedy: str) -> None:
         setup.say(f"warning: about {few} will be held out, too few for an interval ({MINIMUM_QUESTIONS}); {remedy}")
 
 
-def _after_rounds(setup: Setup, questions: Asked) -> Progress:
+def _after_rounds(setup: Setup, questions: Asked, reworded: Sequence[Question]) -> Progress:
     """Rounds until one gains too little, or all of them are done."""
     shares = tuple(each / sum(setup.tokens) for each in setup.tokens)
-    progress = Progress(questions, shares)
+    progress = Progress(Asked((*questions.learned, *reworded), questions.held_out), shares, len(reworded))
     for number in range(setup.rounds):
         progress = next_round(setup, progress, number)
         values = [each.value for each in progress.recovered[-2:]]

@@ -9,6 +9,7 @@ from inweights.context.conversation import spelled
 from inweights.context.metrics import information_recovered
 from inweights.context.qa_tokens import text_of
 from inweights.context.question_sampling import Asked, own_questions, split_held_out
+from inweights.context.question_turns import LESSON_TOKENS
 from inweights.context.round_training import training
 from inweights.context.setup import Setup
 from inweights.context.teacher import teacher_answers, teacher_kl
@@ -31,6 +32,8 @@ class Progress:
     questions: Asked
     shares: tuple[float, ...]
     """Of the next questions, by piece."""
+    reworded: int = 0
+    """Paraphrases of the user's questions."""
     answers: TeacherAnswers = NOTHING
     held_out: TeacherAnswers = NOTHING
     recovered: tuple[Recovered, ...] = ()
@@ -49,13 +52,16 @@ def next_round(setup: Setup, progress: Progress, number: int) -> Progress:
     setup.say(f"round {number + 1} of {setup.rounds}: {_spelled(recovered)} recovered on held-out questions")
     shares = _shares(held_out, distances, setup.tokens)
     before = progress.recovered, progress.losses
-    return Progress(questions, shares, answers, held_out, (*before[0], recovered), before[1] + losses, replayed)
+    return Progress(
+        questions, shares, progress.reworded, answers, held_out, (*before[0], recovered), before[1] + losses, replayed
+    )
 
 
 def _questions(setup: Setup, progress: Progress, number: int) -> Asked:
     """With the model's own questions about each piece, more of them where less is known yet."""
     known, settings, until = progress.questions.all, setup.settings, setup.until(number, ASKING)
-    tokens = [setup.own_tokens * share / setup.rounds * (i in setup.own) for i, share in enumerate(progress.shares)]
+    most = max(0.0, setup.own_tokens - LESSON_TOKENS * progress.reworded) / setup.rounds
+    tokens = [most * share * (number in setup.own) for number, share in enumerate(progress.shares)]
     with setup.asking() as (model, template):
         new = own_questions(model, template, setup.chunks, tokens, setup.store, settings.seed, known, until, setup.say)
     setup.clock.spent_on("questions")
