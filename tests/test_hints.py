@@ -43,3 +43,9 @@ def of_method(made, **changes):
 
 def test_nothing_is_suggested_where_answers_differ_or_the_method_trains():
     assert constant_answers([record("icl", examples=40), constant("pbft")], {"rte": 3}) == []
+
+
+def test_patterns_among_which_one_was_chosen_are_not_suggested_again():
+    chosen = replace(of_method(constant("icl"), prompt="it-was,review"), notes={"tuned_pattern": "review"})
+    [line] = constant_answers([chosen], {"rte": 5})
+    assert line.startswith("rte: icl by the pattern review gave one answer to a whole set; 3 other patterns exist")

@@ -15,7 +15,7 @@ def constant_answers(records: Sequence[Record], patterns: Mapping[str, int]) -> 
         if record.run.method in UNTRAINED and any(map(constant, record.outcomes.values())):
             found.setdefault(_of(record), {})[record.run.method] = None
     compared = {(*_of(record), record.run.method) for record in records}
-    tried = {task: {record.run.prompt for record in records if record.run.task == task} for task in patterns}
+    tried = {task: {name for r in records if r.run.task == task for name in r.run.prompt.split(",")} for task in patterns}
     several = len({str(record.run.weights) for record in records}) > 1
     lines = []
     for key, methods in found.items():
@@ -33,7 +33,7 @@ def constant_answers(records: Sequence[Record], patterns: Mapping[str, int]) -> 
 
 
 def _of(record: Record) -> tuple[str, str, str]:
-    return record.run.task, str(record.run.weights), record.run.prompt
+    return record.run.task, str(record.run.weights), str(record.notes.get("tuned_pattern", record.run.prompt))
 
 
 def _advice(others: int, calibrated: str) -> str:

@@ -16,8 +16,8 @@ from inweights.types import Record
 if TYPE_CHECKING:
     from rich.console import Console
 
-MINIMUM_WIDTHS = {"method": 12, "pattern": 6, "pays after": 10}
-"""Columns that may take several lines on a terminal; others never do."""
+SEVERAL_LINES = ("method", "pattern", "trained", "pays after")
+"""Columns that may take several lines on a terminal, between words; accuracies may after the interval, others never."""
 
 
 def cells(rows: Sequence[Row], interval: str = "{:.3f} [{:.3f}, {:.3f}]") -> tuple[list[str], list[list[str]]]:
@@ -138,9 +138,10 @@ def _print_table(console: "Console", task: str, rows: Sequence[Row]) -> None:
     heads, lines = cells(rows, "{:.3f} [{:.2f}, {:.2f}]")
     sets = {name for row in rows for name in row.accuracy}
     table = Table(title=task, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in heads[1:-1]:
-        least = len("0.875 [0.52, 1.00]") if head in sets else MINIMUM_WIDTHS.get(head)
-        table.add_column(head, overflow="fold", no_wrap=least is None, min_width=least)
+    for column, head in enumerate(heads[1:-1], start=1):
+        longest = max(len(word) for line in [heads, *lines] for word in [*line[column].split(), ""])
+        least = len("0.875 [0.52, 1.00]") if head in sets else longest
+        table.add_column(head, overflow="fold", no_wrap=head not in (*SEVERAL_LINES, *sets), min_width=least)
     for line in lines:
         table.add_row(*(value.replace("[", r"\[") for value in line[1:-1]))
     # Wider than the terminal rather than cut.
