@@ -67,7 +67,7 @@ def _script(shape: ModelShape, asked: Task, sets: Sequence[Example], options: Op
             module, seconds = tuned.result, seconds + tuned.seconds * (1 if options.quick else EPOCHS / MEASURED_EPOCHS)
         # Batch calibration scores 64 more inputs.
         inputs = [*sets, *(shots.unlabelled[:64] if name == "icl+batch" else ())]
-        some = inputs[:: 1 if options.quick else MEASURED_INPUTS]
+        some = inputs[::MEASURED_INPUTS]
         scored = timed(lambda: _scored(module, tokenizer, prompt, some, context))  # noqa: B023
         spent[name] = seconds + scored.seconds * len(inputs) / len(some)
     return spent
