@@ -2,7 +2,8 @@
 
 A table stands between two marks, `<!-- NAME -->` and `<!-- end -->`; tests/test_readme.py checks that every table is that
 of the records. `results/demo.json` is `inweights report studies/demo --format json` after `make demo`, `results/real.json`
-the same for the study that README.md names; what `python -m benchmarks` wrote into `records/` is the table `performance`.
+the rows of the studies that docs/benchmarks.md names; what `python -m benchmarks` wrote into `records/` is the table
+`performance`.
 """
 
 import json
@@ -36,7 +37,8 @@ def filled(text: str) -> str:
 def _made(name: str) -> str:
     if name == "performance":
         return performance([json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))])
-    return TABLES[name](json.loads((RESULTS / f"{name}.json").read_text()))
+    source = "real" if name == "intervals" else name
+    return TABLES[name](json.loads((RESULTS / f"{source}.json").read_text()))
 
 
 def demo(record: Mapping[str, Any]) -> str:
@@ -60,19 +62,51 @@ def _both(row: Mapping[str, Any]) -> str:
 
 
 def real(record: Mapping[str, Any]) -> str:
-    """Accuracy with its 95 % interval by method, the best in domain first; the majority baseline above."""
+    """Accuracy in and out of domain by method, one column for each model, task and number of shots."""
     rows = [row for row in record["rows"] if not row["oracle"]]
-    names = list(rows[0]["accuracy"])
-    rows.sort(key=lambda row: -row["accuracy"][names[0]]["mean"])
-    lines = [["majority", *(f"{rows[0]['majority'][name]:.2f}" for name in names), "", "", ""]]
-    for row in rows:
-        intervals = (row["accuracy"][name] for name in names)
-        accuracy = [f"{each['mean']:.2f} [{each['low']:.2f}, {each['high']:.2f}]" for each in intervals]
-        seeds = "any" if row["run_once"] else str(row["seeds"])
-        lines.append(
-            [f"`{row['method']}`", *accuracy, seeds, f"{row['adapt_seconds']:.1f}", f"{1e3 * row['seconds_per_query']:.0f}"]
-        )
-    return _table(["method", *names, "draws", "adapt s", "ms/query"], lines)
+    groups = list(dict.fromkeys(_group(row) for row in rows))
+    of = {(row["method"], _group(row)): row for row in rows}
+    methods = sorted({row["method"] for row in rows}, key=lambda name: -_in_domain(of[name, groups[0]]))
+    heads = ["method", *(f"{task} ({model}, {shots} shots)" for model, task, shots in groups)]
+    majority = ["majority", *(_majority(next(row for row in rows if _group(row) == group)) for group in groups)]
+    lines = [[f"`{name}`", *(_means(of.get((name, group))) for group in groups)] for name in methods]
+    return _table(heads, [majority, *lines])
+
+
+def intervals(record: Mapping[str, Any]) -> str:
+    """The same with 95 % intervals, draws and costs, one line for each method, model, task and number of shots."""
+    lines = []
+    for row in (row for row in record["rows"] if not row["oracle"]):
+        names = sorted(row["accuracy"], key=lambda name: row["domains"][name])
+        cells = [f"{_interval(row['accuracy'][name])} ({name})" for name in names]
+        draws = "any" if row["run_once"] else str(row["seeds"])
+        costs = [f"{row['adapt_seconds']:.1f}", f"{1e3 * row['seconds_per_query']:.0f}"]
+        what = [row["model"], row["task"], str(row["shots"]), f"`{row['method']}`"]
+        lines.append([*what, *cells, *[""] * (2 - len(cells)), draws, *costs])
+    return _table(["model", "task", "shots", "method", "in domain", "out of domain", "draws", "adapt s", "ms/query"], lines)
+
+
+def _group(row: Mapping[str, Any]) -> tuple[str, str, int]:
+    return row["model"], row["task"], row["shots"]
+
+
+def _in_domain(row: Mapping[str, Any]) -> float:
+    return next(each["mean"] for name, each in row["accuracy"].items() if row["domains"][name] == "in-domain")
+
+
+def _means(row: Mapping[str, Any] | None) -> str:
+    """In domain first; empty where the study had no such method."""
+    if row is None:
+        return ""
+    return " / ".join(f"{row['accuracy'][name]['mean']:.2f}" for name in sorted(row["accuracy"], key=row["domains"].get))
+
+
+def _majority(row: Mapping[str, Any]) -> str:
+    return " / ".join(f"{row['majority'][name]:.2f}" for name in sorted(row["accuracy"], key=row["domains"].get))
+
+
+def _interval(accuracy: Mapping[str, float]) -> str:
+    return f"{accuracy['mean']:.2f} [{accuracy['low']:.2f}, {accuracy['high']:.2f}]"
 
 
 def minilm(record: Mapping[str, Any]) -> str:
@@ -106,7 +140,7 @@ def _quantity(value: float, unit: str) -> str:
         return f"{value / 1e9:,.0f} GFLOP/s"
     if unit == "bytes":
         return f"{value / 1e9:.2f} GB"
-    if unit == "of 1":
+    if unit in ("of 1", "accuracy") or unit.startswith("mean balanced accuracy"):
         return f"{value:.3f}"
     assert thing.startswith("seconds"), unit
     amount = f"{1e3 * value:.3g} ms" if value < 0.9995 else f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
@@ -117,7 +151,12 @@ def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in [heads, ["---"] * len(heads), *lines])
 
 
-TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {"demo": demo, "real": real, "minilm": minilm}
+TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "demo": demo,
+    "real": real,
+    "intervals": intervals,
+    "minilm": minilm,
+}
 
 
 if __name__ == "__main__":
