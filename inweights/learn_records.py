@@ -25,6 +25,11 @@ class Recovered:
     questions: int = 0
 
 
+def parts(apart: Recovered) -> bool:
+    """Whether R_KL - R_free is over .1 and outside noise."""
+    return apart.value is not None and apart.low is not None and apart.value > 0.1 and apart.low > 0
+
+
 @dataclass(frozen=True)
 class EvaluationSet:
     """Questions that every system answers."""
@@ -79,8 +84,7 @@ class FormResult:
     @property
     def parts(self) -> bool:
         """Whether free answers recover less than the teacher-forced figure promises, by over .1 and outside noise."""
-        apart = self.parting
-        return apart.value is not None and apart.low is not None and apart.value > 0.1 and apart.low > 0
+        return parts(self.parting)
 
 
 @dataclass(frozen=True)

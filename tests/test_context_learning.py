@@ -10,12 +10,15 @@ from statistics import mean
 import pytest
 import torch
 
+from inweights.context import learn as learning
+from inweights.context import parting as parting_module
 from inweights.context import round_training
 from inweights.context.chunks import chunks_of
 from inweights.context.learn import learn
 from inweights.context.metrics import base_kl, contexts_read, information_recovered
 from inweights.context.on_policy import polish
 from inweights.context.qa_tokens import Question
+from inweights.context.rounds import Progress
 from inweights.context.settings import Settings
 from inweights.context.systems import System, learned_system, respond
 from inweights.context.teacher import distances, teacher_answers
@@ -265,3 +268,28 @@ def test_polish_is_part_of_a_run_and_of_its_time(model, tmp_path):
     found = learn(model, EMBEDDED, pieces(model), replace(SHORT, polish=0.5), tmp_path, queries=queries(), seconds=3)
     assert found.seconds["polish"] > 0
     assert sum(found.seconds.values()) < 8
+
+
+@pytest.mark.parametrize(("wrong", "steps"), [(0, False), (24, True)])
+def test_polish_is_spent_where_free_answers_recover_less_than_is_promised(wrong, steps, model, tmp_path, monkeypatch):
+    """Of 24 held-out questions the student answers all as the teacher does, or none though it predicts them well."""
+    settings = replace(QUICK, epochs=2, polish=0.5)
+    asked = [replace(each, chunk=0) for each in queries(24)]
+    held_out = teacher_answers(model, EMBEDDED, pieces(model), asked[:24], Store(tmp_path))
+    assert len(held_out.lessons) == 24
+    monkeypatch.setattr(
+        learning,
+        "_after_rounds",
+        lambda setup, questions, *_: Progress(questions, (1.0,), answers=held_out, held_out=held_out),
+    )
+    monkeypatch.setattr(parting_module, "teacher_kl", lambda learned, held_out: [0.0] * 24)
+
+    def scores(system, setup, questions):
+        return [0.0] * 24 if system.model is model else [0.0] * wrong + [1.0] * (24 - wrong)
+
+    monkeypatch.setattr(parting_module, "_scores", scores)
+    said: list[str] = []
+    found = learn(model, EMBEDDED, pieces(model), settings, tmp_path, queries=asked, say=said.append)
+    assert bool(found.losses) == steps
+    assert ("polish" in found.seconds) == steps
+    assert any("no steps on the student's own answers" in text for text in said) != steps

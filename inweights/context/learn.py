@@ -11,6 +11,7 @@ from inweights.context.metrics import information_recovered
 from inweights.context.on_policy import polish
 from inweights.context.other_model import OtherModel
 from inweights.context.paraphrases import paraphrases
+from inweights.context.parting import parting_of
 from inweights.context.qa_tokens import Question
 from inweights.context.question_sampling import Asked, split_held_out
 from inweights.context.question_turns import LESSON_TOKENS, question_counts
@@ -22,7 +23,7 @@ from inweights.context.template import Template
 from inweights.context.train import LearnedContext
 from inweights.context.training_rows import Row
 from inweights.context.work_cache import TeacherAnswers
-from inweights.learn_records import MINIMUM_QUESTIONS, Recovered
+from inweights.learn_records import MINIMUM_QUESTIONS, Recovered, parts
 from inweights.models.base import Backbone
 from inweights.wording import counted
 
@@ -127,10 +128,24 @@ def _after_rounds(setup: Setup, questions: Asked, reworded: Sequence[Question]) 
     return progress
 
 
+def _needs_polish(setup: Setup, held_out: TeacherAnswers) -> bool:
+    """Unless free answers to the held-out questions recover as much as the teacher-forced figure promises.
+
+    Too few of them tell nothing; then what the settings say is done.
+    """
+    if len(held_out.lessons) < MINIMUM_QUESTIONS:
+        return True
+    apart = parting_of(setup, held_out)
+    needed = parts(apart)
+    if not needed:
+        setup.say("no steps on the student's own answers: they recover as much as is known of the teacher's")
+    return needed
+
+
 def _polished(setup: Setup, progress: Progress) -> LearningResult:
     """What the rounds came to, after the steps on the student's own answers where the settings have some."""
     recovered, losses = progress.recovered, progress.losses
-    if setup.settings.polish:
+    if setup.settings.polish and _needs_polish(setup, progress.held_out):
         with setup.teaching() as (teacher, _):
             lessons = (setup.template, setup.chunks, progress.answers)
             losses += polish(setup.learned, teacher, *lessons, setup.settings, setup.clock.at(1.0))
