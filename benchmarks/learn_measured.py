@@ -47,7 +47,7 @@ def information(model: Backbone, template: Template, document: Document, learned
     for number, chunk in enumerate(document.chunks):
         told = teacher_answers_of(model, template, chunk.text, [each for each in document.tests if each.chunk == number])
         bare += told.bare
-        teacher_kl += distances(learned.model, [learned.reads(each.alone) for each in told.lessons], told.told)
+        teacher_kl += distances(learned.model, [learned.reads(each.alone) for each in told.examples], told.logprobs)
     value = information_recovered(bare, teacher_kl).value
     assert value is not None, "the document changes nothing that the model says"
     return value

@@ -37,7 +37,7 @@ def recovered(count: int, settings: Settings, step: int) -> dict[str, float]:
     template = template_of(model)
     outcome = learn_one(model, document, settings, every_question()[::step])
     lessons = select_answers(outcome.answers, outcome.answers.bare, settings)
-    reads = settings.epochs * sum(len(each.alone.tree) for each in lessons.lessons)
+    reads = settings.epochs * sum(len(each.alone.tree) for each in lessons.examples)
     learned = {
         "distilled": outcome.learned,
         "next-token": next_token(model, document.chunks, settings, reads, math.inf),

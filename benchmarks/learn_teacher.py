@@ -36,7 +36,7 @@ class Lessons:
     @property
     def log_probs(self) -> list[float]:
         """Of all cells in order of size: which of two equals comes first says nothing."""
-        return torch.cat([each.log_probs.clamp_min(-100).sort(-1).values.flatten() for each in self.told]).tolist()
+        return torch.cat([each.log_probs.clamp_min(-100).sort(-1).values.flatten() for each in self.logprobs]).tolist()
 
 
 def beside_whole_prompts(options: Options, goal: Goal) -> list[Row]:
@@ -61,7 +61,7 @@ def beside_whole_prompts(options: Options, goal: Goal) -> list[Row]:
         turns = in_turns(ways, options.repeats or (1 if options.quick else 2))
         ours, peer = turns["ours"][0].result, turns["peer"][0].result
         assert ours.answers[:first] == peer.answers, "the two sides answer differently: not the same work"
-        proof = same(replace(ours, told=ours.told[:first]).log_probs, peer.log_probs, tolerance(1e-4))
+        proof = same(replace(ours, told=ours.logprobs[:first]).log_probs, peer.log_probs, tolerance(1e-4))
         own, whole = ([turn.seconds / count for turn in turns[side]] for side, count in (("ours", asked), ("peer", first)))
         weights = sum(table.numel() * table.element_size() for table in model.module.parameters())
         more: dict[str, Any] = {
@@ -99,8 +99,8 @@ def _cut(model: Backbone, words: Sequence[str], tokens: int) -> tuple[str, list[
 
 def _ours(model: Backbone, context: str, questions: Sequence[Question]) -> Timed[Lessons]:
     found, cost = measure(lambda: teacher_answers_of(model, TEMPLATE, context, questions))
-    answers = [each.behind.completion_ids for each in found.lessons]
-    return Timed(cost.seconds, Lessons(answers, list(found.told), cost))
+    answers = [each.with_context.completion_ids for each in found.examples]
+    return Timed(cost.seconds, Lessons(answers, list(found.logprobs), cost))
 
 
 def _whole_prompts(module: Any, tokenizer: Any, context: str, questions: Sequence[Question]) -> Timed[Lessons]:

@@ -54,8 +54,8 @@ def _rows(name: str, place: str, options: Options, goal: Goal) -> list[Row]:
     more: dict[str, Any] = {
         "information": asdict(information),
         "first_sentence_alone": alike["alone"],
-        "answers": len(result.answers.lessons),
-        "questions": [each.question.text for each in result.answers.lessons],
+        "answers": len(result.answers.examples),
+        "questions": [each.question.text for each in result.answers.examples],
         "seconds": result.seconds,
         "samples": samples,
     }

@@ -2,7 +2,7 @@
 
 A tokenizer finds its control tokens (`<|im_end|>`, `</s>`, `[SEP]`) anywhere in a text, so a document that spells one
 could end its turn and begin another. A pattern or a chat template may hold control tokens, what is filled in may not.
-The mark is a noncharacter, inserted behind the first bracket; a model's `encode` takes it out again.
+The mark is a noncharacter, inserted after the first bracket; a model's `encode` takes it out again.
 """
 
 import re

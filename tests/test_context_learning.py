@@ -69,7 +69,7 @@ def recovered(outcome):
     """Of the questions that were learnt by."""
     lessons = outcome.answers
     teacher_kl = distances(
-        outcome.learned.model, [outcome.learned.reads(each.alone) for each in lessons.lessons], lessons.told
+        outcome.learned.model, [outcome.learned.reads(each.alone) for each in lessons.examples], lessons.logprobs
     )
     return information_recovered(lessons.bare, teacher_kl)
 
@@ -121,7 +121,7 @@ def files(folder) -> dict[str, int]:
 
 def test_facts_that_are_asked_about_are_recovered_without_the_document(model, outcome):
     assert recovered(outcome).low > 0.8
-    questions = [each.question for each in outcome.answers.lessons if each.question.kind != "absent"]
+    questions = [each.question for each in outcome.answers.examples if each.question.kind != "absent"]
     assert len(questions) == 2 * len(EVENTS)
     student = learned_system("student", outcome.learned)
     texts = respond(student, EMBEDDED, questions, "exact-match").answers
@@ -209,7 +209,7 @@ def test_a_run_that_is_killed_in_its_second_round_asks_and_answers_nothing_twice
     assert files(tmp_path / "killed") == before
     assert spent["training"] > 0
     assert all(again.seconds[phase] > seconds for phase, seconds in spent.items())
-    lessons, rows = [*again.answers.lessons, *again.held_out.lessons], again.replayed
+    lessons, rows = [*again.answers.examples, *again.held_out.examples], again.replayed
     trained = OWN.epochs * sum(len(each.alone.tree) for each in lessons) + 2 * sum(len(row.tree) for row in rows)
     assert model.counter.tokens - read < 1.5 * trained
 
@@ -259,7 +259,7 @@ def test_polish_lowers_the_reverse_divergence(model, tmp_path):
 
     before = reverse()
     losses = polish(learned, model, EMBEDDED, pieces(model), lessons, settings)
-    answered = 36 * len(lessons.lessons) * mean(len(row.tree) for row in rows_of(lessons))
+    answered = 36 * len(lessons.examples) * mean(len(row.tree) for row in rows_of(lessons))
     assert len(losses) == pytest.approx(answered / settings.batch_tokens, abs=4)
     assert reverse() < 0.8 * before
 
@@ -276,7 +276,7 @@ def test_polish_is_spent_where_free_answers_recover_less_than_is_promised(wrong,
     settings = replace(QUICK, epochs=2, polish=0.5)
     asked = [replace(each, chunk=0) for each in queries(24)]
     held_out = teacher_answers(model, EMBEDDED, pieces(model), asked[:24], Store(tmp_path))
-    assert len(held_out.lessons) == 24
+    assert len(held_out.examples) == 24
     monkeypatch.setattr(
         learning,
         "_after_rounds",

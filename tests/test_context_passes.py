@@ -39,7 +39,7 @@ def mix(model):
     pieces = chunks_of(model, Context((Section(TALE, source="tale"),)), 200)
     lessons = teacher_answers_of(model, LONG, pieces[0].text, QUESTIONS)
     rng = random.Random(0)
-    replayed = conflicting_rows(model, LONG, pieces, lessons.lessons, 2, rng) + neutral_rows(model, 3, rng)
+    replayed = conflicting_rows(model, LONG, pieces, lessons.examples, 2, rng) + neutral_rows(model, 3, rng)
     return [*rows_of(lessons), *replayed], pieces
 
 
@@ -69,7 +69,7 @@ def test_losses_and_gradients_are_those_of_whole_logits_of_each_row_alone(archit
     plain = []
     for row in rows:
         logits = learned.model.next_token_logits([row.tree])
-        plain.append(divergences([row.told], logits, [len(row.told)], divergence) / student.mean)
+        plain.append(divergences([row.logprobs], logits, [len(row.logprobs)], divergence) / student.mean)
     expected = torch.cat(plain)
     expected_gradients = gradients(learned, expected)
     for budget in (None, 1.0):
@@ -109,7 +109,7 @@ def test_a_model_that_changes_its_logits_after_the_head_is_read_whole(causal, mo
     learned = learned_of(causal, pieces)
     passes = Passes(learned.model, learned.adapted.parameters, Student(rows))
     logits = learned.model.next_token_logits([rows[0].tree])
-    expected = divergences([rows[0].told], logits, [len(rows[0].told)]) / passes.student.mean
+    expected = divergences([rows[0].logprobs], logits, [len(rows[0].logprobs)]) / passes.student.mean
     torch.testing.assert_close(passes.loss([0]), expected, rtol=1e-5, atol=1e-6)
 
 

@@ -59,7 +59,7 @@ def test_learn_takes_up_the_questions_of_probe(tmp_path):
     kept = {path.name: json.loads(path.read_text()) for path in (tmp_path / "questions").iterdir()}
     assert sum(map(len, kept.values())) >= found["questions"] > 0
     result = learn(model, PLAIN, chunks, OWN, tmp_path)
-    learned = {each.question.text for each in (*result.answers.lessons, *result.held_out.lessons)}
+    learned = {each.question.text for each in (*result.answers.examples, *result.held_out.examples)}
     assert {sample[0] for sample in found["samples"]} <= learned
     assert all((tmp_path / "questions" / name).is_file() for name in kept)
     for step in ("question", "answering with the context", "timing", "answering without the context"):

@@ -68,9 +68,9 @@ def test_a_given_answer_replaces_one_of_the_teachers_that_does_not_contain_it():
     assert (found.given, found.contradicted, len(found.rows)) == (2, 1, 3)
     assert "1 of the teacher's answers" in found.summary
     gold = found.rows[1]
-    assert model.decode([int(gold.told.likeliest[0])]).strip() == "nurse"
-    assert gold.told.log_probs.exp().sum(-1).allclose(torch.ones(1))
-    assert gold.told.log_probs[0, 0].item() == pytest.approx(math.log(1 - SMOOTHING))
+    assert model.decode([int(gold.logprobs.likeliest[0])]).strip() == "nurse"
+    assert gold.logprobs.log_probs.exp().sum(-1).allclose(torch.ones(1))
+    assert gold.logprobs.log_probs[0, 0].item() == pytest.approx(math.log(1 - SMOOTHING))
 
 
 def test_a_given_answer_is_taught_up_to_the_token_that_ends_the_teachers_answers(causal):

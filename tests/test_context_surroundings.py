@@ -61,7 +61,7 @@ def test_a_share_of_the_questions_is_answered_with_the_whole_context(share, tmp_
 
 
 def tables(answers):
-    return {each.question: told for each, told in zip(answers.lessons, answers.told, strict=True)}
+    return {each.question: told for each, told in zip(answers.examples, answers.logprobs, strict=True)}
 
 
 def alike(one, other) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inweights.context.chunks import chunks_of
-from inweights.context.qa_tokens import Question, asked, text_of
+from inweights.context.qa_tokens import Question, question_tokens, text_of
 from inweights.context.question_sampling import own_questions, split_held_out
 from inweights.context.question_writing import written
 from inweights.context.questions import from_file, normal, usable
@@ -184,15 +184,15 @@ def test_without_a_chat_template_a_plain_one_is_taken_and_the_embedded_model_has
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "opt"])
 def test_a_question_behind_its_context_has_the_tokens_of_the_whole_text(architecture):
     model, questions = tiny(architecture), ["Did the doctor see the judge?", "money"]
-    read = asked(model, PLAIN, TALE, questions)
-    for question, behind, alone in zip(questions, read.behind, read.alone, strict=True):
+    read = question_tokens(model, PLAIN, TALE, questions)
+    for question, behind, alone in zip(questions, read.with_context, read.alone, strict=True):
         assert [*read.prefix.ids, *behind] == model.encode([PLAIN.context(TALE) + PLAIN.asked(question)])[0]
         assert list(alone) == model.encode([PLAIN.bare(question)])[0]
 
 
 def test_a_question_that_does_not_fit_beside_its_context_is_refused(causal):
     with pytest.raises(UserError, match=r"a question behind its context has [\d,]+ tokens .* lower --chunk-tokens"):
-        asked(causal, PLAIN, TALE * 20, ["money"])
+        question_tokens(causal, PLAIN, TALE * 20, ["money"])
 
 
 def test_an_answer_reads_without_what_ended_it(causal):
@@ -332,9 +332,9 @@ def test_nothing_stale_is_taken_up(tmp_path):
     before = model.counter.tokens
     again = teacher_answers(model, PLAIN, [piece], [replace(questions[0], gold="no"), questions[1]], store)
     assert model.counter.tokens == before
-    assert [each.behind for each in again.lessons] == [each.behind for each in first.lessons]
-    assert (again.lessons[0].question.gold, again.bare) == ("no", first.bare)
-    for one, other in zip(first.told, again.told, strict=True):
+    assert [each.with_context for each in again.examples] == [each.with_context for each in first.examples]
+    assert (again.examples[0].question.gold, again.bare) == ("no", first.bare)
+    for one, other in zip(first.logprobs, again.logprobs, strict=True):
         assert one.ids.equal(other.ids)
         assert one.log_probs.equal(other.log_probs)
     assert files(model, PLAIN, [piece], questions, store) == 1

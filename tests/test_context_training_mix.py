@@ -48,7 +48,7 @@ ARCHITECTURES = ["llama", "gpt2", "opt", "gemma2", "mistral", "bloom"]
 
 def replayed(model, count: int = 3) -> list[Row]:
     pieces = chunks_of(model, Context((Section(TALE, source="tale"),)), 200)
-    lessons = teacher_answers_of(model, TEMPLATE, pieces[0].text, QUESTIONS).lessons
+    lessons = teacher_answers_of(model, TEMPLATE, pieces[0].text, QUESTIONS).examples
     return conflicting_rows(model, TEMPLATE, pieces, lessons, count, random.Random(0))
 
 
@@ -78,7 +78,7 @@ def test_a_row_behind_a_front_lets_go_of_what_the_front_reads():
     shorter = without_front(row, 1)
     assert shorter.tree == Tree((4, 5), ((6, 7), (8,)), (1, 2, 4))
     assert shorter.firsts == (0, 2)
-    assert shorter.told.log_probs.equal(many.log_probs[1:])
+    assert shorter.logprobs.log_probs.equal(many.log_probs[1:])
 
 
 @pytest.mark.parametrize("architecture", ["llama", "opt", "gemma2"])
@@ -172,7 +172,7 @@ def test_a_branched_row_says_what_each_prompt_says_read_whole(architecture):
             places = [len(row.tree.stem) + place - at for place in row.tree.reads[first:last]]
             torch.testing.assert_close(found[first:last], whole[places], rtol=0, atol=1e-4)
             at += len(branch)
-        assert row.told.kl_to(found.log_softmax(-1)).abs().max() < 1e-5
+        assert row.logprobs.kl_to(found.log_softmax(-1)).abs().max() < 1e-5
 
 
 def test_what_is_replayed_is_the_models_own(causal):
@@ -189,7 +189,7 @@ def test_what_is_replayed_is_the_models_own(causal):
 
 def test_no_more_is_replayed_than_there_is_time_for(causal):
     pieces = chunks_of(causal, Context((Section(TALE, source="tale"),)), 200)
-    lessons = teacher_answers_of(causal, TEMPLATE, pieces[0].text, QUESTIONS).lessons
+    lessons = teacher_answers_of(causal, TEMPLATE, pieces[0].text, QUESTIONS).examples
     past = time.monotonic() - 1
     assert 0 < len(conflicting_rows(causal, TEMPLATE, pieces, lessons, 100, random.Random(0), until=past)) < 100
     assert 0 < len(neutral_rows(causal, 1000, random.Random(0), until=past)) < 1000
@@ -200,9 +200,9 @@ def test_contexts_are_read_as_before_where_nothing_was_learned_however_long_answ
     """The bare model's answers end after ANSWER_TOKENS; so must those that are compared with them."""
     long = replace(TEMPLATE, answer_tokens=3 * ANSWER_TOKENS)
     pieces = chunks_of(causal, Context((Section(TALE, source="tale"),)), 200)
-    lessons = teacher_answers_of(causal, long, pieces[0].text, QUESTIONS).lessons
+    lessons = teacher_answers_of(causal, long, pieces[0].text, QUESTIONS).examples
     rows = conflicting_rows(causal, long, pieces, lessons, 3, random.Random(0))
-    assert max(len(row.told) for row in rows) >= ANSWER_TOKENS
+    assert max(len(row.logprobs) for row in rows) >= ANSWER_TOKENS
     assert contexts_read(causal, long, rows) == 1.0
 
 
@@ -228,23 +228,23 @@ def test_a_returned_context_has_the_same_targets_as_the_question_alone(architect
     pieces = chunks_of(model, Context((Section(TALE, source="tale"),)), 200)
     answered = teacher_answers_of(model, TEMPLATE, pieces[0].text, QUESTIONS)
     rows = rows_of(answered)
-    found = returned_rows(model, TEMPLATE, pieces, answered.lessons, rows, 2.0, random.Random(0))
+    found = returned_rows(model, TEMPLATE, pieces, answered.examples, rows, 2.0, random.Random(0))
     assert [len(row.firsts) for row in found] == [len(rows)] * 2
     expected = {}
-    for lesson, row in zip(answered.lessons, rows, strict=True):
+    for lesson, row in zip(answered.examples, rows, strict=True):
         [whole] = model.encode([TEMPLATE.context(pieces[0].text) + TEMPLATE.asked(lesson.question.text)])
-        expected[(*whole, *lesson.alone.completion_ids[:-1])] = row.told
+        expected[(*whole, *lesson.alone.completion_ids[:-1])] = row.logprobs
     for row in found:
-        starts = [*row.firsts, len(row.told)]
+        starts = [*row.firsts, len(row.logprobs)]
         for branch, first, last in zip(row.tree.branches, starts[:-1], starts[1:], strict=True):
             told = expected[(*row.tree.stem, *branch)]
-            teacher = TeacherLogprobs(row.told.ids[first:last], row.told.log_probs[first:last])
+            teacher = TeacherLogprobs(row.logprobs.ids[first:last], row.logprobs.log_probs[first:last])
             assert last - first == len(told)
             assert teacher.likeliest.tolist() == told.likeliest.tolist()
             torch.testing.assert_close(teacher.log_probs[:, -1], told.log_probs[:, -1])
     # The teacher's own answers, in its own prompt: there is nothing to learn.
     assert base_kl(model, found) == pytest.approx(0, abs=1e-5)
-    assert returned_rows(model, TEMPLATE, pieces, answered.lessons, rows, 0.0, random.Random(0)) == []
+    assert returned_rows(model, TEMPLATE, pieces, answered.examples, rows, 0.0, random.Random(0)) == []
 
 
 # A prefix

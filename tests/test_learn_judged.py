@@ -106,7 +106,7 @@ def test_held_out_and_given_questions_are_two_evaluation_sets(tmp_path):
     chunks = chunks_of(model, read_sources([str(tmp_path / "facts.txt")], "auto"), 64)
     settings = Settings(epochs=1, held_out=0.5)
     result = learn(model, EMBEDDED, chunks, settings, tmp_path / "work", queries=QUERIES)
-    assert result.held_out.lessons
+    assert result.held_out.examples
     found = evaluate(model, EMBEDDED, chunks, {"lora": result}, settings, QUERIES, rivals=("icl", "sft"))
     assert found.primary == "test"
     assert found.sets["test"].given

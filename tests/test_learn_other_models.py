@@ -11,7 +11,7 @@ import inweights
 from inweights.context.chunks import chunks_of
 from inweights.context.learn import learn
 from inweights.context.other_model import OtherModel, refuse_unfit
-from inweights.context.qa_tokens import Question, answers, asked
+from inweights.context.qa_tokens import Question, answers, question_tokens
 from inweights.context.question_sampling import own_questions
 from inweights.context.settings import Settings
 from inweights.context.teacher import distances, teacher_answers, teacher_answers_of
@@ -40,22 +40,24 @@ def test_a_teacher_gives_the_answers_and_distributions_and_the_student_is_what_t
     student, teacher = tiny("llama"), tiny("mistral")
     found = teacher_answers_of(student, PLAIN, TALE, QUESTIONS, teacher=(teacher, PLAIN))
     own = teacher_answers_of(teacher, PLAIN, TALE, QUESTIONS)
-    assert [each.behind for each in found.lessons] == [each.behind for each in own.lessons]
-    assert all(one.log_probs.equal(two.log_probs) for one, two in zip(found.told, own.told, strict=True))
-    alone = asked(student, PLAIN, None, [each.text for each in QUESTIONS]).alone
-    assert [each.alone.prompt_ids for each in found.lessons] == list(alone)
-    assert list(found.bare) == distances(student, [each.alone for each in found.lessons], found.told)
+    assert [each.with_context for each in found.examples] == [each.with_context for each in own.examples]
+    assert all(one.log_probs.equal(two.log_probs) for one, two in zip(found.logprobs, own.logprobs, strict=True))
+    alone = question_tokens(student, PLAIN, None, [each.text for each in QUESTIONS]).alone
+    assert [each.alone.prompt_ids for each in found.examples] == list(alone)
+    assert list(found.bare) == distances(student, [each.alone for each in found.examples], found.logprobs)
 
 
 def test_a_teacher_with_a_template_of_its_own_reads_the_question_in_that():
     student, teacher = tiny("llama"), tiny("mistral")
     own = replace(PLAIN, behind="{context}\nquestion: {question}\nAnswer:")
     found = teacher_answers_of(student, PLAIN, TALE, QUESTIONS, teacher=(teacher, own))
-    read = asked(teacher, own, TALE, [each.text for each in QUESTIONS])
-    outputs = answers(teacher, own, read.prefix, read.behind)
-    wanted = dict(zip(QUESTIONS, zip(read.behind, outputs, strict=True), strict=True))
-    assert found.lessons
-    assert all((each.behind.prompt_ids, each.behind.completion_ids) == wanted[each.question] for each in found.lessons)
+    read = question_tokens(teacher, own, TALE, [each.text for each in QUESTIONS])
+    outputs = answers(teacher, own, read.prefix, read.with_context)
+    wanted = dict(zip(QUESTIONS, zip(read.with_context, outputs, strict=True), strict=True))
+    assert found.examples
+    assert all(
+        (each.with_context.prompt_ids, each.with_context.completion_ids) == wanted[each.question] for each in found.examples
+    )
 
 
 def test_answers_of_another_teacher_are_kept_apart(tmp_path):
@@ -69,12 +71,12 @@ def test_the_asker_writes_the_questions_in_its_own_tokens_and_the_teacher_answer
     student, asker, teacher = tiny("llama"), tiny("opt"), tiny("mistral")
     chunks = pieces(student)
     result = learn(student, PLAIN, chunks, OWN, tmp_path / "w", asker=other("opt"), teacher=other("mistral"))
-    learned = [each.question for each in (*result.answers.lessons, *result.held_out.lessons)]
+    learned = [each.question for each in (*result.answers.examples, *result.held_out.examples)]
     tokens = [OWN.effort * len(ids) for ids in student.encode([each.text for each in chunks])]
     assert set(learned) <= set(own_questions(asker, PLAIN, chunks, tokens, Store(tmp_path / "x"), OWN.seed))
     own = teacher_answers_of(teacher, PLAIN, chunks[0].text, [each for each in learned if each.chunk == 0])
-    given = {each.question: each.behind for each in own.lessons}
-    assert all(given[each.question] == each.behind for each in result.answers.lessons if each.question.chunk == 0)
+    given = {each.question: each.with_context for each in own.examples}
+    assert all(given[each.question] == each.with_context for each in result.answers.examples if each.question.chunk == 0)
 
 
 def test_another_model_is_freed_after_its_work():

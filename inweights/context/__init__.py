@@ -1,1 +1,1 @@
-"""Learning a context: sources cut into pieces, asked about, answered behind, learnt without, measured beside rivals."""
+"""Learning a context: questions about its pieces, answers with them, training without them, and the rivals of that."""

@@ -121,7 +121,7 @@ def _header(section: Section) -> str:
 
 
 def _units(group: Sequence[Section], room: int, count: Count) -> Iterator[tuple[str, int, Section]]:
-    """Texts that are not cut further, with the white space behind them, and their tokens: sections, or sentences of
+    """Texts that are not cut further, with the white space after them, and their tokens: sections, or sentences of
     one that is too long; more of them than need be, so that a piece can end at any."""
     before = group[0]
     for section in group:

@@ -1,4 +1,4 @@
-"""A prompt of examples as a context: new inputs read as its examples do, behind them in several orders."""
+"""A prompt of examples as a context: new inputs read as its examples do, after them in several orders."""
 
 import hashlib
 import random
@@ -11,7 +11,7 @@ from inweights.models.shared_prefix import common
 from inweights.sources.types import Context
 
 ORDERS = 4
-"""Of the demonstrations. What a model says depends on their order (Lu et al. 2021, arXiv 2104.08786); learnt behind
+"""Of the demonstrations. What a model says depends on their order (Lu et al. 2021, arXiv 2104.08786); learned after
 several, a student takes on the mean."""
 
 
@@ -19,10 +19,10 @@ def template_of_examples(context: Context) -> Template:
     """What stands around the inputs of all demonstrations, around a new one."""
     queries = [each.query for each in context.demonstrations]
     before = re.sub(r"[^\s:>]*$", "", _alike(queries))
-    behind = _alike([query[len(before) :][::-1] for query in queries])[::-1]
+    after = _alike([query[len(before) :][::-1] for query in queries])[::-1]
     # An input may end as others do: what belongs to the pattern begins with white space.
-    behind = re.sub(r"^\S+", "", behind)
-    frame = f"{before}{{question}}{behind}"
+    after = re.sub(r"^\S+", "", after)
+    frame = f"{before}{{question}}{after}"
     line = context.separator.startswith("\n")
     return Template("{context}" + context.separator + frame, frame, "\n" if line else context.separator.strip() or "\n")
 

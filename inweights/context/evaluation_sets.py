@@ -34,9 +34,9 @@ def questions_by_set(
 ) -> dict[str, list[Question]]:
     """By evaluation set; the one that verdicts are about comes first."""
     answered = []
-    for lesson in held_out.lessons:
-        if answer := text_of(model, template, lesson.behind.completion_ids):
-            answered.append(replace(lesson.question, gold=answer))
+    for example in held_out.examples:
+        if answer := text_of(model, template, example.with_context.completion_ids):
+            answered.append(replace(example.question, gold=answer))
     found = {TEST: assign_chunks(model, template, chunks, tests) if tests else [], HELD_OUT: answered}
     return {name: [_placed(each, len(chunks)) for each in questions] for name, questions in found.items() if questions}
 

@@ -106,9 +106,9 @@ def checked(reader: Reader, pairs: Sequence[tuple[Span, str]], missing: Mapping[
     del failed[""]
     back = reader.lines(TO_ANSWER, [before_answer(*each) for each in fit], ANSWER_TOKENS, greedy)
     same = [each for each, answer in zip(fit, back, strict=True) if same_answer(answer, each[0].phrase)]
-    told = [each for each, gain in zip(same, _gains(reader, same), strict=True) if gain >= GAIN]
-    failed.update({ROUND_TRIP: len(fit) - len(same), INFORMATION: len(same) - len(told)})
-    return Written(tuple(_up_to(missing, told)), len(pairs), +failed)
+    informative = [each for each, gain in zip(same, _gains(reader, same), strict=True) if gain >= GAIN]
+    failed.update({ROUND_TRIP: len(fit) - len(same), INFORMATION: len(same) - len(informative)})
+    return Written(tuple(_up_to(missing, informative)), len(pairs), +failed)
 
 
 def _gains(reader: Reader, pairs: Sequence[tuple[Span, str]]) -> list[float]:

@@ -62,13 +62,13 @@ class FewShot:
         whole = [f"{body} {answer}" for body, answer in zip(bodies, answers, strict=True)]
         read = encode_with_context(self.model.encode, examples, [*bodies, *whole], spare=1)
         prefix = self.model.prefix(read.shared) if read.shared else None
-        asked = [_completion(*pair) for pair in zip(read.rests, read.rests[len(bodies) :], strict=False)]
+        completions = [_completion(*pair) for pair in zip(read.rests, read.rests[len(bodies) :], strict=False)]
 
         def of(numbers: Sequence[int], rows: Sequence[torch.Tensor]) -> list[float]:
-            ids = [torch.tensor(asked[number].completion_ids, device=rows[0].device)[:, None] for number in numbers]
+            ids = [torch.tensor(completions[number].completion_ids, device=rows[0].device)[:, None] for number in numbers]
             return [float(row.log_softmax(-1).gather(1, own).mean()) for row, own in zip(rows, ids, strict=True)]
 
-        return read_completions(self.model, prefix, asked, of, reading_tokens(self.model))
+        return read_completions(self.model, prefix, completions, of, reading_tokens(self.model))
 
 
 def _completion(body: Sequence[int], whole: Sequence[int]) -> Completion:

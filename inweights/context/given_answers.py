@@ -46,8 +46,8 @@ class Taught:
 def taught(model: Backbone, template: Template, answered: TeacherAnswers) -> Taught:
     """The teacher's answers, and the given ones where the teacher did not give exactly these."""
     rows, given, contradicted = list[Row](), 0, 0
-    end = _end_token(model, template, answered.lessons)
-    for each, teacher in zip(answered.lessons, answered.told, strict=True):
+    end = _end_token(model, template, answered.examples)
+    for each, teacher in zip(answered.examples, answered.logprobs, strict=True):
         gold = each.question.gold
         answer = text_of(model, template, each.alone.completion_ids)
         wrong = bool(gold) and not contained(answer, gold)
@@ -74,10 +74,10 @@ def _gold_row(model: Backbone, template: Template, each: TeacherAnswer, end: tup
     return row_of(Completion(each.alone.prompt_ids, tokens).tree, target)
 
 
-def _end_token(model: Backbone, template: Template, lessons: Sequence[TeacherAnswer]) -> tuple[int, ...]:
+def _end_token(model: Backbone, template: Template, answered: Sequence[TeacherAnswer]) -> tuple[int, ...]:
     """The token that ends most of the teacher's answers: of several that a model declares, the one it uses."""
     stop = end_ids(model, template.end)
-    last = Counter(each.alone.completion_ids[-1] for each in lessons if each.alone.completion_ids[-1] in stop)
+    last = Counter(each.alone.completion_ids[-1] for each in answered if each.alone.completion_ids[-1] in stop)
     if last:
         return (last.most_common(1)[0][0],)
     return (min(stop),) if stop and template.answer_tokens > 1 else ()

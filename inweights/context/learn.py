@@ -13,7 +13,7 @@ from inweights.context.other_model import OtherModel
 from inweights.context.paraphrases import paraphrases
 from inweights.context.parting import parting_of
 from inweights.context.qa_tokens import Question
-from inweights.context.question_sampling import Asked, split_held_out
+from inweights.context.question_sampling import QuestionSplit, split_held_out
 from inweights.context.question_turns import LESSON_TOKENS, question_counts
 from inweights.context.rounds import Progress, next_round
 from inweights.context.settings import Settings
@@ -89,7 +89,7 @@ def learn(
     return _polished(setup, _after_rounds(setup, questions, reworded))
 
 
-def _paraphrases(setup: Setup, questions: Asked) -> list[Question]:
+def _paraphrases(setup: Setup, questions: QuestionSplit) -> list[Question]:
     """The questions that are learned in other words; the effort that is left is for the model's own questions."""
     count = round(setup.own_tokens / LESSON_TOKENS)
     texts = [(each.text, each.chunk, each.gold) for each in questions.learned]
@@ -116,10 +116,10 @@ def _warn_of_few(setup: Setup, queries: int, remedy: str) -> None:
         setup.say(f"warning: about {few} will be held out, too few for an interval ({MINIMUM_QUESTIONS}); {remedy}")
 
 
-def _after_rounds(setup: Setup, questions: Asked, reworded: Sequence[Question]) -> Progress:
+def _after_rounds(setup: Setup, questions: QuestionSplit, reworded: Sequence[Question]) -> Progress:
     """Rounds until one gains too little, or all of them are done."""
     shares = tuple(each / sum(setup.tokens) for each in setup.tokens)
-    progress = Progress(Asked((*questions.learned, *reworded), questions.held_out), shares, len(reworded))
+    progress = Progress(QuestionSplit((*questions.learned, *reworded), questions.held_out), shares, len(reworded))
     for number in range(setup.rounds):
         progress = next_round(setup, progress, number)
         values = [each.value for each in progress.recovered[-2:]]
@@ -133,7 +133,7 @@ def _needs_polish(setup: Setup, held_out: TeacherAnswers) -> bool:
 
     Too few of them tell nothing; then what the settings say is done.
     """
-    if len(held_out.lessons) < MINIMUM_QUESTIONS:
+    if len(held_out.examples) < MINIMUM_QUESTIONS:
         return True
     apart = parting_of(setup, held_out)
     needed = parts(apart)

@@ -95,7 +95,7 @@ def base_kl(model: Backbone, rows: Sequence[Row]) -> float:
     total, tokens = 0.0, 0
     for row in rows:
         logits = model.next_token_logits([row.tree]).log_softmax(-1)
-        each = concatenated([row.told], logits.device).kl_to(logits)
+        each = concatenated([row.logprobs], logits.device).kl_to(logits)
         total, tokens = total + float(each.sum()), tokens + len(each)
     return total / max(1, tokens)
 
@@ -121,8 +121,8 @@ def contexts_read(model: Backbone, template: Template, rows: Sequence[Row]) -> f
 
 def _asked_and_answered(row: Row) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     """The questions of a conflicting row and the bare model's greedy answers to them, in tokens."""
-    ends = [*row.firsts[1:], len(row.told)]
-    likeliest = row.told.likeliest.tolist()
+    ends = [*row.firsts[1:], len(row.logprobs)]
+    likeliest = row.logprobs.likeliest.tolist()
     bare = [tuple(likeliest[first:end]) for first, end in zip(row.firsts, ends, strict=True)]
     # A branch is a question with its answer but for the last token.
     stems = [branch[: len(branch) - len(answer) + 1] for branch, answer in zip(row.tree.branches, bare, strict=True)]

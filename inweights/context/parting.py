@@ -17,9 +17,10 @@ MAXIMUM = 48
 
 def parting_of(setup: Setup, held_out: TeacherAnswers) -> Recovered:
     """R_KL - R_free, where the teacher's own answers count as right."""
-    lessons = held_out.lessons[:MAXIMUM]
+    answered = held_out.examples[:MAXIMUM]
     questions = [
-        replace(each.question, gold=text_of(setup.model, setup.template, each.behind.completion_ids)) for each in lessons
+        replace(each.question, gold=text_of(setup.model, setup.template, each.with_context.completion_ids))
+        for each in answered
     ]
     alone, student = (
         _scores(each, setup, questions) for each in (System("", setup.model), learned_system("", setup.learned))

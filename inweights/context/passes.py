@@ -64,12 +64,12 @@ class Passes:
         lengths, stems, parts = self.student.lengths, self.student.stems, list[list[int]]()
         tokens = reads = 0
         for row in sorted(batch, key=lambda row: (stems[row], lengths[row])):
-            tokens, reads = tokens + lengths[row], reads + len(self.student.rows[row].told)
+            tokens, reads = tokens + lengths[row], reads + len(self.student.rows[row].logprobs)
             # Where attention is in one block (a GPU, models that do not pack), short texts are padded to a long one.
             unlike = parts and lengths[row] > 3 * lengths[parts[-1][0]]
             if not parts or unlike or tokens > self.most or reads > self.reads:
                 parts.append([])
-                tokens, reads = lengths[row] + len(stems[row]), len(self.student.rows[row].told)
+                tokens, reads = lengths[row] + len(stems[row]), len(self.student.rows[row].logprobs)
             elif stems[row] != stems[parts[-1][-1]]:
                 tokens += len(stems[row])
             parts[-1].append(row)

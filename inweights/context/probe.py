@@ -65,12 +65,12 @@ def probe(
     seconds = seconds_per_query(systems, template, questions)
     forecast = efforts(model, chunks, settings, asking, rows_of(answered), seconds)
     say(f"timed after {time.monotonic() - started:.0f} s; answering without the context")
-    outputs = [text_of(model, template, each.behind.completion_ids) for each in answered.lessons]
-    asked = [each.question for each in answered.lessons]
+    outputs = [text_of(model, template, each.with_context.completion_ids) for each in answered.examples]
+    questions = [each.question for each in answered.examples]
     # Without right answers the teacher's are: then the model alone is asked how many of them it gives anyway.
-    right = [replace(each, gold=each.gold if tests else text) for each, text in zip(asked, outputs, strict=True)]
+    right = [replace(each, gold=each.gold if tests else text) for each, text in zip(questions, outputs, strict=True)]
     # What the model itself has said with the right piece is not generated again.
-    pairs = [] if teacher else list(zip(asked, outputs, strict=True))
+    pairs = [] if teacher else list(zip(questions, outputs, strict=True))
     read: Outputs = {(chunks[each.chunk or 0].text, each.text): text for each, text in pairs}
     scored = [each for each in right if each.gold]
     tokens = len(model.encode([whole_text(chunks)])[0])
@@ -80,14 +80,14 @@ def probe(
         "pieces": len(chunks),
         "window": model.card.max_tokens,
         "kv_bytes": kv_bytes_per_token(model) * tokens,
-        "questions": len(asked),
-        "information": sum(answered.bare) / max(1, sum(len(each.alone.completion_ids) for each in answered.lessons)),
+        "questions": len(questions),
+        "information": sum(answered.bare) / max(1, sum(len(each.alone.completion_ids) for each in answered.examples)),
         "seconds": {name: {"seconds": each} for name, each in seconds.items()},
         "accuracy": accuracy(systems, template, scored, primary_metric(template, bool(tests)), read),
         "efforts": forecast,
         "asker": asker.name if asker else "",
         "teacher": teacher.name if teacher else "",
-        "samples": [[spelled(each.text), text] for each, text in zip(asked, outputs, strict=True)][:SAMPLES],
+        "samples": [[spelled(each.text), text] for each, text in zip(questions, outputs, strict=True)][:SAMPLES],
         "probe_seconds": time.monotonic() - started,
     }
     found["advice"] = advice(found)

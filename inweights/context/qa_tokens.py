@@ -36,50 +36,50 @@ class TeacherAnswer:
     """One question with the teacher's answer, which is the same tokens on both sides."""
 
     question: Question
-    behind: Completion
-    """As the teacher reads it, behind its context."""
+    with_context: Completion
+    """As the teacher reads it, after its context."""
     alone: Completion
     """As the student does."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Questions behind one context, in tokens. `prefix` is None where nothing stands in front."""
+class QuestionTokens:
+    """Questions after one context, in tokens. `prefix` is None where nothing comes before."""
 
     prefix: Prefix | None
-    behind: tuple[tuple[int, ...], ...]
+    with_context: tuple[tuple[int, ...], ...]
     alone: tuple[tuple[int, ...], ...]
 
 
-def asked(model: Backbone, template: Template, context: str | None, questions: Sequence[str]) -> Asked:
-    """Questions behind a context, or without one. Raises UserError where a question does not fit beside its context."""
+def question_tokens(model: Backbone, template: Template, context: str | None, questions: Sequence[str]) -> QuestionTokens:
+    """Questions after a context, or without one. Raises UserError where a question does not fit beside its context."""
     alone = tuple(tuple(ids) for ids in model.encode([template.bare(each) for each in questions]))
     if context is None:
-        return Asked(None, alone, alone)
-    behind = encode_with_context(
+        return QuestionTokens(None, alone, alone)
+    encoded = encode_with_context(
         model.encode, template.context(context), [template.asked(each) for each in questions], spare=1
     )
-    longest = max(map(len, behind.rests)) + len(behind.shared)
+    longest = max(map(len, encoded.rests)) + len(encoded.shared)
     if longest + template.answer_tokens > model.card.max_tokens:
         raise UserError(
-            f"a question behind its context has {longest:,} tokens and its answer up to {template.answer_tokens}, and "
+            f"a question after its context has {longest:,} tokens and its answer up to {template.answer_tokens}, and "
             f"{model.card.name} reads at most {model.card.max_tokens:,}: lower --chunk-tokens"
         )
     with torch.no_grad():
-        prefix = model.prefix(behind.shared) if behind.shared else None
-    return Asked(prefix, behind.rests, alone)
+        prefix = model.prefix(encoded.shared) if encoded.shared else None
+    return QuestionTokens(prefix, encoded.rests, alone)
 
 
 def answers(
     model: Backbone,
     template: Template,
-    behind: Prefixes,
+    prefixes: Prefixes,
     stems: Sequence[Sequence[int]],
     choose: Choose = greedy,
 ) -> list[tuple[int, ...]]:
     """The model's answer to each, with the token that ended it, if one did."""
     stop = end_ids(model, template.end)
-    before = prefix_of_each(behind, len(stems))
+    before = prefix_of_each(prefixes, len(stems))
     # Prefixes the same prefix side by side, and those of like length together.
     order = sorted(range(len(stems)), key=lambda i: (id(before[i]), len(stems[i])))
     found: dict[int, tuple[int, ...]] = {}

@@ -19,7 +19,7 @@ ENOUGH_TO_HOLD_OUT, HELD_OUT = 20, 5
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionSplit:
     """Questions to learn by, and others that nothing is trained on."""
 
     learned: tuple[Question, ...] = ()
@@ -30,14 +30,14 @@ class Asked:
         return self.learned + self.held_out
 
 
-def split_held_out(questions: Sequence[Question], share: float) -> Asked:
+def split_held_out(questions: Sequence[Question], share: float) -> QuestionSplit:
     """By a digest of each text, so that a question falls on the same side whenever it comes up again."""
     unlike = list({(normal(each.text), each.chunk): each for each in reversed(questions)}.values())[::-1]
     bound = share
     if share and len(unlike) >= ENOUGH_TO_HOLD_OUT:
         bound = max(share, sorted(draw(each.text) for each in unlike)[HELD_OUT])
     out = [each for each in unlike if draw(each.text) < bound]
-    return Asked(tuple(each for each in unlike if draw(each.text) >= bound), tuple(out))
+    return QuestionSplit(tuple(each for each in unlike if draw(each.text) >= bound), tuple(out))
 
 
 def own_questions(

@@ -44,9 +44,9 @@ def form_result(
         gold_log_prob=reported(log_prob),
         collateral=_collateral(inputs, result) if in_time(until) else Collateral(None, None),
         rounds=tuple(each.value for each in result.recovered),
-        answers_learned=len(result.answers.lessons),
-        answers_held_out=len(result.held_out.lessons),
-        synthetic_tokens=sum(len(each.alone.tree) for each in result.answers.lessons),
+        answers_learned=len(result.answers.examples),
+        answers_held_out=len(result.held_out.examples),
+        synthetic_tokens=sum(len(each.alone.tree) for each in result.answers.examples),
         seconds=seconds_of(result, inputs.results.values()),
     )
 
@@ -60,7 +60,7 @@ def _divergences(
     inputs: MethodInputs, result: LearningResult, questions: Sequence[Question]
 ) -> tuple[list[float], list[float]]:
     """Of the bare model and of the student from the teacher, in nats for each question; 0 where it answers nothing."""
-    answered = {(each.question.text, each.question.chunk) for each in result.held_out.lessons}
+    answered = {(each.question.text, each.question.chunk) for each in result.held_out.examples}
     tables = [result.held_out]
     if not all((each.text, each.chunk) in answered for each in questions):
         about = [[each for each in questions if each.chunk == number] for number in range(len(inputs.chunks))]
@@ -68,7 +68,7 @@ def _divergences(
         tables = [teacher_answers_of(inputs.model, inputs.template, chunk.text, some) for chunk, some in pairs if some]
     found: dict[tuple[str, int | None], tuple[float, float]] = {}
     for table in tables:
-        distances = zip(table.lessons, table.bare, teacher_kl(result.learned, table), strict=True)
+        distances = zip(table.examples, table.bare, teacher_kl(result.learned, table), strict=True)
         found |= {(each.question.text, each.question.chunk): (bare, student) for each, bare, student in distances}
     both = [found.get((each.text, each.chunk), (0.0, 0.0)) for each in questions]
     return [bare for bare, _ in both], [student for _, student in both]
@@ -78,7 +78,7 @@ def _collateral(inputs: MethodInputs, result: LearningResult) -> Collateral:
     """On prompts of the replay's kinds, none of which was trained on, and whole pieces among them."""
     model, template = inputs.model, inputs.template
     rng = random.Random(f"collateral {inputs.settings.seed}")
-    rows = conflicting_rows(model, template, inputs.chunks, result.answers.lessons, COLLATERAL, rng)
+    rows = conflicting_rows(model, template, inputs.chunks, result.answers.examples, COLLATERAL, rng)
     rows += neutral_rows(model, COLLATERAL, rng)
     read = result.learned.rows(rows)
     conflicting = [row for row in read if row.firsts]

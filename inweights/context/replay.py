@@ -16,7 +16,7 @@ import torch
 
 from inweights.context.chunks import Chunk
 from inweights.context.memory import reading_tokens
-from inweights.context.qa_tokens import Asked, TeacherAnswer, answers, asked, text_of
+from inweights.context.qa_tokens import QuestionTokens, TeacherAnswer, answers, question_tokens, text_of
 from inweights.context.template import Template
 from inweights.context.training_rows import Row, row_of
 from inweights.engine.trees import Tree
@@ -57,8 +57,8 @@ def neutral_rows(model: Backbone, count: int, rng: random.Random, kept: TopK = T
             break
         said += continued(model, [start] * min(64, count - first), None, NEUTRAL_TOKENS, (), choose)
     texts = [Completion(start, tuple(tokens)) for tokens in said if tokens]
-    told = teacher_logprobs(model, None, texts, kept, batch_tokens=reading_tokens(model))
-    return [row_of(text.tree, each) for text, each in zip(texts, told, strict=True)]
+    logprobs = teacher_logprobs(model, None, texts, kept, batch_tokens=reading_tokens(model))
+    return [row_of(text.tree, each) for text, each in zip(texts, logprobs, strict=True)]
 
 
 @torch.no_grad()
@@ -66,7 +66,7 @@ def conflicting_rows(
     model: Backbone,
     template: Template,
     chunks: Sequence[Chunk],
-    lessons: Sequence[TeacherAnswer],
+    examples: Sequence[TeacherAnswer],
     count: int,
     rng: random.Random,
     kept: TopK = TOP_K,
@@ -79,12 +79,12 @@ def conflicting_rows(
     other, about that many tokens; None: all.
     """
     rows: list[Row] = []
-    of_chunk = [[each for each in lessons if each.question.chunk == number] for number in range(len(chunks))]
+    of_chunk = [[each for each in examples if each.question.chunk == number] for number in range(len(chunks))]
     asked_about = [number for number, each in enumerate(of_chunk) if each]
-    questions = _Postings([each.question.text for each in lessons])
-    said = [sorted({text_of(model, template, each.behind.completion_ids) for each in own}) for own in of_chunk]
+    questions = _Postings([each.question.text for each in examples])
+    said = [sorted({text_of(model, template, each.with_context.completion_ids) for each in own}) for own in of_chunk]
     tokens = model.count_tokens([chunk.text for chunk in chunks]) if window else []
-    waiting: list[Asked] = []
+    waiting: list[QuestionTokens] = []
     for turn in range(count if asked_about else 0):
         if rows and time.monotonic() > until:
             break
@@ -97,24 +97,24 @@ def conflicting_rows(
             text = drop_sentences(text, rng)
         any_of = [each.question.text for each in rng.sample(of_chunk[number], min(QUESTIONS // 4, len(of_chunk[number])))]
         about = list(dict.fromkeys([*questions.about(text, QUESTIONS - len(any_of), rng), *any_of]))
-        waiting.append(asked(model, template, text, about))
+        waiting.append(question_tokens(model, template, text, about))
         if len(waiting) == AT_ONCE or turn + 1 == count:
             rows += _answered(model, template, waiting, kept)
             waiting = []
     return rows
 
 
-def _answered(model: Backbone, template: Template, read: Sequence[Asked], kept: TopK) -> list[Row]:
+def _answered(model: Backbone, template: Template, read: Sequence[QuestionTokens], kept: TopK) -> list[Row]:
     """What the bare model says behind several contexts, in passes that they share."""
-    before = [each.prefix for each in read for _ in each.behind]
-    stems = [stem for each in read for stem in each.behind]
+    before = [each.prefix for each in read for _ in each.with_context]
+    stems = [stem for each in read for stem in each.with_context]
     short = replace(template, answer_tokens=min(template.answer_tokens, ANSWER_TOKENS))
     pairs = [Completion(*pair) for pair in zip(stems, answers(model, short, before, stems), strict=True)]
-    told = teacher_logprobs(model, before, pairs, kept, batch_tokens=reading_tokens(model))
+    logprobs = teacher_logprobs(model, before, pairs, kept, batch_tokens=reading_tokens(model))
     rows, start = [], 0
     for each in read:
-        part = slice(start, start + len(each.behind))
-        rows.append(branched(each.prefix.ids if each.prefix else (), pairs[part], told[part]))
+        part = slice(start, start + len(each.with_context))
+        rows.append(branched(each.prefix.ids if each.prefix else (), pairs[part], logprobs[part]))
         start = part.stop
     return rows
 
@@ -204,7 +204,7 @@ def _word(text: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
 
 
-def branched(shared: Sequence[int], pairs: Sequence[Completion], told: Sequence[TeacherLogprobs]) -> Row:
+def branched(shared: Sequence[int], pairs: Sequence[Completion], logprobs: Sequence[TeacherLogprobs]) -> Row:
     """One tree: the context is its stem, the questions with their answers are its branches."""
     branches = [pair.tree.stem for pair in pairs]
     at = len(shared)
@@ -215,7 +215,7 @@ def branched(shared: Sequence[int], pairs: Sequence[Completion], told: Sequence[
         reads += [at + place for place in pair.tree.positions_read]
         at += len(branch)
     tree = Tree(tuple(shared), tuple(branches), tuple(reads))
-    return row_of(tree, concatenated(told, torch.device("cpu")), tuple(firsts))
+    return row_of(tree, concatenated(logprobs, torch.device("cpu")), tuple(firsts))
 
 
 def _any_token(model: Backbone, rng: random.Random) -> int:

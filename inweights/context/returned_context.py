@@ -41,7 +41,7 @@ def returned_rows(
             continue
         texts = [template.asked(about[_prompt(row)].question.text) for row in own]
         behind = encode_with_context(model.encode, template.context(chunk.text), texts, spare=1)
-        pairs = [(_answered(rest, row), row.told) for rest, row in zip(behind.rests, own, strict=True)]
+        pairs = [(_answered(rest, row), row.logprobs) for rest, row in zip(behind.rests, own, strict=True)]
         waiting: list[tuple[Completion, TeacherLogprobs]] = []
         size = min(QUESTIONS, len(own))
         for _ in range(math.ceil(share * len(own) / size)):

@@ -26,7 +26,7 @@ def training(setup: Setup, answers: TeacherAnswers, number: int) -> tuple[tuple[
     chosen = _chosen(setup, answers)
     rows = chosen * _epochs(setup, len(chosen))
     # All that a round follows from: a file of another one would be taken up for this.
-    texts = [(each.question.chunk, each.question.gold, each.behind, each.alone) for each in answers.lessons]
+    texts = [(each.question.chunk, each.question.gold, each.with_context, each.alone) for each in answers.examples]
     follows = (setup.ground, texts, len(rows), number)
     replayed = _replayed(setup, answers, rows, follows, number)
     rows += _returned(setup, answers, chosen, number)
@@ -72,7 +72,7 @@ def _replayed(setup: Setup, answers: TeacherAnswers, rows: Sequence[Row], follow
 def _returned(setup: Setup, answers: TeacherAnswers, rows: Sequence[Row], number: int) -> list[Row]:
     share = setup.settings.returned * _epochs(setup, len(rows))
     rng = random.Random(f"returned {number} {setup.settings.seed}")
-    return returned_rows(setup.model, setup.template, setup.chunks, answers.lessons, rows, share, rng)
+    return returned_rows(setup.model, setup.template, setup.chunks, answers.examples, rows, share, rng)
 
 
 def _plan(setup: Setup, answers: int, rows: Sequence[Row]) -> str:

@@ -8,7 +8,7 @@ from statistics import mean
 from inweights.context.conversation import spelled
 from inweights.context.metrics import information_recovered
 from inweights.context.qa_tokens import text_of
-from inweights.context.question_sampling import Asked, own_questions, split_held_out
+from inweights.context.question_sampling import QuestionSplit, own_questions, split_held_out
 from inweights.context.question_turns import LESSON_TOKENS
 from inweights.context.round_training import training
 from inweights.context.setup import Setup
@@ -29,7 +29,7 @@ NOTHING = TeacherAnswers((), (), ())
 class Progress:
     """What the rounds so far have come to."""
 
-    questions: Asked
+    questions: QuestionSplit
     shares: tuple[float, ...]
     """Of the next questions, by piece."""
     reworded: int = 0
@@ -57,7 +57,7 @@ def next_round(setup: Setup, progress: Progress, number: int) -> Progress:
     )
 
 
-def _questions(setup: Setup, progress: Progress, number: int) -> Asked:
+def _questions(setup: Setup, progress: Progress, number: int) -> QuestionSplit:
     """With the model's own questions about each piece, more of them where less is known yet."""
     known, settings, until = progress.questions.all, setup.settings, setup.until(number, ASKING)
     most = max(0.0, setup.own_tokens - LESSON_TOKENS * progress.reworded) / setup.rounds
@@ -68,7 +68,7 @@ def _questions(setup: Setup, progress: Progress, number: int) -> Asked:
     return split_held_out([*known, *new], settings.held_out)
 
 
-def _answers(setup: Setup, questions: Asked, number: int) -> tuple[TeacherAnswers, TeacherAnswers]:
+def _answers(setup: Setup, questions: QuestionSplit, number: int) -> tuple[TeacherAnswers, TeacherAnswers]:
     """The teacher's answers to the questions held out, and to those that are learned."""
     until = setup.until(number, ANSWERING)
     with setup.teaching() as teacher:
@@ -84,12 +84,12 @@ def _answers(setup: Setup, questions: Asked, number: int) -> tuple[TeacherAnswer
         # Those held out come first: a verdict needs them, whatever the budget.
         held_out = answer(questions.held_out, teacher=teacher if setup.teacher else None)
         answers = answer(questions.learned, teacher=teacher if setup.teacher else None)
-    setup.say(f"{counted(len(answers.lessons), 'answer')} to train on, {len(held_out.lessons):,} held out")
-    left_out = len(questions.all) - len(answers.lessons) - len(held_out.lessons)
+    setup.say(f"{counted(len(answers.examples), 'answer')} to train on, {len(held_out.examples):,} held out")
+    left_out = len(questions.all) - len(answers.examples) - len(held_out.examples)
     if left_out:
         counted_out = counted(left_out, "question")
         setup.say(f"left out: {counted_out} without an answer in time, or with one that repeats the prompt")
-    for each in answers.lessons[:SAMPLES]:
+    for each in answers.examples[:SAMPLES]:
         output = text_of(setup.model, setup.template, each.alone.completion_ids)
         setup.say(f"  {spelled(each.question.text)}  ->  {output[:SHOWN]}")
     setup.clock.spent_on("answers")
@@ -99,7 +99,7 @@ def _answers(setup: Setup, questions: Asked, number: int) -> tuple[TeacherAnswer
 def _shares(held_out: TeacherAnswers, distances: Sequence[float], tokens: Sequence[float]) -> tuple[float, ...]:
     """Of the next questions: a piece's length times what is not known of it; equal where none is held out."""
     lost: dict[int, list[float]] = {}
-    for each, distance in zip(held_out.lessons, distances, strict=True):
+    for each, distance in zip(held_out.examples, distances, strict=True):
         if each.question.chunk is not None:
             lost.setdefault(each.question.chunk, []).append(distance)
     means = {chunk: mean(each) for chunk, each in lost.items()}

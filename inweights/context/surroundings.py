@@ -22,7 +22,7 @@ def whole_text(chunks: Sequence[Chunk]) -> str:
 
 def surroundings(model: Backbone, template: Template, chunks: Sequence[Chunk], number: int) -> str:
     """The whole context where it fits in the window beside a question and its answer; else the piece with the one before
-    and the one behind it, or with one of them, or alone."""
+    and the one after it, or with one of them, or alone."""
     pieces = range(len(chunks))
     for part in (pieces, pieces[max(0, number - 1) : number + 2], pieces[number : number + 2], pieces[number : number + 1]):
         text = whole_text([chunks[place] for place in part])

@@ -1,4 +1,4 @@
-"""The teacher's part: every question is answered behind the piece of context it is about, which is encoded once."""
+"""The teacher's part: every question is answered after the piece of context it is about, which is encoded once."""
 
 import hashlib
 import math
@@ -10,7 +10,7 @@ import torch
 
 from inweights.context.chunks import Chunk
 from inweights.context.memory import reading_tokens
-from inweights.context.qa_tokens import Asked, Question, TeacherAnswer, answers, asked
+from inweights.context.qa_tokens import Question, QuestionTokens, TeacherAnswer, answers, question_tokens
 from inweights.context.questions import draw
 from inweights.context.surroundings import surroundings
 from inweights.context.template import Template
@@ -23,7 +23,7 @@ from inweights.scoring.divergence import kl
 from inweights.scoring.teacher_logprobs import TOP_K, TeacherLogprobs, TopK, concatenated
 
 ALIKE, FAR = 0.7, 3.0
-"""Of the best BM25 score: pieces above are told apart by how they change the answer, and by that factor at least."""
+"""Of the best BM25 score: pieces above are distinguished by how they change the answer, and by that factor at least."""
 CANDIDATES = 16
 """Pieces that a question whose piece is not known is tried on, those BM25 likes best."""
 SHARD = 256
@@ -44,11 +44,11 @@ def teacher_answers(
     """Lessons from all questions, piece by piece; each must know its piece. `until`: on time.monotonic(); after it no
     more are answered than have been. `teacher`: answers in place of the model, in the same tokens. `wide`: the share of
     the questions that are answered with the pieces around theirs as well."""
-    lessons: list[TeacherAnswer] = []
-    told: list[TeacherLogprobs] = []
+    examples: list[TeacherAnswer] = []
+    logprobs: list[TeacherLogprobs] = []
     bare: list[float] = []
     for context, part in _shards(*(teacher or (model, template)), chunks, questions, wide):
-        if lessons and time.monotonic() > until:
+        if examples and time.monotonic() > until:
             continue
         texts, read = [each.text for each in part], hashlib.sha256(context.encode()).hexdigest()[:16]
         key: tuple[object, ...] = (model.card.digest, model.card.dtype, template.digest, read, texts, kept)
@@ -59,10 +59,10 @@ def teacher_answers(
             return teacher_answers_of(model, template, context, part, kept, teacher)
 
         made = store.teacher_answers(key, part, make)
-        lessons += made.lessons
-        told += made.told
+        examples += made.examples
+        logprobs += made.logprobs
         bare += made.bare
-    return TeacherAnswers(tuple(lessons), tuple(told), tuple(bare))
+    return TeacherAnswers(tuple(examples), tuple(logprobs), tuple(bare))
 
 
 def _shards(
@@ -93,36 +93,38 @@ def teacher_answers_of(
     """The teacher's greedy answers with the context, its distributions there, and the bare model's distance from them."""
     answering, reading = teacher or (model, template)
     texts = [each.text for each in questions]
-    read = asked(answering, reading, context, texts)
-    alone = read.alone if teacher is None else asked(model, template, None, texts).alone
-    outputs = answers(answering, reading, read.prefix, read.behind)
-    lessons = [
-        TeacherAnswer(question, Completion(behind, answer), Completion(bare, answer))
-        for question, behind, bare, answer in zip(questions, read.behind, alone, outputs, strict=True)
+    read = question_tokens(answering, reading, context, texts)
+    alone = read.alone if teacher is None else question_tokens(model, template, None, texts).alone
+    outputs = answers(answering, reading, read.prefix, read.with_context)
+    examples = [
+        TeacherAnswer(question, Completion(with_context, answer), Completion(bare, answer))
+        for question, with_context, bare, answer in zip(questions, read.with_context, alone, outputs, strict=True)
         if answer and not reading.quotes(model.decode(answer))
     ]
-    pairs = [each.behind for each in lessons]
-    told = teacher_logprobs(answering, read.prefix, pairs, kept, batch_tokens=reading_tokens(answering))
-    return TeacherAnswers(tuple(lessons), tuple(told), tuple(distances(model, [each.alone for each in lessons], told)))
+    pairs = [each.with_context for each in examples]
+    logprobs = teacher_logprobs(answering, read.prefix, pairs, kept, batch_tokens=reading_tokens(answering))
+    return TeacherAnswers(
+        tuple(examples), tuple(logprobs), tuple(distances(model, [each.alone for each in examples], logprobs))
+    )
 
 
 @torch.no_grad()
-def teacher_kl(learned: LearnedContext, lessons: TeacherAnswers) -> list[float]:
+def teacher_kl(learned: LearnedContext, answered: TeacherAnswers) -> list[float]:
     """How far what was learnt is from each of the teacher's answers, in nats."""
-    return distances(learned.model, [learned.reads(each.alone) for each in lessons.lessons], lessons.told)
+    return distances(learned.model, [learned.reads(each.alone) for each in answered.examples], answered.logprobs)
 
 
-def distances(model: Backbone, asked: Sequence[Completion], told: Sequence[TeacherLogprobs]) -> list[float]:
-    """KL(teacher || model) of each answer in nats, added up over its tokens; `asked` as the model reads it."""
-    if not asked:
+def distances(model: Backbone, completions: Sequence[Completion], logprobs: Sequence[TeacherLogprobs]) -> list[float]:
+    """KL(teacher || model) of each answer in nats, added up over its tokens; `completions` as the model reads it."""
+    if not completions:
         return []
 
     def of(numbers: Sequence[int], rows: Sequence[torch.Tensor]) -> list[float]:
-        targets = concatenated([told[number] for number in numbers], rows[0].device)
+        targets = concatenated([logprobs[number] for number in numbers], rows[0].device)
         each = targets.kl_to(torch.cat(list(rows)).log_softmax(-1))
         return torch.stack([part.sum() for part in each.split([len(row) for row in rows])]).tolist()
 
-    return read_completions(model, None, asked, of, reading_tokens(model))
+    return read_completions(model, None, completions, of, reading_tokens(model))
 
 
 @torch.no_grad()
@@ -160,9 +162,9 @@ def _most_changed(
             for chunk in pieces:
                 tried.setdefault(chunk, []).append(place)
     change: dict[tuple[int, int], float] = {}
-    bare = _first_words(model, asked(model, template, None, texts)) if tried else torch.empty(0)
+    bare = _first_words(model, question_tokens(model, template, None, texts)) if tried else torch.empty(0)
     for chunk, places in tried.items():
-        read = asked(model, template, chunks[chunk].text, [texts[place] for place in places])
+        read = question_tokens(model, template, chunks[chunk].text, [texts[place] for place in places])
         moved = kl(_first_words(model, read), bare[places]).tolist()
         change.update({(place, chunk): each for place, each in zip(places, moved, strict=True)})
     found = []
@@ -180,8 +182,10 @@ def _near(scored: Sequence[tuple[int, float]], chunks: int) -> list[int]:
     return [chunk for chunk, score in scored if score >= ALIKE * scored[0][1]]
 
 
-def _first_words(model: Backbone, read: Asked) -> torch.Tensor:
+def _first_words(model: Backbone, read: QuestionTokens) -> torch.Tensor:
     """Log-probabilities of the first token of every answer."""
-    asked = [Completion(stem, (0,)) for stem in read.behind]  # whatever the answer is, only what begins it is read
-    rows = read_completions(model, read.prefix, asked, lambda _, rows: [row[0].log_softmax(-1) for row in rows], 8192)
+    completions = [
+        Completion(stem, (0,)) for stem in read.with_context
+    ]  # whatever the answer is, only what begins it is read
+    rows = read_completions(model, read.prefix, completions, lambda _, rows: [row[0].log_softmax(-1) for row in rows], 8192)
     return torch.stack(rows)

@@ -25,7 +25,7 @@ def sft_baseline(inputs: MethodInputs) -> LearnedContext:
 
 def next_token_baseline(inputs: MethodInputs) -> LearnedContext:
     """As many tokens are predicted as the student predicts of answers."""
-    answers = inputs.first.answers.lessons
+    answers = inputs.first.answers.examples
     reads = inputs.settings.epochs_of(len(answers)) * sum(len(each.alone.completion_ids) for each in answers)
     return next_token(inputs.model, inputs.chunks, replace(inputs.settings, form="lora"), reads, _seconds(inputs))
 
@@ -35,10 +35,10 @@ def _seconds(inputs: MethodInputs) -> float:
 
 
 def sft(
-    model: Backbone, chunks: Sequence[Chunk], lessons: TeacherAnswers, settings: Settings, seconds: float
+    model: Backbone, chunks: Sequence[Chunk], answered: TeacherAnswers, settings: Settings, seconds: float
 ) -> LearnedContext:
     """Supervised fine-tuning: cross-entropy on the very answers the student is distilled on, and no distributions."""
-    rows = [row_of(each.alone.tree, gold_targets(each.alone.completion_ids)) for each in lessons.lessons]
+    rows = [row_of(each.alone.tree, gold_targets(each.alone.completion_ids)) for each in answered.examples]
     return _trained(model, chunks, rows * settings.epochs_of(len(rows)), settings, seconds)
 
 
@@ -48,7 +48,7 @@ def next_token(model: Backbone, chunks: Sequence[Chunk], settings: Settings, rea
     for ids in map(tuple, model.encode([as_data(chunk.text) for chunk in chunks])):
         if len(ids) > 1:
             rows.append(row_of(Tree(ids, reads=tuple(range(len(ids) - 1))), gold_targets(ids[1:])))
-    tokens = sum(len(row.told) for row in rows)
+    tokens = sum(len(row.logprobs) for row in rows)
     return _trained(model, chunks, rows * max(1, round(reads / max(1, tokens))), settings, seconds)
 
 

@@ -22,26 +22,26 @@ class Row:
     """A text, or several that begin alike, with what a teacher said at every position read."""
 
     tree: Tree
-    told: TeacherLogprobs
+    logprobs: TeacherLogprobs
     firsts: tuple[int, ...] = ()
     """Which of the positions read come before the first token of an answer."""
 
 
-def row_of(tree: Tree, told: TeacherLogprobs, firsts: tuple[int, ...] = ()) -> Row:
-    assert len(tree.positions_read) == len(told), "one distribution for each position read"
-    return Row(tree, told, firsts)
+def row_of(tree: Tree, logprobs: TeacherLogprobs, firsts: tuple[int, ...] = ()) -> Row:
+    assert len(tree.positions_read) == len(logprobs), "one distribution for each position read"
+    return Row(tree, logprobs, firsts)
 
 
 def without_front(row: Row, front: int) -> Row:
-    """The row as it stands behind a prefix that begins the text itself: the first `front` tokens are the prefix's.
+    """The row as it stands after a prefix that begins the text itself: the first `front` tokens are the prefix's.
 
     What was read at one of those is let go.
     """
     kept = [number for number, place in enumerate(row.tree.positions_read) if place >= front]
     reads = tuple(row.tree.positions_read[number] - front for number in kept)
-    told = row.told.at(kept)
+    logprobs = row.logprobs.at(kept)
     firsts = tuple(kept.index(number) for number in row.firsts if number in kept)
-    return Row(replace(row.tree, stem=row.tree.stem[front:], reads=reads), told, firsts)
+    return Row(replace(row.tree, stem=row.tree.stem[front:], reads=reads), logprobs, firsts)
 
 
 class Student:
@@ -56,7 +56,7 @@ class Student:
         self.stems = shared_stems([row.tree for row in rows])
         self.lengths = [len(row.tree) - len(stem) for row, stem in zip(rows, self.stems, strict=True)]
         """Tokens of each row beside those of its stem, which a pass reads once."""
-        self.mean = sum(len(row.told) for row in rows) / max(1, len(rows))
+        self.mean = sum(len(row.logprobs) for row in rows) / max(1, len(rows))
 
     def trees(self, rows: Sequence[int]) -> tuple[list[Tree], list[int]]:
         """What a pass reads for some rows, and the rows in the order of its outputs."""
@@ -67,7 +67,7 @@ class Student:
         self, rows: Sequence[int], outputs: Float[Tensor, "reads size"], head: Head | None = None
     ) -> Float[Tensor, " rows"]:
         """Of each row, from what was read for it, in the order of `rows`: logits, or last hidden states and the head."""
-        targets = [self.rows[row].told for row in rows]
+        targets = [self.rows[row].logprobs for row in rows]
         teacher = concatenated(targets, outputs.device)
 
         def losses(some: Tensor, at: slice) -> Tensor:

@@ -16,12 +16,12 @@ from inweights.scoring.teacher_logprobs import TeacherLogprobs
 
 @dataclass(frozen=True)
 class TeacherAnswers:
-    """Lessons with what the teacher said at every token of their answers, and what the bare model says there."""
+    """Questions with the teacher's answers, its log-probabilities at every token of them, and the bare model's KL."""
 
-    lessons: tuple[TeacherAnswer, ...]
-    told: tuple[TeacherLogprobs, ...]
+    examples: tuple[TeacherAnswer, ...]
+    logprobs: tuple[TeacherLogprobs, ...]
     bare: tuple[float, ...]
-    """KL(teacher || bare model) of each lesson, in nats, added up over its answer."""
+    """KL(teacher || bare model) of each example, in nats, added up over its answer."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Store:
     def rows(self, key: object, make: Callable[[], Sequence[Row]]) -> list[Row]:
         def packed() -> Tables:
             made = make()
-            return Tables(_tensors([each.told for each in made]), [(*astuple(each.tree), each.firsts) for each in made])
+            return Tables(_tensors([each.logprobs for each in made]), [(*astuple(each.tree), each.firsts) for each in made])
 
         tables = Cache(self.folder / "replay").tables(key, packed)
         return [
@@ -60,12 +60,12 @@ def _packed(answers: TeacherAnswers, questions: Sequence[Question]) -> Tables:
     numbers = {question: number for number, question in enumerate(questions)}
     values = {
         "lessons": [
-            [numbers[each.question], each.behind.prompt_ids, each.alone.prompt_ids, each.behind.completion_ids]
-            for each in answers.lessons
+            [numbers[each.question], each.with_context.prompt_ids, each.alone.prompt_ids, each.with_context.completion_ids]
+            for each in answers.examples
         ],
         "bare": answers.bare,
     }
-    return Tables(_tensors(answers.told), values)
+    return Tables(_tensors(answers.logprobs), values)
 
 
 def _tensors(tables: Sequence[TeacherLogprobs]) -> tuple[Tensor, ...]:

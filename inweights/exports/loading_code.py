@@ -9,7 +9,7 @@ from inweights.exports.reference_loader import holds_control_tokens
 from inweights.models.families import AUTO_CLASSES
 
 WORDS = """
-def score(word):  # log-probability of the word behind the text
+def score(word):  # log-probability of the word after the text
     front, whole = (tokenizer(each, return_tensors="pt").input_ids for each in (text, text + word))
     log_probs = model(whole).logits[0, -whole.shape[1]:].float().log_softmax(-1)
     return sum(log_probs[i - 1, whole[0, i]].item() for i in range(front.shape[1], whole.shape[1]))

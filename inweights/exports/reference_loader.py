@@ -42,9 +42,9 @@ def plain_scores(folder: Path, base: str) -> Scores:
 
 @torch.inference_mode()
 def plain_next_tokens(
-    base: str, adapter: str | None, dtype: str, asked: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]]
+    base: str, adapter: str | None, dtype: str, inputs: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]]
 ) -> Scores:
-    """Log-probabilities of `tokens` as the next ones after each of `asked`, token ids both."""
+    """Log-probabilities of `tokens` as the next ones after each of `inputs`, token ids both."""
     from transformers import AutoModelForCausalLM
 
     model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=DTYPES[dtype])
@@ -54,7 +54,7 @@ def plain_next_tokens(
         model = PeftModel.from_pretrained(model, adapter)
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     rows = []
-    for ids, wanted in zip(asked, tokens, strict=True):
+    for ids, wanted in zip(inputs, tokens, strict=True):
         logits = model(input_ids=torch.tensor([list(ids)], device=model.device)).logits[0, -1]
         rows.append(logits.float().log_softmax(-1)[list(wanted)].tolist())
     return rows

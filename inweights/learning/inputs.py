@@ -8,7 +8,7 @@ from inweights import models
 from inweights.context.chunks import Chunk, chunk_of_whole, chunks_of
 from inweights.context.demonstrations import orders, template_of_examples
 from inweights.context.other_model import OtherModel, refuse_unfit
-from inweights.context.qa_tokens import Question, asked
+from inweights.context.qa_tokens import Question, question_tokens
 from inweights.context.surroundings import QUESTION_TOKENS
 from inweights.context.template import Template, system_template_of, template_of
 from inweights.models.base import Backbone
@@ -105,4 +105,4 @@ def check_lengths(inputs: LearnInputs, questions: Sequence[Question]) -> None:
     if questions:
         longest = max(questions, key=lambda each: len(each.text))
         piece = max(inputs.chunks, key=lambda each: len(each.text))
-        asked(inputs.model, inputs.template, piece.text, [longest.text])
+        question_tokens(inputs.model, inputs.template, piece.text, [longest.text])

@@ -26,7 +26,7 @@ def work_of(folder: Path) -> Path:
 
 def write_questions(work: Path, chunks: Sequence[Chunk], results: Iterable[LearningResult]) -> None:
     """Every question that was answered, with the digest of its piece, for a later version of the context."""
-    answered = [each for one in results for each in (*one.answers.lessons, *one.held_out.lessons)]
+    answered = [each for one in results for each in (*one.answers.examples, *one.held_out.examples)]
     questions = list(dict.fromkeys(each.question for each in answered))
     rows = [asdict(each) | {"chunk": chunks[each.chunk or 0].digest} for each in questions]
     work.mkdir(parents=True, exist_ok=True)

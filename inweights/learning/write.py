@@ -67,7 +67,7 @@ def _card(folder: Path, inputs: LearnInputs, request: LearnRequest, results: Res
 def _probes(inputs: LearnInputs, results: Results) -> tuple[Probe, ...]:
     """Questions from all over the document with the first form's answers, and what each form begins an answer with."""
     first = next(iter(results.values()))
-    answered = first.held_out.lessons or first.answers.lessons
+    answered = first.held_out.examples or first.answers.examples
     drawn = random.Random("probes").sample(answered, min(PROBES, len(answered)))
     prompts = {form: [each.learned.reads(one.alone).prompt_ids for one in drawn] for form, each in results.items()}
     outputs = learned_system("", first.learned).answers(inputs.template, [each.question for each in drawn])
