@@ -69,7 +69,7 @@ def test_the_training_loss_of_nested_words_is_the_cross_entropy_of_those_scores(
     shots = Shots(tuple(EXAMPLES[:2]), (0, 1), (), Seeds(1, 2, 3, 4))
     run = PatternFineTune(LoRA()).prepared(causal, prompt, shots, Budget())
     with torch.no_grad():
-        loss = run.loss([0, 1], run.model.next_token_logits(run.asked([0, 1])))
+        loss = run.loss([0, 1], run.model.next_token_logits(run.inputs_of([0, 1])))
         # The shots are learned in an order of their own; the sum does not depend on it.
         scores = torch.stack([plain("llama", prompt, example) for example in EXAMPLES[:2]])
     gold = torch.tensor([example.label for example in EXAMPLES[:2]])
