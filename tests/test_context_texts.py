@@ -191,7 +191,7 @@ def test_a_question_behind_its_context_has_the_tokens_of_the_whole_text(architec
 
 
 def test_a_question_that_does_not_fit_beside_its_context_is_refused(causal):
-    with pytest.raises(UserError, match=r"a question behind its context has [\d,]+ tokens .* lower --chunk-tokens"):
+    with pytest.raises(UserError, match=r"a question after its context has [\d,]+ tokens .* lower --chunk-tokens"):
         question_tokens(causal, PLAIN, TALE * 20, ["money"])
 
 
