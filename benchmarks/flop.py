@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.bench import timed
+from inweights.engine.products import linear
 
 
 def training_flop(module: Any, parameters: Mapping[str, Tensor], tokens: int, reads: int) -> int:
@@ -35,7 +36,7 @@ def training_flop(module: Any, parameters: Mapping[str, Tensor], tokens: int, re
 
 @torch.no_grad()
 def matrix_rate(module: Any, tokens: int) -> float:
-    """FLOP per second of x @ W.T over the weights of all linear layers but the head, in turn; the fastest of three."""
+    """FLOP per second of x W^T over the weights of all linear layers but the head, in turn; the fastest of three."""
     head = module.get_output_embeddings()
     weights = [layer.weight for _, layer in _linear(module) if layer is not head]
     widths = {weight.shape[1] for weight in weights}
@@ -43,7 +44,7 @@ def matrix_rate(module: Any, tokens: int) -> float:
 
     def products() -> None:
         for weight in weights:
-            x[weight.shape[1]] @ weight.T
+            linear(x[weight.shape[1]], weight)
 
     products()
     return 2 * tokens * sum(map(Tensor.numel, weights)) / min(timed(products).seconds for _ in range(3))
