@@ -19,7 +19,7 @@ from inweights.context.metrics import gap_recovered
 from inweights.context.probe import probe
 from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
-from inweights.context.systems import System, learned_system
+from inweights.context.systems import System, gold_log_probs, learned_system
 from inweights.context.teacher import assign_chunks
 from inweights.context.template import Template
 from inweights.context.work_cache import Store
@@ -45,7 +45,7 @@ class Story:
 def stories(options: Options, goal: Goal) -> list[Row]:
     folder = options.data
     if folder is None or not (folder / "dev.jsonl").is_file():
-        raise UserError("learn-real reads FairytaleQA: give the folder with its dev.jsonl as --data")
+        raise UserError("expected --data DIR with dev.jsonl of FairytaleQA")
     model = load(str(_model(folder)))
     lines = (folder / "dev.jsonl").read_text(encoding="utf-8").splitlines()
     told = [_story(model, json.loads(line)) for line in lines[: 2 if options.quick else STORIES]]
@@ -55,7 +55,8 @@ def stories(options: Options, goal: Goal) -> list[Row]:
     sides: dict[str, list[float]] = {}
     for story, (outcome, _), (other, _) in zip(told, learned, others, strict=True):
         for system in _systems(model, story, outcome, other):
-            sides.setdefault(system.name, []).extend(respond(system, TEMPLATE, story.held_out, "exact-match").gold_log_probs)
+            queries = [system.query(TEMPLATE, each) for each in story.held_out]
+            sides.setdefault(system.name, []).extend(gold_log_probs(system.model, TEMPLATE, queries))
     noted = [each for _, each in learned]
     more: dict[str, Any] = {
         "gold_nll": {name: -mean(values) for name, values in sides.items()},
@@ -86,7 +87,7 @@ def _learnt(model: Backbone, story: Story, settings: Settings) -> tuple[Learning
 def _systems(model: Backbone, story: Story, own: LearningResult, other: LearningResult) -> list[System]:
     return [
         System("alone", model),
-        System("icl", model, lambda question: story.chunks[question.chunk or 0].text),
+        System("icl", model).with_context(story.chunks),
         learned_system("distilled", own.learned),
         learned_system("another's", other.learned),
     ]
@@ -104,7 +105,7 @@ def _model(folder: Path) -> Path:
     places = [parent / "models" / "stories260K" for parent in folder.resolve().parents]
     found = next((place for place in places if place.is_dir()), None)
     if found is None:
-        raise UserError(f"there is no models/stories260K beside {folder} or above it: put the model there")
+        raise UserError(f"expected the model in models/stories260K beside {folder} or in a folder above it")
     return found
 
 

@@ -30,7 +30,7 @@ QUESTION_TOKENS = 32
 @dataclass(frozen=True)
 class Lessons:
     answers: list[tuple[int, ...]]
-    told: list[TeacherLogprobs]
+    logprobs: list[TeacherLogprobs]
     cost: Cost
 
     @property
@@ -61,7 +61,7 @@ def beside_whole_prompts(options: Options, goal: Goal) -> list[Row]:
         turns = in_turns(ways, options.repeats or (1 if options.quick else 2))
         ours, peer = turns["ours"][0].result, turns["peer"][0].result
         assert ours.answers[:first] == peer.answers, "the two sides answer differently: not the same work"
-        proof = same(replace(ours, told=ours.logprobs[:first]).log_probs, peer.log_probs, tolerance(1e-4))
+        proof = same(replace(ours, logprobs=ours.logprobs[:first]).log_probs, peer.log_probs, tolerance(1e-4))
         own, whole = ([turn.seconds / count for turn in turns[side]] for side, count in (("ours", asked), ("peer", first)))
         weights = sum(table.numel() * table.element_size() for table in model.module.parameters())
         more: dict[str, Any] = {
@@ -86,7 +86,7 @@ def _source(options: Options) -> list[str]:
         return written(entailment(options))
     books = sorted(options.data.glob("*.txt"))
     if not books:
-        raise UserError(f"there is no text in {options.data}: give a folder with a book as .txt, or leave --data out")
+        raise UserError(f"{options.data} has no .txt file: expected --data DIR with a book as .txt, or leave --data out")
     return books[0].read_text(encoding="utf-8-sig").splitlines()
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from inweights.engine.trees import Tree
 from inweights.grammar import patterns, tasks
+from inweights.grammar.sentences import Item
 from inweights.models import load
 from inweights.models.base import Backbone
 from inweights.models.embedded import WEIGHTS
@@ -75,7 +76,7 @@ def _task(model: Backbone, task: str) -> dict[str, float]:
         pattern = patterns.choice(task, "held-out", rng)
         words = rng.sample(HELD_OUT, tasks.CLASSES[task])
 
-        def said(item: tasks.Item, pattern: patterns.Pattern = pattern) -> str:
+        def said(item: Item, pattern: patterns.Pattern = pattern) -> str:
             parts = [word for sentence in item[0] for word in sentence]
             return " ".join([*pattern.before, *parts, *pattern.after])
 

@@ -37,8 +37,8 @@ BATCHES = 4
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("embedded-training"), help="checkpoints; resumed if there")
-    parser.add_argument("--steps", type=int, default=STEPS, help="those before a resumption included")
+    parser.add_argument("--folder", type=Path, default=Path("embedded-training"), help="of checkpoints, resumed from")
+    parser.add_argument("--steps", type=int, default=STEPS, help="total number, with those before a resumption")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
