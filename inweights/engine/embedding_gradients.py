@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from inweights.engine.products import linear
+
 Tables = dict[int, Tensor]
 """Memory for gradients, by the id of the weight; reused in every step."""
 
@@ -62,7 +64,7 @@ def look_up(weight: Any, ids: Tensor, padding: int | None = None) -> Tensor:
 def _product(x: Tensor, weight: Any, private: Tensor, tables: Tables) -> Any:
     """`weight` is the table that is in place now: `packed.py` may have put only some of its rows there."""
     if weight is not private or torch.is_autocast_enabled(x.device.type):
-        return F.linear(x, weight)
+        return linear(x, weight)
     return _Product.apply(x, weight, tables)  # type: ignore[no-untyped-call]
 
 
@@ -91,7 +93,7 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, tables: Tables) -> Tensor:
         ctx.save_for_backward(x)
         ctx.weight, ctx.tables = weight, tables
-        return F.linear(x, weight.detach())
+        return linear(x, weight.detach())
 
     @staticmethod
     @once_differentiable
@@ -102,7 +104,7 @@ class _Product(torch.autograd.Function):
             weight.grad = torch.mm(rows.T, inputs, out=_table(ctx.tables, weight))
         else:
             weight.grad.addmm_(rows.T, inputs)
-        return grad @ weight.detach() if ctx.needs_input_grad[0] else None, None, None
+        return linear(grad, weight.detach().T) if ctx.needs_input_grad[0] else None, None, None
 
 
 def _table(tables: Tables, weight: Tensor) -> Tensor:

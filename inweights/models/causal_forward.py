@@ -14,6 +14,7 @@ from inweights.engine.layouts import positions, tree_layout
 from inweights.engine.learned_prefix import learned_prefixes_of, virtual_token_count
 from inweights.engine.packed import Output, read_packed
 from inweights.engine.padded import read_trees
+from inweights.engine.products import fast_products
 from inweights.engine.switches import patches_on
 from inweights.engine.trees import Layer, Prefix, Prefixes, Tree, prefix_of_each
 from inweights.models.architecture import blocks_of
@@ -102,7 +103,7 @@ class CausalForward:
         self, trees: Sequence[Tree], by_tree: Sequence[Prefix | None], what: Output, vocabulary: Tensor | None
     ) -> Tensor:
         ids = [prefix.ids if prefix else () for prefix in by_tree]
-        with patches_on(self.model.patches):
+        with patches_on(self.model.patches), fast_products(self.model.module):
             out, tokens = read_trees(self.model.module, trees, ids, what)
         self.model.counter.tokens += tokens
         return out if vocabulary is None else out[:, vocabulary]

@@ -103,6 +103,7 @@ class Encoder(LocalModel):
                 frozen = self.frozen.states([tuple(ids) for ids in sequences], self.without_updates().summaries)
                 stack.enter_context(self.frozen.in_place_of_blocks(frozen))
             stack.enter_context(patches_on(self.patches))
+            stack.enter_context(fast_products(self.module))
             stack.enter_context(dropout_by_run(self.module, lambda: self.segments))
             states = self._packed(sequences) if self.packs else self._padded(sequences)
         return torch.stack([tokens[0] if pooling == "own" else tokens.mean(0) for tokens in states])
@@ -117,7 +118,6 @@ class Encoder(LocalModel):
         layout = bidirectional_layout(lengths, device, self.segments)
         with ExitStack() as stack:
             stack.enter_context(laid_out(layout))
-            stack.enter_context(fast_products(self.module))
             if self.checkpointing and torch.is_grad_enabled():
                 first = self.frozen.below if self.frozen else 0
                 stack.enter_context(rerun_in_backward(self.blocks()[first:], self.patches, layout, self.module))

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inweights.engine.products import fast_products
 from inweights.engine.trees import Tree
 from inweights.models.base import Backbone
 
@@ -28,7 +29,8 @@ def head_of(model: Backbone) -> Head | None:
     cap = model.config.to_dict().get("final_logit_softcapping")  # Gemma 2's
 
     def head(hidden: Tensor) -> Tensor:
-        logits: Tensor = layer(hidden.to(weight.dtype))
+        with fast_products(layer):
+            logits: Tensor = layer(hidden.to(weight.dtype))
         return (torch.tanh(logits / cap) * cap if cap else logits).float()
 
     trees = [Tree(tuple(range(4, 4 + min(8, model.vocabulary_size - 4))))]
