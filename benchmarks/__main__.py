@@ -67,7 +67,7 @@ def main() -> None:
         help="a folder with rte/ and cola/, a book as .txt, or dev.jsonl of FairytaleQA; without it, made text",
     )
     parser.add_argument("--quick", action="store_true", help="two layers and tiny counts; nothing is written")
-    parser.add_argument("--repeats", type=int, metavar="N", help="turns that each side takes")
+    parser.add_argument("--repeats", type=int, metavar="N", help="how often each side is measured")
     parser.add_argument(
         "--models",
         type=Path,
@@ -80,10 +80,10 @@ def main() -> None:
         print("\n".join(f"{name:{width}}  {each.about}" for name, each in BENCHMARKS.items()))
         return
     if options.repeats is not None and options.repeats < 1:
-        _stop(f"--repeats is {options.repeats}: at least 1 is wanted")
+        _stop(f"--repeats is {options.repeats}: expected at least 1")
     benchmark = _named(options.name)
     if options.data is not None and not options.data.is_dir():
-        _stop(f"there is no folder {options.data}: give the one with what {options.name} reads, or leave --data out")
+        _stop(f"--data {options.data} is not a folder: expected one with the data of {options.name}, or leave --data out")
     try:
         rows = benchmark.run(Options(options.data, options.quick, options.repeats, options.models), benchmark.goal)
     except UserError as error:  # such as data that is not where it was said to be

@@ -95,4 +95,4 @@ def _written(facts: Sequence[Event]) -> str:
 
 
 def _chunk(text: str, number: int) -> Chunk:
-    return Chunk(text, text, "made", f"part {number + 1}", digest=text)
+    return Chunk(text, text, "made", f"part {number + 1}")

@@ -8,7 +8,7 @@ from benchmarks.learn_made import Document, Read
 from inweights.context.metrics import information_recovered
 from inweights.context.qa_tokens import Question
 from inweights.context.systems import System, learned_system, respond
-from inweights.context.teacher import distances, teacher_answers_of
+from inweights.context.teacher import teacher_answers_of, teacher_kl
 from inweights.context.template import Template
 from inweights.context.timing import kv_bytes_per_token
 from inweights.context.train import LearnedContext
@@ -29,7 +29,7 @@ class Side:
 def known(model: Backbone, template: Template, document: Document, learned: LearnedContext) -> dict[str, Side]:
     """By name: the information, of 1; right answers by kind, beside the model with the right piece in its prompt;
     questions about new and conflicting contexts answered as the bare model answers them, of 1."""
-    teacher = System("icl", model, lambda question: document.chunks[question.chunk or 0].text)
+    teacher = System("icl", model).with_context(document.chunks)
     student = learned_system("distilled", learned)
     ours, peer = (by_kind(each, template, document.tests) for each in (student, teacher))
     return {
@@ -43,13 +43,13 @@ def known(model: Backbone, template: Template, document: Document, learned: Lear
 def information(model: Backbone, template: Template, document: Document, learned: LearnedContext) -> float:
     """1 - KL(T || S) / KL(T || B) over all of the document's questions, T behind the piece that each is about."""
     bare: list[float] = []
-    teacher_kl: list[float] = []
+    student: list[float] = []
     for number, chunk in enumerate(document.chunks):
         told = teacher_answers_of(model, template, chunk.text, [each for each in document.tests if each.chunk == number])
         bare += told.bare
-        teacher_kl += distances(learned.model, [learned.reads(each.alone) for each in told.examples], told.logprobs)
-    value = information_recovered(bare, teacher_kl).value
-    assert value is not None, "the document changes nothing that the model says"
+        student += teacher_kl(learned, told)
+    value = information_recovered(bare, student).value
+    assert value is not None, "the document does not change the model's answers"
     return value
 
 
@@ -65,7 +65,7 @@ def _alike(model: Backbone, template: Template, learned: LearnedContext, context
     for each in contexts:
         bare = System("bare", model, lambda _, text=each.text: text)  # type: ignore[misc]
         student = System("student", learned.model, bare.context)
-        sides = [respond(system, template, each.questions, "exact-match").answers for system in (bare, student)]
+        sides = [system.answers(template, each.questions) for system in (bare, student)]
         same += [a == b for a, b in zip(*sides, strict=True)]
     return mean(same)
 

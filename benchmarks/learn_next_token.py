@@ -49,7 +49,7 @@ def recovered(count: int, settings: Settings, step: int) -> dict[str, float]:
         return respond(system, template, asked, "exact-match").scores
 
     bare = right(System("alone", model))
-    teacher = right(System("icl", model, lambda question: document.chunks[question.chunk or 0].text))
+    teacher = right(System("icl", model).with_context(document.chunks))
     shares = {name: gap_recovered(bare, teacher, right(learned_system(name, each))).value for name, each in learned.items()}
     return {name: share if share is not None else 0.0 for name, share in shares.items()}
 

@@ -27,7 +27,7 @@ SHOTS = 16
 
 def patterns(options: Options, goal: Goal) -> list[Row]:
     if options.data is None:
-        raise UserError("patterns reads the presets' data: give --data DIR")
+        raise UserError("expected --data DIR with the data of the presets")
     rows = []
     for shape in shapes(options):
         model = models.load(str(shape.place))

@@ -37,8 +37,8 @@ def filled(text: str) -> str:
 def _made(name: str) -> str:
     if name == "performance":
         return performance([json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))])
-    source = "real" if name == "intervals" else name
-    return TABLES[name](json.loads((RESULTS / f"{source}.json").read_text()))
+    result, table = TABLES[name]
+    return table(json.loads((RESULTS / f"{result}.json").read_text()))
 
 
 def demo(record: Mapping[str, Any]) -> str:
@@ -50,15 +50,10 @@ def demo(record: Mapping[str, Any]) -> str:
     for method in dict.fromkeys(row["method"] for row in rows):
         of_method = {(row["task"], row["shots"]): row for row in rows if row["method"] == method}
         slowest = max(of_method.values(), key=lambda row: row["adapt_seconds"])
-        accuracies = [_both(of_method[group]) for group in groups]
+        accuracies = [_means(of_method[group]) for group in groups]
         seconds = [f"{slowest['adapt_seconds']:.1f}", f"{1e3 * slowest['seconds_per_query']:.1f}"]
         lines.append([f"`{method}`", *accuracies, *seconds])
     return _table(heads, lines)
-
-
-def _both(row: Mapping[str, Any]) -> str:
-    means = {row["domains"][name]: interval["mean"] for name, interval in row["accuracy"].items()}
-    return f"{means['in-domain']:.2f} / {means['out-of-domain']:.2f}"
 
 
 def real(record: Mapping[str, Any]) -> str:
@@ -77,8 +72,7 @@ def intervals(record: Mapping[str, Any]) -> str:
     """The same with 95 % intervals, draws and costs, one line for each method, model, task and number of shots."""
     lines = []
     for row in (row for row in record["rows"] if not row["oracle"]):
-        names = sorted(row["accuracy"], key=lambda name: row["domains"][name])
-        cells = [f"{_interval(row['accuracy'][name])} ({name})" for name in names]
+        cells = [f"{_interval(row['accuracy'][name])} ({name})" for name in _sets(row)]
         draws = "any" if row["run_once"] else str(row["seeds"])
         costs = [f"{row['adapt_seconds']:.1f}", f"{1e3 * row['seconds_per_query']:.0f}"]
         what = [row["model"], row["task"], str(row["shots"]), f"`{row['method']}`"]
@@ -98,11 +92,16 @@ def _means(row: Mapping[str, Any] | None) -> str:
     """In domain first; empty where the study had no such method."""
     if row is None:
         return ""
-    return " / ".join(f"{row['accuracy'][name]['mean']:.2f}" for name in sorted(row["accuracy"], key=row["domains"].get))
+    return " / ".join(f"{row['accuracy'][name]['mean']:.2f}" for name in _sets(row))
 
 
 def _majority(row: Mapping[str, Any]) -> str:
-    return " / ".join(f"{row['majority'][name]:.2f}" for name in sorted(row["accuracy"], key=row["domains"].get))
+    return " / ".join(f"{row['majority'][name]:.2f}" for name in _sets(row))
+
+
+def _sets(row: Mapping[str, Any]) -> list[str]:
+    """Names of the evaluation sets, in domain first."""
+    return sorted(row["accuracy"], key=row["domains"].get)
 
 
 def _interval(accuracy: Mapping[str, float]) -> str:
@@ -151,12 +150,13 @@ def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in [heads, ["---"] * len(heads), *lines])
 
 
-TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "demo": demo,
-    "real": real,
-    "intervals": intervals,
-    "minilm": minilm,
+TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+    "demo": ("demo", demo),
+    "real": ("real", real),
+    "intervals": ("real", intervals),
+    "minilm": ("minilm", minilm),
 }
+"""By mark: the result, and how its table is made."""
 
 
 if __name__ == "__main__":

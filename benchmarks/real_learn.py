@@ -16,11 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.bench import Benchmark, Goal, Options, Row
-from inweights.context.methods import TEACHER
 from inweights.context.qa_tokens import Question
 from inweights.context.questions import from_file
 from inweights.context.settings import Settings
-from inweights.learn_records import LearnReport
+from inweights.learn_records import TEACHER, LearnReport
 from inweights.learning.inputs import read_inputs
 from inweights.learning.pipeline import learn_into
 from inweights.learning.request import LearnRequest
@@ -56,7 +55,7 @@ def story(folder: Path, options: Options) -> Case:
             source.write_text("\n\n".join(told["sections"]), encoding="utf-8")
             asked = tuple(Question(each["question"], gold=each["answers"][0]) for each in told["questions"])
             return Case("FairytaleQA story", source, asked, asked)
-    raise UserError(f"dev.jsonl of FairytaleQA has no story {STORY}: give the published file")
+    raise UserError(f"dev.jsonl has no story {STORY}: expected the published file of FairytaleQA")
 
 
 def dialogue(folder: Path, options: Options) -> Case:

@@ -2,6 +2,7 @@
 model on 50 messages that nothing was trained on: R_KL, and the first sentence of greedy answers."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ from inweights.context.learn import learn
 from inweights.context.metrics import information_recovered
 from inweights.context.qa_tokens import Question
 from inweights.context.settings import Settings
-from inweights.context.systems import System, learned_system, respond
+from inweights.context.systems import System, learned_system
 from inweights.context.teacher import teacher_answers_of, teacher_kl
 from inweights.context.template import system_template_of
 from inweights.metrics import normalized
@@ -44,11 +45,11 @@ def _rows(name: str, place: str, options: Options, goal: Goal) -> list[Row]:
     answered = teacher_answers_of(model, template, prompt.text, messages)
     information = information_recovered(answered.bare, teacher_kl(result.learned, answered))
     systems = (
-        System("teacher", model, lambda question: prompt.text),
+        System("teacher", model).with_context([prompt]),
         learned_system("student", result.learned),
         System("alone", model),
     )
-    said = {each.name: respond(each, template, messages, "token-f1").answers for each in systems}
+    said = {each.name: each.answers(template, messages) for each in systems}
     alike = {name: _agreement(said["teacher"], said[name]) for name in ("student", "alone")}
     samples = [dict(zip(("message", *said), each, strict=True)) for each in zip(texts, *said.values(), strict=False)]
     more: dict[str, Any] = {
@@ -67,7 +68,7 @@ def _rows(name: str, place: str, options: Options, goal: Goal) -> list[Row]:
     ]
 
 
-def _agreement(teacher: tuple[str, ...], other: tuple[str, ...]) -> float:
+def _agreement(teacher: Sequence[str], other: Sequence[str]) -> float:
     pairs = list(zip(teacher, other, strict=True))
     return sum(first_sentence(one) == first_sentence(two) for one, two in pairs) / len(pairs)
 

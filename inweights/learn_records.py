@@ -118,6 +118,10 @@ class LearnReport:
         return len(self.sets[self.primary].questions) if self.sets else 0
 
 
+TEACHER = "icl-piece"
+"""The system whose answers are learned: the model with the right piece of the context in its prompt."""
+
+
 def system_of(form: str) -> str:
     """The name of a form among the systems."""
     return f"distilled ({form})"

@@ -62,7 +62,8 @@ class LabelWords:
     def fallbacks(self, examples: Sequence[Example]) -> dict[str, int]:
         within = words_within(self.model, self.prompt, examples)
         cut = sum(long is not short for long, short in zip(examples, within, strict=True))
-        fewer = sum(count < most_of_a_label(self.demonstrations) for count in self._shown_per_label(within))
+        most = most_of_a_label(self.demonstrations)
+        fewer = sum(count < most for count in self._shown_per_label(within))
         return {k: n for k, n in {"shortened": cut, "with fewer demonstrations": fewer}.items() if n}
 
     def _shown_per_label(self, examples: Sequence[Example]) -> list[int]:

@@ -16,9 +16,9 @@ from inweights.context.template import Template
 from inweights.context.train import initial_update
 from inweights.context.training_mix import rows_of
 from inweights.context.training_rows import Student
-from inweights.engine.shared_stems import joined, shared_stems
 from inweights.engine.trees import Tree
 from inweights.models.lm_head import head_of
+from inweights.models.shared_stems import joined, shared_stems
 from inweights.models.training_forward import TrainingForward
 from inweights.scoring.chunked_losses import chunked_losses
 from inweights.scoring.teacher_logprobs import TeacherLogprobs, divergences

@@ -7,7 +7,7 @@ import pytest
 
 from inweights.study.batches import batches, in_order, shares_passes
 from inweights.study.do import do
-from inweights.study.loading import load
+from inweights.study.loading import load, loader
 from inweights.study.placement import Local
 from inweights.study.spec import spec_of
 from inweights.study.store import Store, run_id
@@ -108,6 +108,6 @@ def test_a_study_that_is_not_done_is_reported_as_such(tmp_path):
 def test_a_run_that_follows_one_that_is_neither_planned_nor_done_is_refused(tmp_path):
     [first, _] = planned("icl")
     follower = replace(first, run=replace(first.run, after=("nobody",)))
-    study = Study(Store(tmp_path), (follower,), spec_of({}))
+    study = Study(Store(tmp_path), (follower,), spec_of({}), loader(None))
     with pytest.raises(UserError, match="follows nobody, which is neither planned nor done: plan it too"):
         study.run(load, lambda each, record: None)

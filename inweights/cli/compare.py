@@ -93,9 +93,10 @@ def _run(study: "Study", load: "Load", retry_failed: bool) -> None:
     except KeyboardInterrupt:
         print(f"\nstopped; what is done is in {study.folder}: give the same command again to go on")
         raise
-    print(terminal(study.records))
-    for line in constant_answers(study.records, {each.task.name: len(each.task.prompts) for each in study.settings}):
+    records = study.records
+    print(terminal(records))
+    for line in constant_answers(records, {each.task.name: len(each.task.prompts) for each in study.settings}):
         print(line)
     print(write_report(study.folder)["html"])
-    if any(record.status != "ok" for record in study.records):
+    if any(record.status != "ok" for record in records):
         raise Exit(1)

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from inweights.models.base import Backbone
 from inweights.sources.types import Context, Section
@@ -24,7 +25,10 @@ class Chunk:
     """The sources' own text alone."""
     source: str
     where: str
-    digest: str
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
@@ -42,9 +46,7 @@ def chunks_of(model: Backbone, context: Context, tokens: int) -> list[Chunk]:
             "take a model with a longer context window, or shorter questions"
         )
 
-    def count(texts: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in model.encode(texts)]
-
+    count = model.count_tokens
     written = [section for section in context.sections if section.text.strip()]
     if not written:
         raise UserError("the context has no text: there is nothing to learn from it")
@@ -64,7 +66,7 @@ def chunk_of_whole(context: Context) -> Chunk:
     """All of a prompt as it is, with nothing in front."""
     text = "\n\n".join(section.text.strip() for section in context.sections)
     first = context.sections[0]
-    return Chunk(text, text, first.source, first.where, hashlib.sha256(text.encode()).hexdigest()[:16])
+    return Chunk(text, text, first.source, first.where)
 
 
 def _within(held: Sequence[tuple[str, Section]], tokens: int, count: Count) -> list[Chunk]:
@@ -161,4 +163,4 @@ def _chunk(held: Sequence[tuple[str, Section]]) -> Chunk:
         before = section
     text = _header(sections[0]) + inline.strip()
     where = " to ".join(dict.fromkeys(each.where for each in (sections[0], sections[-1]) if each.where))
-    return Chunk(text, body, sections[0].source, where, hashlib.sha256(text.encode()).hexdigest()[:16])
+    return Chunk(text, body, sections[0].source, where)

@@ -1,6 +1,5 @@
 """A prompt of examples as a context: new inputs read as its examples do, after them in several orders."""
 
-import hashlib
 import random
 import re
 from collections.abc import Sequence
@@ -34,10 +33,7 @@ def orders(context: Context, seed: int = 0) -> list[Chunk]:
     ways = list(dict.fromkeys(tuple(rng.sample(shown, len(shown))) for _ in range(4 * ORDERS)))[:ORDERS]
     source, body = context.sections[0].source, _text(context.instruction, shown, context.separator)
     texts = [_text(context.instruction, way, context.separator) for way in ways]
-    return [
-        Chunk(text, body, source, context.sections[0].where, hashlib.sha256(text.encode()).hexdigest()[:16])
-        for text in texts
-    ]
+    return [Chunk(text, body, source, context.sections[0].where) for text in texts]
 
 
 def _alike(texts: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from inweights.context.evaluation_sets import drawn, evaluation_set, questions_b
 from inweights.context.evaluation_time import affordable, in_time
 from inweights.context.learn import LearningResult
 from inweights.context.method_inputs import MethodInputs, inputs_for
-from inweights.context.methods import IN_PROMPT, TEACHER, systems_of
+from inweights.context.methods import IN_PROMPT, systems_of
 from inweights.context.qa_tokens import Question
 from inweights.context.recovery import form_result
 from inweights.context.responses import Responses
@@ -19,7 +19,7 @@ from inweights.context.surroundings import whole_text
 from inweights.context.systems import System
 from inweights.context.template import Template
 from inweights.context.timing import kv_bytes_per_token
-from inweights.learn_records import TEST, EvaluationSet, LearnReport, system_of
+from inweights.learn_records import TEACHER, TEST, EvaluationSet, LearnReport, system_of
 from inweights.models.base import Backbone
 from inweights.types import Cost, Outcome, Record, Run, Weights
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 
 import torch
 
@@ -21,7 +22,7 @@ from inweights.context.fact_prompts import (
 )
 from inweights.context.few_shot import Reader
 from inweights.context.qa_tokens import Question
-from inweights.context.question_checks import INFORMATION, REPEATED, ROUND_TRIP, form_of, same_answer
+from inweights.context.question_checks import INFORMATION, REPEATED, ROUND_TRIP, form_of, same_answer, sifted
 from inweights.context.questions import normal
 from inweights.models.next_token import Choose, greedy, sampling
 
@@ -95,15 +96,12 @@ def _in_situ(spans: Sequence[Span]) -> list[tuple[Span, str]]:
 
 def checked(reader: Reader, pairs: Sequence[tuple[Span, str]], missing: Mapping[int, int], seen: set[str]) -> Written:
     """Those of the questions that pass, up to so many as are missing; new ones are added to `seen`."""
-    failed: Counter[str] = Counter()
-    fit = []
-    for span, text in pairs:
-        reason = form_of(text, span) or (REPEATED if normal(text) in seen else "")
-        failed[reason] += 1
-        if not reason:
-            seen.add(normal(text))
-            fit.append((span, text))
-    del failed[""]
+
+    def reason_of(pair: tuple[Span, str]) -> str:
+        span, text = pair
+        return form_of(text, span) or (REPEATED if normal(text) in seen else "")
+
+    fit, failed = sifted(pairs, itemgetter(1), reason_of, seen)
     back = reader.lines(TO_ANSWER, [before_answer(*each) for each in fit], ANSWER_TOKENS, greedy)
     same = [each for each, answer in zip(fit, back, strict=True) if same_answer(answer, each[0].phrase)]
     informative = [each for each, gain in zip(same, _gains(reader, same), strict=True) if gain >= GAIN]

@@ -7,15 +7,13 @@ from typing import Protocol
 import torch
 
 from inweights.context.memory import reading_tokens
+from inweights.context.qa_tokens import AT_ONCE
 from inweights.models.base import Backbone
 from inweights.models.decoding import continued, end_ids
 from inweights.models.generated import continuation
 from inweights.models.next_token import Choose
-from inweights.models.shared_prefix import encode_with_context
+from inweights.models.shared_prefix import common, encode_with_context
 from inweights.scoring.completions import Completion, read_completions
-
-AT_ONCE = 64
-"""Texts that are continued together."""
 
 
 class Reader(Protocol):
@@ -37,7 +35,7 @@ class FewShot:
     model: Backbone
 
     def room(self, examples: str, bodies: Sequence[str]) -> bool:
-        longest = max((len(ids) for ids in self.model.encode([examples + body for body in bodies])), default=0)
+        longest = max(self.model.count_tokens([examples + body for body in bodies]), default=0)
         return longest + 32 <= self.model.card.max_tokens
 
     @torch.no_grad()
@@ -73,5 +71,5 @@ class FewShot:
 
 def _completion(body: Sequence[int], whole: Sequence[int]) -> Completion:
     """The tokens of the answer begin where the text differs from the one without it."""
-    at = next((i for i, (a, b) in enumerate(zip(body, whole, strict=False)) if a != b), min(len(body), len(whole) - 1))
+    at = min(common(body, whole), len(whole) - 1)
     return Completion(tuple(whole[:at]), tuple(whole[at:]))

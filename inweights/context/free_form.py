@@ -28,9 +28,7 @@ def free_texts(
 ) -> list[str]:
     """What the model writes after the piece, from several beginnings."""
     slot, space = _slot(template, chunk)
-    # An input of a prompt's examples is not a question.
-    questions = template.request == "question" and ("Question" in template.alone or not template.end)
-    starts = [rng.choice(BEGINNINGS if questions else ("",)) for _ in range(count)]
+    starts = [rng.choice(BEGINNINGS if template.asks_questions else ("",)) for _ in range(count)]
     shared = model.encode([slot])[0]
     stems = [model.encode([f"{slot}{space}{start}" if start else slot])[0] for start in starts]
     # The last shared token is read with each: a beginning may have merged with it.

@@ -2,7 +2,6 @@
 something else, and greetings. Without a topic most of a small model's are alike."""
 
 import random
-from collections import Counter
 from collections.abc import Collection
 
 import torch
@@ -11,7 +10,7 @@ from inweights.context.answer_spans import phrases, sentences
 from inweights.context.fact_questions import Written
 from inweights.context.few_shot import Reader
 from inweights.context.qa_tokens import Question
-from inweights.context.question_checks import FORM, REPEATED
+from inweights.context.question_checks import FORM, REPEATED, sifted
 from inweights.context.questions import normal, usable
 from inweights.models.next_token import sampling
 from inweights.plain_text import as_data
@@ -103,14 +102,10 @@ def _runs(text: str) -> set[tuple[str, ...]]:
 
 
 def _passed(texts: Collection[str], number: int, seen: set[str], shown: Collection[tuple[str, ...]]) -> Written:
-    failed: Counter[str] = Counter()
-    questions = []
-    for text in texts:
-        copied = normal(text) in seen or not _runs(text).isdisjoint(shown)
-        reason = FORM if not usable(text) or text.startswith("You are") else REPEATED if copied else ""
-        failed[reason] += 1
-        if not reason:
-            seen.add(normal(text))
-            questions.append(Question(text, number))
-    del failed[""]
-    return Written(tuple(questions), len(texts), failed)
+    def reason_of(text: str) -> str:
+        if not usable(text) or text.startswith("You are"):
+            return FORM
+        return REPEATED if normal(text) in seen or not _runs(text).isdisjoint(shown) else ""
+
+    fit, failed = sifted(texts, str, reason_of, seen)
+    return Written(tuple(Question(text, number) for text in fit), len(texts), failed)

@@ -58,7 +58,7 @@ def right_piece(inputs: MethodInputs) -> ContextOf:
 def whole(inputs: MethodInputs) -> ContextOf | None:
     """All of the context; None where it does not fit in the window."""
     text = whole_text(inputs.chunks)
-    fits = len(inputs.model.encode([inputs.template.context(text)])[0]) <= inputs.room
+    fits = inputs.model.count_tokens([inputs.template.context(text)])[0] <= inputs.room
     return (lambda question: text) if fits else None
 
 

@@ -14,7 +14,7 @@ from inweights.context.method_inputs import MethodInputs, nothing, retrieved, ri
 from inweights.context.systems import ContextOf, System, learned_system
 from inweights.context.train import LearnedContext
 from inweights.context.trained_baselines import next_token_baseline, sft_baseline
-from inweights.learn_records import system_of
+from inweights.learn_records import TEACHER, system_of
 
 
 class ContextMethod(Protocol):
@@ -71,7 +71,6 @@ class Trained:
         return [learned_system(name, learned, time.monotonic() - started, f"{name}+lora")]
 
 
-TEACHER = "icl-piece"
 ALWAYS = ("alone", TEACHER, "distilled")
 """Methods that every report has: what was learned lies between the first two."""
 CONTEXT_METHODS: Mapping[str, ContextMethod] = MappingProxyType(

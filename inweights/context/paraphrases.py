@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 import torch
 
@@ -15,7 +16,7 @@ from inweights.context.fact_prompts import TO_ANSWER, before_answer
 from inweights.context.fact_questions import ANSWER_TOKENS, QUESTION_TOKENS, Written
 from inweights.context.few_shot import Reader
 from inweights.context.qa_tokens import Question
-from inweights.context.question_checks import FORM, GIVEN, REPEATED, ROUND_TRIP, same_answer, says
+from inweights.context.question_checks import FORM, GIVEN, REPEATED, ROUND_TRIP, same_answer, says, sifted
 from inweights.context.questions import normal, usable
 from inweights.models.next_token import greedy, sampling
 from inweights.plain_text import as_data
@@ -60,16 +61,14 @@ def paraphrases(
 def _checked(
     reader: Reader, tried: Sequence[tuple[Question, Span, str, str]], seen: set[str], made: Counter[str]
 ) -> Written:
-    failed: Counter[str] = Counter()
-    fit = []
-    for question, span, answer, text in tried:
-        reason = "" if usable(text) and text.endswith("?") == question.text.endswith("?") else FORM
-        reason = reason or (REPEATED if normal(text) in seen else GIVEN if says(text, answer) else "")
-        failed[reason] += 1
-        if not reason:
-            seen.add(normal(text))
-            fit.append((question, span, answer, text))
-    del failed[""]
+
+    def reason_of(one: tuple[Question, Span, str, str]) -> str:
+        question, _, answer, text = one
+        if not usable(text) or text.endswith("?") != question.text.endswith("?"):
+            return FORM
+        return REPEATED if normal(text) in seen else GIVEN if says(text, answer) else ""
+
+    fit, failed = sifted(tried, itemgetter(3), reason_of, seen)
     back = _answers(reader, [(span, text) for _, span, _, text in fit])
     kept = [each for each, output in zip(fit, back, strict=True) if same_answer(output, each[2])]
     failed[ROUND_TRIP] += len(fit) - len(kept)

@@ -73,7 +73,7 @@ def probe(
     pairs = [] if teacher else list(zip(questions, outputs, strict=True))
     read: Outputs = {(chunks[each.chunk or 0].text, each.text): text for each, text in pairs}
     scored = [each for each in right if each.gold]
-    tokens = len(model.encode([whole_text(chunks)])[0])
+    tokens = model.count_tokens([whole_text(chunks)])[0]
     found: dict[str, Any] = {
         "right": "given answers" if tests else "the teacher's answers",
         "tokens": tokens,

@@ -80,7 +80,7 @@ def answers(
     """The model's answer to each, with the token that ended it, if one did."""
     stop = end_ids(model, template.end)
     before = prefix_of_each(prefixes, len(stems))
-    # Prefixes the same prefix side by side, and those of like length together.
+    # Texts after the same prefix stand side by side, and those of like length together.
     order = sorted(range(len(stems)), key=lambda i: (id(before[i]), len(stems[i])))
     found: dict[int, tuple[int, ...]] = {}
     for start in range(0, len(order), AT_ONCE):

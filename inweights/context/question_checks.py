@@ -1,11 +1,15 @@
 """What a question that a model wrote must be, so that its answer is worth learning, and how many fell to which test."""
 
 import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from inweights.context.answer_spans import Span
 from inweights.context.english import content_words, normalized, stem
-from inweights.context.questions import usable
+from inweights.context.questions import normal, usable
 
+T = TypeVar("T")
 FORM = "not a question"
 WORDS = "about something else"
 GIVEN = "answer in the question"
@@ -15,6 +19,22 @@ INFORMATION = "same answer without the text"
 REPEATED = "repeated"
 _POINTING = re.compile(r"\b(?:it(?! takes?\b)|they|them|he|she|him|this|these|those)\b", re.I)
 _UNITS = content_words("seconds minutes hours days weeks months years metres kilometres euros dollars percent degrees")
+
+
+def sifted(
+    items: Iterable[T], text_of: Callable[[T], str], reason_of: Callable[[T], str], seen: set[str]
+) -> tuple[list[T], Counter[str]]:
+    """Items against which there is no reason, whose texts are added to `seen` one by one, and how many fell to which."""
+    failed: Counter[str] = Counter()
+    fit = []
+    for item in items:
+        reason = reason_of(item)
+        if reason:
+            failed[reason] += 1
+        else:
+            seen.add(normal(text_of(item)))
+            fit.append(item)
+    return fit, failed
 
 
 def form_of(question: str, span: Span) -> str:

@@ -35,7 +35,7 @@ def first_count(pieces: int) -> int:
 
 def first_counts(model: Backbone, chunks: Sequence[Chunk]) -> list[int]:
     """Of every piece; no more than the least effort asks about it, so that every effort begins with the same."""
-    sizes = [float(len(ids)) for ids in model.encode([chunk.text for chunk in chunks])]
+    sizes = list(map(float, model.count_tokens([chunk.text for chunk in chunks])))
     return [min(first_count(len(chunks)), most) for most in question_counts(EFFORTS["quick"], sizes)]
 
 

@@ -49,7 +49,7 @@ def new_questions(
     if template.request == "message":
         for number, count in wanted.items():
             made += messages(reader, chunks[number].text, number, count, seed, known.get(number, ()))
-    elif _asks_questions(template):
+    elif template.asks_questions:
         facts = [number for number in wanted if is_prose(chunks[number].text)]
         found = [span for number in facts for span in spans(chunks[number].text, number)]
         if found and reader.room(TO_ASK, [before_question(span) for span in found]):
@@ -65,11 +65,6 @@ def new_questions(
             reading = reader if number in facts else None
             made += written(model, template, chunks[number], number, count - len(own), seed, seen, reading)
     return made
-
-
-def _asks_questions(template: Template) -> bool:
-    """Whether what a user sends is a question: an input of a prompt's examples is none."""
-    return "Question" in template.alone or not template.end
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from inweights.cache import digest
 from inweights.context.given_answers import taught
@@ -14,6 +14,7 @@ from inweights.context.training_mix import replay, select_answers
 from inweights.context.training_rows import Row
 from inweights.context.work_cache import TeacherAnswers
 from inweights.training import Resume
+from inweights.training.watching import Watch
 
 REPLAYING = 0.5
 """Share of a round's time after which no more prompts are made to be replayed."""
@@ -85,7 +86,7 @@ def _plan(setup: Setup, answers: int, rows: Sequence[Row]) -> str:
     )
 
 
-def _watch(setup: Setup) -> Callable[[int, int, float], None]:
+def _watch(setup: Setup) -> Watch:
     """Prints how far training is, every few seconds."""
     last = [time.monotonic()]
 

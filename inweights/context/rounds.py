@@ -72,18 +72,10 @@ def _answers(setup: Setup, questions: QuestionSplit, number: int) -> tuple[Teach
     """The teacher's answers to the questions held out, and to those that are learned."""
     until = setup.until(number, ANSWERING)
     with setup.teaching() as teacher:
-        answer = partial(
-            teacher_answers,
-            setup.model,
-            setup.template,
-            setup.chunks,
-            store=setup.store,
-            until=until,
-            wide=setup.settings.wide,
-        )
+        ask = partial(teacher_answers, setup.model, setup.template, setup.chunks, wide=setup.settings.wide)
+        answer = partial(ask, store=setup.store, until=until, teacher=teacher if setup.teacher else None)
         # Those held out come first: a verdict needs them, whatever the budget.
-        held_out = answer(questions.held_out, teacher=teacher if setup.teacher else None)
-        answers = answer(questions.learned, teacher=teacher if setup.teacher else None)
+        held_out, answers = answer(questions.held_out), answer(questions.learned)
     setup.say(f"{counted(len(answers.examples), 'answer')} to train on, {len(held_out.examples):,} held out")
     left_out = len(questions.all) - len(answers.examples) - len(held_out.examples)
     if left_out:

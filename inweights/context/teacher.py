@@ -41,7 +41,7 @@ def teacher_answers(
     teacher: tuple[Backbone, Template] | None = None,
     wide: float = 0.0,
 ) -> TeacherAnswers:
-    """Lessons from all questions, piece by piece; each must know its piece. `until`: on time.monotonic(); after it no
+    """Answers to all questions, piece by piece; each must know its piece. `until`: on time.monotonic(); after it no
     more are answered than have been. `teacher`: answers in place of the model, in the same tokens. `wide`: the share of
     the questions that are answered with the pieces around theirs as well."""
     examples: list[TeacherAnswer] = []
@@ -184,8 +184,7 @@ def _near(scored: Sequence[tuple[int, float]], chunks: int) -> list[int]:
 
 def _first_words(model: Backbone, read: QuestionTokens) -> torch.Tensor:
     """Log-probabilities of the first token of every answer."""
-    completions = [
-        Completion(stem, (0,)) for stem in read.with_context
-    ]  # whatever the answer is, only what begins it is read
+    # Whatever the answer is, only what begins it is read.
+    completions = [Completion(stem, (0,)) for stem in read.with_context]
     rows = read_completions(model, read.prefix, completions, lambda _, rows: [row[0].log_softmax(-1) for row in rows], 8192)
     return torch.stack(rows)

@@ -45,6 +45,11 @@ class Template:
         if self.answer_tokens < 1:
             raise UserError(f"answer_tokens is {self.answer_tokens}: expected at least 1")
 
+    @property
+    def asks_questions(self) -> bool:
+        """Whether what a user sends is a question; an input of a prompt's examples is not."""
+        return self.request == "question" and ("Question" in self.alone or not self.end)
+
     def context(self, text: str) -> str:
         """What stands in front of every question behind a context."""
         front = self.behind.partition("{question}")[0]

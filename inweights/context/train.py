@@ -14,12 +14,12 @@ from inweights.models.base import Backbone
 from inweights.scoring.completions import Completion
 from inweights.scoring.teacher_logprobs import Divergence, TeacherLogprobs
 from inweights.training import Job, Resume, Trace, minimize
+from inweights.training.watching import Watch
 from inweights.types import Seeds, UserError
 from inweights.updates import Adapted, LoRA
 
 TIMED_TOKENS = 1024
 """Of the part of a step that is timed."""
-Watch = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def initial_update(model: Backbone, texts: Sequence[str], settings: Settings) ->
     """The update before the first step. `texts`: the context's pieces, which a prefix begins as."""
     if settings.form == "lora":
         return LearnedContext(LoRA(settings.rank, settings.alpha).apply(model, settings.seed), 0)
-    tokens = sum(len(ids) for ids in model.encode(list(texts)))
+    tokens = sum(model.count_tokens(list(texts)))
     size = settings.size or min(settings.prefix_tokens(tokens), model.card.max_tokens // 2)
     return LearnedContext(prefix_begun(model, texts, size, settings.seed), len(model.encode([""])[0]))
 

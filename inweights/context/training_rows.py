@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inweights.engine.shared_stems import joined, shared_stems
 from inweights.engine.trees import Tree
 from inweights.models.lm_head import Head
+from inweights.models.shared_stems import joined, shared_stems
 from inweights.scoring.chunked_losses import chunked_losses
 from inweights.scoring.teacher_logprobs import Divergence, TeacherLogprobs, concatenated
 

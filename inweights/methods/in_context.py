@@ -14,6 +14,7 @@ from inweights.models.base import Backbone
 from inweights.readouts import Ensemble, LabelWords
 from inweights.scoring import fitting_demonstrations, longest_word_tokens, words_within
 from inweights.scoring.labels import label_logits
+from inweights.scoring.truncation import by_label
 from inweights.types import Ability, Budget, Example, Prompt, Shots, UserError
 
 
@@ -77,9 +78,7 @@ class InContext:
         per_label = round(self.share * len(fitting) / labels)
         if self.members == 1 or not per_label:
             return tuple(rng.sample(fitting, len(fitting)))
-        # In the order of appearance: which label has the number 0 must not matter.
-        by_label = [[e for e in fitting if e.label == label] for label in dict.fromkeys(e.label for e in fitting)]
-        chosen = [example for group in by_label for example in rng.sample(group, min(len(group), per_label))]
+        chosen = [example for group in by_label(fitting) for example in rng.sample(group, min(len(group), per_label))]
         return tuple(rng.sample(chosen, len(chosen)))
 
     @torch.no_grad()

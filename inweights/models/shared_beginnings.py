@@ -20,8 +20,10 @@ WORTH_A_PREFIX = 0.1
 def with_shared_beginnings(query_sets: Sequence[Queries]) -> list[Queries]:
     """The same queries; sets with equal prefixes still have equal prefixes."""
     found = list(query_sets)
-    for prefix in dict.fromkeys(queries.prefix for queries in query_sets):
-        numbers = [number for number, queries in enumerate(query_sets) if queries.prefix == prefix]
+    by_prefix: dict[tuple[int, ...], list[int]] = {}
+    for number, queries in enumerate(query_sets):
+        by_prefix.setdefault(queries.prefix, []).append(number)
+    for prefix, numbers in by_prefix.items():
         alike = _shared([tree for number in numbers for tree in query_sets[number].trees], bool(prefix))
         for number in numbers if alike else ():
             queries = query_sets[number]

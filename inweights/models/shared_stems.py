@@ -1,9 +1,9 @@
 """Sequences that begin alike as one tree, so that what a chat template puts before every text is computed once."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from inweights.engine.trees import Tree
+from inweights.models.shared_prefix import common
 
 MINIMUM = 8
 """Tokens that are worth sharing."""
@@ -23,7 +23,7 @@ def shared_stems(trees: Sequence[Tree]) -> list[Stem]:
     for group in groups.values():
         stem = trees[group[0]].stem
         for number in group:
-            stem = stem[: min(_common(stem, trees[number].stem), trees[number].positions_read[0])]
+            stem = stem[: min(common(stem, trees[number].stem), trees[number].positions_read[0])]
         if len(group) > 1:
             for number in group:
                 stems[number] = stem
@@ -44,16 +44,8 @@ def joined(trees: Sequence[Tree], stems: Sequence[Stem]) -> tuple[list[Tree], li
 def _tree(stem: Stem, trees: Sequence[Tree]) -> Tree:
     if len(trees) == 1:
         return trees[0]
-    whole, at = Tree(stem, (), ()), len(stem)
-    for tree in trees:
-        moved = [place - len(stem) + at for place in tree.positions_read]
-        branch = tree.stem[len(stem) :]
-        whole = replace(whole, branches=(*whole.branches, branch), reads=(*(whole.reads or ()), *moved))
-        at += len(branch)
-    return whole
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    return next(
-        (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other))
-    )
+    branches, reads, moved = [tree.stem[len(stem) :] for tree in trees], list[int](), 0
+    for tree, branch in zip(trees, branches, strict=True):
+        reads += [place + moved for place in tree.positions_read]
+        moved += len(branch)
+    return Tree(stem, tuple(branches), tuple(reads))

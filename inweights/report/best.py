@@ -108,8 +108,7 @@ def _broken(row: Row, limits: Limits, seeds: int) -> list[str]:
 
 def _why(row: Row, objective: Objective, tied: Sequence[Row]) -> str:
     reached = score(row, objective) or 0.0
-    seeds = "1 seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds"
-    text = f"{row.name} at {row.shots} shots: {objective} accuracy {reached:.3f} over {seeds}"
+    text = f"{row.name} at {row.shots} shots: {objective} accuracy {reached:.3f} over {counted(len(row.seeds), 'seed')}"
     if row.free_form:
         text = f"{row.name}: {row.metric} {reached:.3f} over {counted(sum(row.examples.values()), 'question')}"
     if row.break_even_queries is not None:

@@ -28,6 +28,11 @@ def learning_rate(record: Record) -> float | None:
     return None if found is None else float(str(found))
 
 
+def pattern_name(record: Record) -> str:
+    """Of the pattern that the run used: the one chosen on the shots where several were tried."""
+    return str(record.notes.get("tuned_pattern", record.run.prompt))
+
+
 def _rates(row: Row) -> str:
     """Such as `0.0016`; several where they were chosen on the shots."""
     found = dict.fromkeys(f"{rate:.3g}" for record in row.records if (rate := learning_rate(record)) is not None)
@@ -35,6 +40,6 @@ def _rates(row: Row) -> str:
 
 
 def _pattern(record: Record) -> str:
-    name = str(record.notes.get("tuned_pattern", record.run.prompt))
     words = ", ".join(cast(Sequence[str], record.notes.get("label_words", ())))
+    name = pattern_name(record)
     return " ".join(filter(None, ["pattern", name, repr(record.notes["pattern"])])) + f", label words {words}"

@@ -18,15 +18,15 @@ def dataframe(records: Sequence[Record]) -> Any:
 
 
 def _line(row: Row, name: str) -> dict[str, Any]:
-    interval = row.accuracy[name]
+    bounds = row.bounds(name)
     return {
         **{key: value for key, value in row.as_json().items() if not isinstance(value, dict | list)},
         "set": name,
         "domain": row.domains[name],
         "examples": row.examples[name],
-        "accuracy": interval.mean,
-        "low": None if row.few else interval.low,
-        "high": None if row.few else interval.high,
+        "accuracy": bounds["mean"],
+        "low": bounds["low"],
+        "high": bounds["high"],
         "majority": row.majority.get(name),
         "mcc": row.mcc[name],
         "tied_with": ", ".join(row.tied_with),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from inweights.report.conditions import pattern_name
 from inweights.report.statistics import constant
 from inweights.types import Record
 
@@ -33,7 +34,7 @@ def constant_answers(records: Sequence[Record], patterns: Mapping[str, int]) -> 
 
 
 def _of(record: Record) -> tuple[str, str, str]:
-    return record.run.task, str(record.run.weights), str(record.notes.get("tuned_pattern", record.run.prompt))
+    return record.run.task, str(record.run.weights), pattern_name(record)
 
 
 def _advice(others: int, calibrated: str) -> str:

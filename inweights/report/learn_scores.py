@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
-from inweights.learn_records import MINIMUM_QUESTIONS, LearnReport, system_of
+from inweights.learn_records import MINIMUM_QUESTIONS, TEACHER, LearnReport, system_of
 from inweights.report.statistics import Interval, over_seeds
 from inweights.types import Latency, Outcome, Record
 
-TEACHER = "icl-piece"
 RIGHT = 0.5
 """A score from which an answer counts as right; of metrics that are 0 or 1, the answers that score 1."""
 PLACES = 5

@@ -114,7 +114,9 @@ class Row:
         values = [self.accuracy[name].mean for name, each in self.domains.items() if each == domain]
         return mean(values) if values else None
 
-    def _bounds(self, interval: Interval) -> dict[str, float | None]:
+    def bounds(self, name: str) -> dict[str, float | None]:
+        """Of an evaluation set, as data; no interval where a part of the questions is too few for one."""
+        interval = self.accuracy[name]
         return {
             "mean": interval.mean,
             "low": None if self.few else interval.low,
@@ -129,7 +131,7 @@ class Row:
             "name": self.name,
             "shots": self.shots,
             "seeds": len(self.seeds),
-            "accuracy": {name: self._bounds(each) for name, each in self.accuracy.items()},
+            "accuracy": {name: self.bounds(name) for name in self.accuracy},
             "metric": self.metric,
             "adapt_seconds": self.adapt_seconds,
             "adapt_cpu_seconds": self.cpu_seconds,

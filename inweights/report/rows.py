@@ -8,7 +8,7 @@ from statistics import mean, median
 from typing import Any, cast
 
 from inweights.report.comparison import compared
-from inweights.report.conditions import learning_rate
+from inweights.report.conditions import learning_rate, pattern_name
 from inweights.report.distillation import distilled
 from inweights.report.notes import failures, others_cores
 from inweights.report.row import Row
@@ -183,7 +183,7 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 def _chosen_pattern(group: Sequence[Record]) -> str:
     """Its name, or where seeds chose differently such as `minimal (2), review (1)`."""
-    counts = Counter(str(record.notes.get("tuned_pattern", record.run.prompt)) for record in group)
+    counts = Counter(map(pattern_name, group))
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name} ({count})" for name, count in counts.items())
 
 

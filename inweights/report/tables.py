@@ -88,11 +88,10 @@ def csv_text(records: Sequence[Record]) -> str:
     writer = csv.writer(out)
     writer.writerow(heads.split())
     for row in rows_of(records):
-        for name, interval in row.accuracy.items():
-            low, high = ("", "") if row.few else (interval.low, interval.high)
+        for name in row.accuracy:
             writer.writerow([
                 row.task, row.model, row.method, row.prompt, row.shots, len(row.seeds), name, row.domains[name],
-                row.examples[name], interval.mean, low, high, row.majority.get(name, ""), row.mcc[name],
+                row.examples[name], *row.bounds(name).values(), row.majority.get(name, ""), row.mcc[name],
                 row.constant[name], row.adapt_seconds, row.seconds_per_query, row.peak_bytes, row.trained_parameters,
                 row.artifact_bytes, row.break_even_queries, " ".join(row.tied_with),
             ])  # fmt: skip

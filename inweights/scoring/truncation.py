@@ -46,12 +46,12 @@ def demonstrations_per_label(
 
 def first_of_each_label(demonstrations: Sequence[Example], count: int) -> tuple[Example, ...]:
     """The first `count` demonstrations of every label, in order: the labels stay balanced."""
-    first = {id(example) for group in _by_label(demonstrations) for example in group[:count]}
+    first = {id(example) for group in by_label(demonstrations) for example in group[:count]}
     return tuple(example for example in demonstrations if id(example) in first)
 
 
 def most_of_a_label(demonstrations: Sequence[Example]) -> int:
-    return max((len(group) for group in _by_label(demonstrations)), default=0)
+    return max((len(group) for group in by_label(demonstrations)), default=0)
 
 
 def words_within(model: Backbone, prompt: Prompt, examples: Sequence[Example], before: int = 0) -> list[Example]:
@@ -122,6 +122,7 @@ def _shortened(example: Example, cut: Callable[[str, int], str], maximum: int) -
     return replace(example, fields={name: cut(text, maximum) for name, text in example.fields.items()})
 
 
-def _by_label(demonstrations: Sequence[Example]) -> list[list[Example]]:
+def by_label(demonstrations: Sequence[Example]) -> list[list[Example]]:
+    """Groups of one label, in the order of appearance: which label has the number 0 must not matter."""
     labels = dict.fromkeys(example.label for example in demonstrations)
     return [[example for example in demonstrations if example.label == label] for label in labels]

@@ -147,14 +147,14 @@ def open_study(folder: str | Path) -> Study:
         return study_of(spec, tasks_of(spec)[0], Path(folder))
     except UserError as error:
         # Its tasks or methods were objects, or its files are gone: its records can still be read.
-        return Study(Store(Path(folder)), (), spec, unplanned=str(error))
+        return Study(Store(Path(folder)), (), spec, loader(spec.device), unplanned=str(error))
 
 
 def study_of(spec: Spec, tasks: Sequence[Task], folder: Path, objects: Objects | None = None) -> Study:
     """The study of a spec with all its runs checked. Nothing is run or written."""
     objects = objects or Objects()
     planned, left_out = planned_runs(spec, tasks, objects)
-    return Study(Store(folder), tuple(planned), spec, left_out, loader(spec.device, objects.models))
+    return Study(Store(folder), tuple(planned), spec, loader(spec.device, objects.models), left_out)
 
 
 def _run(

@@ -1,14 +1,14 @@
 """Which prompts are read through a model's chat template: the pattern as a user's turn, the label word as the answer."""
 
 from dataclasses import replace
-from typing import Literal, cast
+from typing import cast
 
 from inweights.models.base import Backbone
 from inweights.models.chat import chat_frame
 from inweights.models.skeleton import skeleton
+from inweights.study.spec import Chat
 from inweights.types import ChatFrame, Prompt, UserError
 
-Chat = Literal["auto", "on", "off"]
 SUFFIX = "+chat"
 """Added to a pattern's name: runs with and without a template are different runs."""
 

@@ -16,6 +16,7 @@ from inweights.study.cost_model import ModelShape, shape_of
 from inweights.study.draw import draw
 from inweights.study.machine import device
 from inweights.study.planned import PlannedRun
+from inweights.study.tuning import FACTORS, FOLDS
 from inweights.types import Example, Shots
 from inweights.updates import Update, first_changed_block
 from inweights.updates.base import Work
@@ -24,8 +25,6 @@ SCORING_BYTES = 120
 """Bytes in use at once in a pass without gradients, per token and unit of width."""
 LARGEST_BATCH = 1.1
 """Tokens of a run's largest batch divided by those of its mean batch."""
-SEARCHED = {"": 1, "holdout": 3, "kfold": 12}
-"""Trainings of a run for each pattern, by the way that its learning rate is chosen."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,9 @@ def _training(setting: PlannedRun, shots: Shots, length: float) -> Estimate:
         "what trains, its gradients and the optimizer's state (another update)": 16.0 * work.numbers,
         "activations (--checkpointing, a smaller batch)": kept,
     }
-    return teacher + _of(SEARCHED[run.tune] * len(setting.prompts) * (steps * step + once), parts)
+    # Each rate of each pattern is tried on every fold.
+    trainings = len(FACTORS) * FOLDS[run.tune] if run.tune else 1
+    return teacher + _of(trainings * len(setting.prompts) * (steps * step + once), parts)
 
 
 @lru_cache

@@ -7,7 +7,7 @@ from typing import Any, cast
 from inweights.models.base import Backbone
 from inweights.models.digest import weights_digest
 from inweights.models.loading import DTYPES
-from inweights.study.spec import with_whole_path
+from inweights.study.spec import in_dtype, with_whole_path
 from inweights.types import UserError, Weights
 
 Model = str | Path | Weights | Backbone | tuple[Any, Any]
@@ -21,20 +21,15 @@ def named_models(
     several = isinstance(given, Sequence) and not isinstance(given, str) and not _is_pair(given)
     listed = cast("Sequence[Model]", given if several else [given])
     found = [_named(each, study) for each in listed]
-    _refuse_one_name_for_two([(_in_dtype(name, dtype), model) for name, model in found])
+    _refuse_one_name_for_two([(in_dtype(Weights.parse(name), dtype), model) for name, model in found])
     return [name for name, _ in found], {Weights.parse(name): model for name, model in found if model is not None}
 
 
-def _in_dtype(name: str, dtype: str | None) -> str:
-    weights = Weights.parse(name)
-    return f"{name}@{dtype}" if dtype and weights.dtype == "auto" and not weights.quantization else name
-
-
-def _refuse_one_name_for_two(found: Sequence[tuple[str, Backbone | None]]) -> None:
-    first: dict[str, Backbone | None] = {}
-    for name, model in found:
-        if first.setdefault(name, model) is not model:
-            raise UserError(f"two models are called {name}, and one of them is loaded already: give one of the two")
+def _refuse_one_name_for_two(found: Sequence[tuple[Weights, Backbone | None]]) -> None:
+    first: dict[Weights, Backbone | None] = {}
+    for weights, model in found:
+        if first.setdefault(weights, model) is not model:
+            raise UserError(f"two models are called {weights}, and one of them is loaded already: give one of the two")
 
 
 def _is_pair(given: Any) -> bool:

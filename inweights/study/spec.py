@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from inweights.models import SHORT_NAMES
 from inweights.types import Dtype, UserError, Weights
 
+Chat = Literal["auto", "on", "off"]
+
 DEMO_TASKS = ("made-acceptability", "made-entailment")
 # One or two of every kind; all methods that run on the model take twice as long.
 DEMO_METHODS = (
@@ -50,7 +52,7 @@ class Spec(BaseModel):
     """Names of the task's patterns, or texts with fields; empty: its default, `all`: all of them."""
     answer_prefix: str = ""
     """Of the patterns given as texts."""
-    chat: Literal["auto", "on", "off"] = "auto"
+    chat: Chat = "auto"
     """Whether prompts are read through the model's chat template; auto: patterns given as texts, on a model that has one."""
     labels: list[str] | None = None
     verbalizer: list[str] | None = None
@@ -142,11 +144,13 @@ def weights_of(spec: Spec) -> list[Weights]:
     dtypes = get_args(Dtype)
     if spec.dtype not in (None, *dtypes):
         raise UserError(f"{spec.dtype!r} is not a dtype: expected one of {', '.join(dtypes)}")
-    found = []
-    for each in map(Weights.parse, spec.model):
-        plain = each.dtype == "auto" and not each.quantization
-        found.append(replace(each, dtype=cast(Dtype, spec.dtype)) if plain and spec.dtype else each)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(in_dtype(Weights.parse(each), spec.dtype) for each in spec.model))
+
+
+def in_dtype(weights: Weights, dtype: str | None) -> Weights:
+    """With the dtype, where the weights name neither a dtype nor a quantization of their own."""
+    plain = weights.dtype == "auto" and not weights.quantization
+    return replace(weights, dtype=cast(Dtype, dtype)) if plain and dtype else weights
 
 
 def to_keep(spec: Spec) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from inweights import records as stored
 from inweights.methods import canonical
 from inweights.study.answers import answers
 from inweights.study.do import fit
-from inweights.study.loading import backbone, loader
 from inweights.study.placement import Load, Local, Placement, Watch, quiet
 from inweights.study.planned import Loaded, PlannedRun
 from inweights.study.spec import Spec, to_keep
@@ -31,10 +30,10 @@ class Study:
     store: Store
     settings: tuple[PlannedRun, ...]
     spec: Spec
+    load: Load
+    """Loads its models: those that were given as objects are in memory already."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Default methods that do not run on the model, with the reason."""
-    load: Load | None = None
-    """Loads its models; None: they are loaded by name."""
     unplanned: str = ""
     """The reason why the runs of a reopened study cannot be planned; its records can be read."""
 
@@ -72,7 +71,7 @@ class Study:
         self._check_order()
         self.store.prepare(to_keep(self.spec), [each.run for each in self.settings])
         missing = self.missing(retry_failed)
-        load = load or self.load or loader(self.spec.device)
+        load = load or self.load
         held = placement(self.store, partial(self._loaded, load), watch, retry_failed).place(missing)
         for planned in held:
             self.store.wait(planned.run)
@@ -160,7 +159,7 @@ class Study:
         wanted = Wanted(method=method if own else canonical(method), pattern=pattern, shots=shots, seed=seed)
         for planned in self.settings:
             if planned.run in wanted:
-                return fit(planned, backbone(planned.run.weights, self.spec.device))[0]
+                return fit(planned, self.load(planned.run.weights).model)[0]
         raise no_such(wanted, runs)
 
     def planned(self, run: Run) -> PlannedRun:
